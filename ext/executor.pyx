@@ -1,0 +1,1098 @@
+# cython: language_level=3, binding=True, boundscheck=False, wraparound=False
+"""Runs commands: the instance core, the plan of a class and the eight phases.
+
+Design (the twin of _pure/executor.py, in the same order)
+1. ``analyse(cls)`` (core/plan.py, written once for both twins) turns a class into a ``PlanSpec``.
+2. A plan is used while the epoch and the resolved class attributes are those it was built from.
+   The type's version tag is only a fast yes; a mismatch compares the attributes and rebuilds
+   nothing when they are the same (a class that counts its runs in an attribute: one comparison a run).
+3. ``execute_only`` is the one hot path: no callbacks, no transaction, no phase but execute.
+4. ``phases`` is every other run. It starts at any phase, so the hot path hands over to it
+   as soon as something shows up that it does not know.
+5. ``Runner`` is a callable per class with vectorcall, so that a run makes neither a bound method
+   nor a dict of its keywords. Instances that nobody else holds go back to a pool of their class.
+"""
+
+cimport cython
+from cpython.dict cimport PyDict_New, PyDict_SetItem
+from cpython.object cimport PyObject, PyTypeObject
+from cpython.ref cimport Py_DECREF, Py_INCREF
+
+from foobara_accel._ext.errors cimport (
+    CommandOutcome,
+    ErrorCollection,
+    FoobaraError,
+    deferred_collection,
+    fail,
+    make_error,
+    new_collection,
+    succeed,
+)
+from foobara_accel._ext.guards cimport InputsBuilder
+
+from pydantic import ValidationError
+
+from foobara_accel._ext import errors as _errors
+from foobara_accel._vocabulary import STATE_NAMES, CommandState, Halt
+
+cdef extern from *:
+    """
+    #include <stddef.h>
+    #if defined(Py_GIL_DISABLED)
+      #define FA_POOL 0
+    #else
+      #define FA_POOL 8
+    #endif
+
+    /* 0: the type has no valid tag */
+    static inline unsigned int fa_tag(PyObject *cls) {
+        PyTypeObject *type = (PyTypeObject *)cls;
+    #if PY_VERSION_HEX < 0x030C0000
+        if (!PyType_HasFeature(type, Py_TPFLAGS_VALID_VERSION_TAG)) return 0;
+    #endif
+        return type->tp_version_tag;
+    }
+
+    /* A new reference to what the MRO holds under the name, unbound; NULL without an exception. */
+    static inline PyObject *fa_lookup(PyObject *cls, PyObject *name) {
+    #if defined(Py_GIL_DISABLED)
+        return _PyType_LookupRef((PyTypeObject *)cls, name);
+    #else
+        PyObject *found = _PyType_Lookup((PyTypeObject *)cls, name);
+        Py_XINCREF(found);
+        return found;
+    #endif
+    }
+
+    /* The instance's own attributes; NULL while it has none. Borrowed. */
+    static inline PyObject *fa_attributes(PyObject *self) {
+        Py_ssize_t offset = Py_TYPE(self)->tp_dictoffset;
+        if (offset > 0) {
+            PyObject *attributes = *(PyObject **)((char *)self + offset);
+            return attributes != NULL && PyDict_GET_SIZE(attributes) ? attributes : NULL;
+        }
+        return NULL;
+    }
+
+    static inline int fa_ours_alone(PyObject *self) {
+        Py_ssize_t offset = Py_TYPE(self)->tp_weaklistoffset;
+        if (Py_REFCNT(self) != 1) return 0;
+        if (offset > 0 && *(PyObject **)((char *)self + offset) != NULL) return 0;
+        offset = Py_TYPE(self)->tp_dictoffset;
+        if (offset > 0) {
+            PyObject *attributes = *(PyObject **)((char *)self + offset);
+            if (attributes != NULL) return 0;
+        }
+        return 1;
+    }
+
+    static inline PyObject *fa_call_one(PyObject *function, PyObject *self) {
+        PyObject *arguments[2] = {NULL, self};
+        return PyObject_Vectorcall(function, arguments + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    }
+
+    /* The raised exception as one object, cleared; its traceback is on it. */
+    static inline PyObject *fa_raised(void) {
+    #if PY_VERSION_HEX >= 0x030C0000
+        return PyErr_GetRaisedException();
+    #else
+        PyObject *type, *value, *trace;
+        PyErr_Fetch(&type, &value, &trace);
+        PyErr_NormalizeException(&type, &value, &trace);
+        if (trace != NULL) PyException_SetTraceback(value, trace);
+        Py_XDECREF(type);
+        Py_XDECREF(trace);
+        return value;
+    #endif
+    }
+
+    static inline void fa_raise_again(PyObject *value) {
+    #if PY_VERSION_HEX >= 0x030C0000
+        PyErr_SetRaisedException(value);
+    #else
+        PyObject *type = (PyObject *)Py_TYPE(value);
+        Py_INCREF(type);
+        PyErr_Restore(type, value, PyException_GetTraceback(value));
+    #endif
+    }
+
+    static void fa_make_vectorcall(PyTypeObject *type, Py_ssize_t offset) {
+        type->tp_vectorcall_offset = offset;
+        type->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL;
+        type->tp_call = PyVectorcall_Call;
+        PyType_Modified(type);
+    }
+    """
+    ctypedef PyObject *(*vectorcallfunc)(PyObject *, PyObject *const *, size_t, PyObject *)
+    int FA_POOL
+    unsigned int fa_tag(PyObject *cls)
+    PyObject *fa_lookup(PyObject *cls, PyObject *name)
+    PyObject *fa_attributes(PyObject *self)
+    bint fa_ours_alone(PyObject *self)
+    PyObject *fa_call_one(PyObject *function, PyObject *self)
+    PyObject *fa_raised()
+    void fa_raise_again(PyObject *value)
+    void fa_make_vectorcall(PyTypeObject *cls, Py_ssize_t offset)
+    Py_ssize_t PyVectorcall_NARGS(size_t nargsf)
+    PyObject *PyTuple_GET_ITEM(PyObject *, Py_ssize_t)
+    Py_ssize_t PyTuple_GET_SIZE(PyObject *)
+    int PyErr_GivenExceptionMatches(PyObject *, PyObject *)
+    ctypedef struct PyMethodDef:
+        const char *ml_name
+        void *ml_meth
+        int ml_flags
+        const char *ml_doc
+    int METH_FASTCALL
+    int METH_KEYWORDS
+    object PyDescr_NewMethod(PyTypeObject *, PyMethodDef *)
+    void PyType_Modified(PyTypeObject *)
+    void Py_XDECREF(PyObject *)
+
+cdef enum:
+    EXECUTE = 5
+    COMMIT = 6
+    BEFORE = 7
+    AFTER = 8
+    ROLLBACK = 9
+    SUCCEEDED = 8
+    FAILED = 9
+    ERRORED = 10
+
+# A hook's number is its bit in the mask of a plan; the first seven are the phases.
+cdef tuple HOOKS = (
+    "open_transaction",
+    "cast_and_validate_inputs",
+    "load_records",
+    "validate_records",
+    "validate",
+    "execute",
+    "commit_transaction",
+    "before_execute",
+    "after_execute",
+    "rollback_transaction",
+)
+cdef frozenset HOOK_NAMES = frozenset(HOOKS)
+cdef tuple STATES = tuple(CommandState)
+cdef tuple NO_CHAINS = (None,) * 8 + ({}, {})
+cdef tuple EMPTY = ()
+cdef object FUNCTION = type(lambda: None)
+
+cdef unsigned long long _epoch = 0
+cdef object _services = None
+
+
+def configure(services):
+    """Give the twin what stands above it: the analysis of a class and the services of a run."""
+    global _services
+    _services = services
+
+
+def bump_epoch():
+    """Make every plan be built anew before it is used again."""
+    global _epoch
+    _epoch += 1
+
+
+def epoch():
+    """Return the number that ``bump_epoch`` raises."""
+    return _epoch
+
+
+@cython.final
+cdef class Plan:
+    """What running one command class takes, compiled once; never used after the class has changed."""
+
+    cdef object __weakref__
+    cdef readonly object cls
+    cdef readonly InputsBuilder builder
+    cdef readonly tuple chains
+    cdef readonly unsigned int mask
+    cdef readonly bint opens
+    cdef readonly bint generic
+    cdef readonly bint echo
+    cdef readonly bint execute_only
+    cdef readonly tuple watched        # names whose values the plan was made from
+    cdef tuple resolved                # those values, unbound; None where the MRO has none
+    cdef readonly unsigned long long epoch
+    cdef unsigned int tag
+    cdef object execute                # the plain function, or None where only a method call will do
+    cdef list pool                     # idle instances of cls, each with this as its only reference
+    cdef bint poolable
+    # the subcommand called last, so that a parent with one child looks nothing up
+    cdef object last_class
+    cdef Plan last_plan
+    cdef object last_tracker
+    cdef unsigned long long last_epoch
+    cdef dict subcommands
+
+    def __init__(self, spec, tuple resolved, unsigned long long at):
+        cdef object cls = spec.cls
+        self.cls = cls
+        self.builder = spec.builder
+        self.mask = spec.mask
+        self.chains = spec.chains
+        self.opens = spec.opens
+        self.generic = spec.generic
+        self.echo = spec.echo
+        self.watched = spec.watched
+        self.resolved = resolved
+        self.epoch = at
+        self.tag = fa_tag(<PyObject *>cls)
+        self.execute_only = (
+            spec.mask & ~(1 << EXECUTE) == 0 and spec.chains is None and not spec.opens and not spec.generic
+        )
+        execute = resolved[spec.watched.index("execute")]
+        self.execute = execute if type(execute) is FUNCTION else None
+        self.pool = []
+        self.poolable = FA_POOL > 0 and not spec.generic and not hasattr(cls, "__del__")
+        self.subcommands = {}
+
+
+cdef tuple look_up(object cls, tuple names):
+    cdef list found = []
+    cdef PyObject *value
+    for name in names:
+        value = fa_lookup(<PyObject *>cls, <PyObject *>name)
+        if value is NULL:
+            found.append(None)
+        else:
+            found.append(<object>value)
+            Py_DECREF(<object>value)
+    return tuple(found)
+
+
+cdef bint same(Plan plan):
+    """Whether the class still has what the plan was made from; then its new tag is the plan's."""
+    cdef Py_ssize_t index
+    cdef PyObject *value
+    cdef PyObject *cls = <PyObject *>plan.cls
+    cdef unsigned int tag = fa_tag(cls)
+    for index in range(PyTuple_GET_SIZE(<PyObject *>plan.watched)):
+        value = fa_lookup(cls, PyTuple_GET_ITEM(<PyObject *>plan.watched, index))
+        if value is NULL:
+            if plan.resolved[index] is not None:
+                return False
+            continue
+        Py_DECREF(<object>value)
+        if value is not PyTuple_GET_ITEM(<PyObject *>plan.resolved, index):
+            return False
+    # Only a tag that held before and after the look-ups stands for what they found.
+    plan.tag = fa_tag(cls) if tag == 0 or tag == fa_tag(cls) else 0
+    return True
+
+
+cdef inline bint current(Plan plan):
+    cdef unsigned int tag = plan.tag
+    if plan.epoch != _epoch:
+        return False
+    if tag != 0 and tag == fa_tag(<PyObject *>plan.cls):
+        return True
+    return same(plan)
+
+
+cdef Plan fresh_plan(Runner runner):
+    """The runner's plan if it still holds, else a new one. Raises TypeError without an inputs type."""
+    cdef Plan plan = runner.plan
+    cdef unsigned long long at
+    cdef tuple resolved
+    if plan is not None and current(plan):
+        return plan
+    at = _epoch
+    spec = _services.analyse(runner.owner)
+    resolved = look_up(runner.owner, spec.watched)
+    plan = Plan(spec, resolved, at)
+    runner.plan = plan
+    return plan
+
+
+cpdef Plan plan_for(cls):
+    """Return the current plan of *cls*, built anew if there is none or the class has changed.
+
+    Raises TypeError when the class has no inputs type.
+    """
+    return fresh_plan(runner_of(cls))
+
+
+@cython.final
+cdef class Runner:
+    """``SomeCommand.run``: takes the inputs as keywords and returns the outcome."""
+
+    cdef object __weakref__
+    cdef vectorcallfunc vectorcall
+    cdef object owner
+    cdef Plan plan
+
+    def __cinit__(self, owner=None):
+        self.vectorcall = <vectorcallfunc>call_runner
+        self.owner = owner
+
+    @property
+    def __self__(self):
+        return self.owner
+
+    def __get__(self, instance, owner):
+        if owner is self.owner:
+            return self
+        # Inherited by a class that __init_subclass__ never saw (a mixin without super), or super().run.
+        return runner_of(owner)
+
+    def __repr__(self):
+        return f"<run of command {self.owner.__qualname__}>"
+
+    def __reduce__(self):
+        return getattr, (self.owner, "run")
+
+
+fa_make_vectorcall(
+    <PyTypeObject *>Runner, <char *>&(<Runner>Runner.__new__(Runner)).vectorcall - <char *><PyObject *>Runner.__new__(Runner)
+)
+
+
+cdef Runner runner_of(object cls):
+    cdef PyObject *found
+    cdef Runner runner
+    if not isinstance(cls, type) or not issubclass(cls, Core):
+        raise TypeError(f"{cls!r} is not a Command class")
+    found = fa_lookup(<PyObject *>cls, <PyObject *>"_runner")
+    if found is not NULL:
+        value = <object>found
+        Py_DECREF(value)
+        if type(value) is Runner and (<Runner>value).owner is cls:
+            return <Runner>value
+    runner = Runner(cls)
+    type.__setattr__(cls, "_runner", runner)
+    return runner
+
+
+def install_runner(cls):
+    """Give a new command class a runner of its own, unless it or a base of it defines ``run`` itself."""
+    cdef Runner runner = runner_of(cls)
+    cdef PyObject *found
+    if "run" not in cls.__dict__:
+        found = fa_lookup(<PyObject *>cls, <PyObject *>"run")
+        if found is not NULL:
+            value = <object>found
+            Py_DECREF(value)
+            if type(value) is Runner:
+                type.__setattr__(cls, "run", runner)
+
+
+cdef dict keywords(PyObject *const *values, PyObject *names):
+    cdef dict inputs = {}
+    cdef Py_ssize_t index
+    if names is not NULL:
+        for index in range(PyTuple_GET_SIZE(names)):
+            PyDict_SetItem(inputs, <object>PyTuple_GET_ITEM(names, index), <object>values[index])
+    return inputs
+
+
+cdef object call_runner(PyObject *callable, PyObject *const *values, size_t nargsf, PyObject *names):
+    cdef Runner runner = <Runner>callable
+    cdef Plan plan = runner.plan
+    cdef Core command
+    cdef Py_ssize_t given = PyVectorcall_NARGS(nargsf)
+    cdef object outcome
+    cdef bint succeeded
+    if plan is None or not current(plan):
+        plan = fresh_plan(runner)
+    if given:
+        raise TypeError(
+            f"{runner.owner.__name__}.run() takes its inputs as keywords only, not {given} positional "
+            f"argument{'s' if given > 1 else ''}"
+        )
+    if plan.generic:
+        return plan.cls(**keywords(values, names)).run_instance()
+    command = acquire(plan)
+    if plan.execute_only:
+        succeeded = execute_only(command, plan, values, names)
+    else:
+        command.raw = keywords(values, names)
+        succeeded = phases(command, plan, 0)
+    outcome = succeed(command._result) if succeeded else fail(None, command._errors)
+    if plan.poolable:
+        release(plan, command)
+    return outcome
+
+
+def run_class(cls, dict inputs):
+    """Run *cls* on *inputs* and return its outcome."""
+    cdef Plan plan = plan_for(cls)
+    cdef Core command
+    if plan.generic:
+        return cls(**inputs).run_instance()
+    command = acquire(plan)
+    command.raw = inputs
+    return finish(command, phases(command, plan, 0))
+
+
+def run_model(cls, model):
+    """Run *cls* on a valid instance of its inputs type, without validating it again."""
+    cdef Plan plan = plan_for(cls)
+    cdef Core command
+    if not isinstance(model, plan.builder.model):
+        raise TypeError(
+            f"{cls.__name__}.run_with() takes an instance of {plan.builder.model.__name__}, "
+            f"not {type(model).__name__}"
+        )
+    command = cls() if plan.generic else acquire(plan)
+    command._inputs = model
+    return command.run_instance() if plan.generic else finish(command, phases(command, plan, 0))
+
+
+def run_json(cls, data):
+    """Run *cls* on the JSON object in *data*; JSON that cannot be read is a failed outcome."""
+    cdef Plan plan = plan_for(cls)
+    cdef Core command
+    try:
+        model = plan.builder.build_json(data)
+    except ValidationError as error:
+        command = cls() if plan.generic else acquire(plan)
+        command.json_error = error
+        return command.run_instance() if plan.generic else finish(command, phases(command, plan, 0))
+    command = cls() if plan.generic else acquire(plan)
+    command._inputs = model
+    return command.run_instance() if plan.generic else finish(command, phases(command, plan, 0))
+
+
+cdef inline Core acquire(Plan plan):
+    cdef Py_ssize_t idle = len(plan.pool)
+    if idle:
+        return <Core>plan.pool.pop()
+    return <Core>(<PyTypeObject *>plan.cls).tp_new(plan.cls, EMPTY, NULL)
+
+
+cdef inline int release(Plan plan, Core command) except -1:
+    # Only an instance that nothing else refers to, as it came from acquire: the caller's variable
+    # holds the one reference.
+    if len(plan.pool) < FA_POOL and fa_ours_alone(<PyObject *>command) and type(command) is plan.cls:
+        command.raw = None
+        command._inputs = None
+        command._errors = None
+        command._result = None
+        command._transaction = None
+        command._parent = None
+        command._own_callbacks = None
+        command.json_error = None
+        command.state_number = 0
+        command.entered = 0
+        command.closed = False
+        plan.pool.append(command)
+    return 0
+
+
+cdef CommandOutcome finish(Core command, bint succeeded):
+    return succeed(command._result) if succeeded else fail(None, command._errors)
+
+
+cdef bint execute_only(Core command, Plan plan, PyObject *const *values, PyObject *names) except *:
+    # The hot path: bench cases "simple run", "eight fields", "parent + subcommand".
+    cdef PyObject *result
+    cdef object error
+    try:
+        if names is NULL:
+            command._inputs = plan.builder.build_dict({})
+        else:
+            command._inputs = plan.builder.build_kw(values, <object>names)
+    except ValidationError as invalid:
+        command.raw = keywords(values, names)
+        command.state_number = command.entered = 2
+        refuse(command, plan, invalid)
+        return failed(command, plan, NO_CHAINS)
+    except BaseException as fault:
+        command.state_number = command.entered = 2
+        abort(command, plan, NO_CHAINS, fault)
+        raise
+    command.state_number = command.entered = 6
+    if plan.execute is not None:
+        result = fa_call_one(<PyObject *>plan.execute, <PyObject *>command)
+    else:
+        result = call_execute(command)
+    if result is NULL:
+        return execute_raised(command, plan)
+    command._result = <object>result
+    Py_DECREF(<object>result)
+    if plan.epoch != _epoch or command._own_callbacks is not None or reshaped(command, plan):
+        return after_execute_changed(command)
+    if command._errors is not None and command._errors.has_any():
+        return failed(command, plan, NO_CHAINS)
+    command.entered = 7
+    command.state_number = SUCCEEDED
+    return True
+
+
+cdef extern from "Python.h":
+    PyObject *PyObject_CallMethodNoArgs(PyObject *, PyObject *)
+
+
+cdef inline PyObject *call_execute(Core command):
+    return PyObject_CallMethodNoArgs(<PyObject *>command, <PyObject *>"execute")
+
+
+cdef bint execute_raised(Core command, Plan plan) except *:
+    # Taken from the interpreter by hand: a try here would build a traceback entry for each Halt.
+    cdef PyObject *raised = fa_raised()
+    cdef object error = <object>raised
+    Py_DECREF(error)
+    if isinstance(error, Halt):
+        return halted(command, plan, chains_of(command, plan))
+    if isinstance(error, Exception):
+        add_execution_error(command, error)
+        return failed(command, plan, chains_of(command, plan))
+    abort(command, plan, NO_CHAINS, error)
+    raise error
+
+
+cdef inline bint reshaped(Core command, Plan plan):
+    cdef PyObject *attributes
+    if type(command) is not plan.cls:
+        return True
+    attributes = fa_attributes(<PyObject *>command)
+    return attributes is not NULL and not HOOK_NAMES.isdisjoint(<object>attributes)
+
+
+cdef bint after_execute_changed(Core command) except *:
+    # execute registered a callback, changed a setting or hung a hook on its instance:
+    # what is left of the run takes the long way.
+    cdef Plan plan = plan_for(type(command))
+    if command._errors is not None and command._errors.has_any():
+        return failed(command, plan, chains_of(command, plan))
+    return phases(command, plan, COMMIT)
+
+
+cdef tuple chains_of(Core command, Plan plan):
+    own = command._own_callbacks
+    chains = plan.chains if own is None else _services.chains(type(command), own)
+    return NO_CHAINS if chains is None else chains
+
+
+cdef inline bint has(Core command, Plan plan, int hook):
+    cdef PyObject *attributes
+    if plan.mask >> hook & 1:
+        return True
+    attributes = fa_attributes(<PyObject *>command)
+    return attributes is not NULL and HOOKS[hook] in <dict>attributes
+
+
+cdef inline bint wrong(Core command):
+    return command._errors is not None and command._errors.has_any()
+
+
+cdef bint phases(Core command, Plan plan, int first) except *:
+    """Run the phases from *first* (0 to 6) to the end; True when the command has succeeded."""
+    cdef tuple chains = chains_of(command, plan)
+    cdef object own = command._own_callbacks
+    cdef int phase
+    try:
+        for phase in range(first, 7):
+            if phase == EXECUTE and has(command, plan, BEFORE):
+                # before_execute belongs to the state before: a failure there goes VALIDATING -> FAILED.
+                try:
+                    command.before_execute()
+                except Halt:
+                    raise
+                except Exception as error:
+                    add_execution_error(command, error)
+                if wrong(command):
+                    return failed(command, plan, chains)
+            command.state_number = command.entered = phase + 1
+            chain = chains[phase]
+            if phase == EXECUTE:
+                try:
+                    if chain is None:
+                        command._result = execute_action(command, plan)
+                    else:
+                        transition(command, plan, <tuple>chain, phase)
+                except Halt:
+                    raise
+                except Exception as error:
+                    add_execution_error(command, error)
+            elif chain is not None:
+                transition(command, plan, <tuple>chain, phase)
+            else:
+                act(command, plan, phase)
+            if wrong(command):
+                return failed(command, plan, chains)
+            if plan.epoch != _epoch or command._own_callbacks is not own or type(command) is not plan.cls:
+                # Somebody registered a callback or changed a setting inside a phase: the next one sees it.
+                plan = plan_for(type(command))
+                chains = chains_of(command, plan)
+                own = command._own_callbacks
+        if chains[7] is not None:
+            transition(command, plan, <tuple>chains[7], 7)
+            if wrong(command):
+                return failed(command, plan, chains)
+        command.state_number = SUCCEEDED
+        return True
+    except Halt:
+        return halted(command, plan, chains_of(command, plan))
+    except BaseException as error:
+        abort(command, plan, chains_of(command, plan), error)
+        raise
+
+
+cdef object act(Core command, Plan plan, int phase):
+    # What a phase does between its callbacks; the result of execute is the only one that counts.
+    if phase == 1:
+        if command._inputs is None or has(command, plan, 1):
+            if plan.mask & 2 == 0 and fa_attributes(<PyObject *>command) is NULL:
+                cast(command, plan)
+            else:
+                command.cast_and_validate_inputs()
+        return None
+    if phase == EXECUTE:
+        return execute_action(command, plan)
+    if phase == COMMIT:
+        if has(command, plan, COMMIT):
+            command.commit_transaction()
+        transaction = command._transaction
+        if transaction is not None and not wrong(command) and transaction.is_active:
+            transaction.commit()
+        return None
+    if phase == 7:
+        command.state_number = SUCCEEDED
+        return None
+    if phase == 0:
+        if plan.opens or has(command, plan, 0):
+            command.open_transaction()
+        return None
+    if has(command, plan, phase):
+        getattr(command, <str>HOOKS[phase])()
+    return None
+
+
+cdef object execute_action(Core command, Plan plan):
+    cdef PyObject *called
+    cdef object result
+    if plan.execute is not None and fa_attributes(<PyObject *>command) is NULL:
+        called = fa_call_one(<PyObject *>plan.execute, <PyObject *>command)
+    else:
+        called = call_execute(command)
+    if called is NULL:
+        reraise()
+    result = <object>called
+    Py_DECREF(result)
+    if has(command, plan, AFTER) and not wrong(command):
+        result = command.after_execute(result)
+    return result
+
+
+cdef int reraise() except -1:
+    # Tells Cython that the exception a C call has set is to travel on.
+    return -1
+
+
+cdef int transition(Core command, Plan plan, tuple chain, int phase) except -1:
+    """One phase with its callbacks: before, around the action, after; on an Exception the error ones."""
+    cdef tuple before = <tuple>chain[0], around = <tuple>chain[1], after = <tuple>chain[2]
+    try:
+        for callback in before:
+            callback(command)
+        if around:
+            result = surround(command, plan, around, 0, phase)
+        else:
+            result = act(command, plan, phase)
+        if phase == EXECUTE:
+            command._result = result
+        for callback in after:
+            callback(command)
+    except Exception as error:
+        for callback in <tuple>chain[3]:
+            callback(command, error)
+        raise
+    return 0
+
+
+cdef object surround(Core command, Plan plan, tuple around, int depth, int phase):
+    if depth == len(around):
+        return act(command, plan, phase)
+    return around[depth](command, Proceed(command, plan, around, depth + 1, phase))
+
+
+@cython.final
+cdef class Proceed:
+    """What an around callback calls to go on."""
+
+    cdef Core command
+    cdef Plan plan
+    cdef tuple around
+    cdef int depth
+    cdef int phase
+
+    def __init__(self, Core command, Plan plan, tuple around, int depth, int phase):
+        self.command = command
+        self.plan = plan
+        self.around = around
+        self.depth = depth
+        self.phase = phase
+
+    def __call__(self):
+        return surround(self.command, self.plan, self.around, self.depth, self.phase)
+
+
+cdef bint failed(Core command, Plan plan, tuple chains) except *:
+    cdef int came_from
+    if command.state_number == SUCCEEDED:
+        command.state_number = 7
+    came_from = command.state_number
+    rollback(command, plan)
+    chain = None
+    if chains is not NO_CHAINS:
+        chain = (<dict>chains[8]).get(came_from)
+    command.state_number = FAILED
+    if chain is not None:
+        terminal(command, <tuple>chain)
+    if command._log_failures:
+        _services.failed(command)
+    return False
+
+
+cdef int terminal(Core command, tuple chain) except -1:
+    try:
+        for callback in <tuple>chain[0]:
+            callback(command)
+        surround_nothing(command, <tuple>chain[1], 0)
+        for callback in <tuple>chain[2]:
+            callback(command)
+    except Exception as error:
+        for callback in <tuple>chain[3]:
+            callback(command, error)
+        raise
+    return 0
+
+
+cdef int surround_nothing(Core command, tuple around, int depth) except -1:
+    if depth < len(around):
+        around[depth](command, lambda: surround_nothing(command, around, depth + 1))
+    return 0
+
+
+cdef bint halted(Core command, Plan plan, tuple chains) except *:
+    if not wrong(command):
+        command.add_error(
+            make_error(
+                "runtime",
+                "halted",
+                EMPTY,
+                f"{type(command).__name__} halted without an error",
+                None,
+                EMPTY,
+                False,
+                _services.ERROR,
+            )
+        )
+    try:
+        return failed(command, plan, chains)
+    except BaseException as error:
+        abort(command, plan, NO_CHAINS, error)
+        raise
+
+
+cdef int rollback(Core command, Plan plan) except -1:
+    # Exactly once, whichever way a run ends.
+    if command.closed:
+        return 0
+    command.closed = True
+    if command._transaction is None and not has(command, plan, ROLLBACK):
+        return 0
+    try:
+        command.rollback_transaction()
+    finally:
+        transaction = command._transaction
+        if transaction is not None and transaction.is_active:
+            transaction.rollback()
+    return 0
+
+
+cdef int abort(Core command, Plan plan, tuple chains, object error) except -1:
+    """Close the transaction after an escaping exception, which stays the one that is raised."""
+    cdef int came_from = command.state_number
+    try:
+        rollback(command, plan)
+    except Exception as second:
+        if second is not error:
+            error.add_note(f"rolling back failed too: {type(second).__name__}")
+    finally:
+        command.state_number = ERRORED
+    if isinstance(error, Exception):
+        chain = (<dict>chains[9]).get(came_from)
+        if chain is not None:
+            terminal(command, <tuple>chain)
+    return 0
+
+
+cdef int refuse(Core command, Plan plan, object error) except -1:
+    # Pydantic's errors are converted when somebody looks.
+    cdef tuple path = path_of(command)
+    if command._errors is None:
+        command._errors = deferred_collection(error, path, plan.echo)
+    else:
+        command._errors.add_all(*_errors.errors_from_validation(error, path, plan.echo))
+    return 0
+
+
+cdef tuple path_of(Core command):
+    cdef list path
+    cdef object parent = command._parent
+    if parent is None:
+        return EMPTY
+    path = []
+    while parent is not None:
+        path.append(type(parent).full_command_symbol())
+        parent = (<Core>parent)._parent if isinstance(parent, Core) else parent._parent
+    path.reverse()
+    return tuple(path)
+
+
+cdef int add_execution_error(Core command, object error) except -1:
+    try:
+        message = str(error)
+    except Exception:
+        message = f"{type(error).__name__} (its text cannot be read)"
+    command.add_error(
+        make_error(
+            "runtime",
+            "execution_error",
+            EMPTY,
+            message,
+            {"exception_type": type(error).__name__},
+            EMPTY,
+            False,
+            _services.ERROR,
+        )
+    )
+    return 0
+
+
+cdef int cast(Core command, Plan plan) except -1:
+    if command.json_error is not None:
+        return refuse(command, plan, command.json_error)
+    try:
+        command._inputs = plan.builder.build_dict(command._raw_inputs)
+    except ValidationError as error:
+        refuse(command, plan, error)
+    return 0
+
+
+cdef class Core:
+    """What every command instance is: inputs, errors, result and state of one run."""
+
+    cdef dict __dict__
+    cdef object __weakref__
+    cdef object raw                    # the inputs as they came, or None where only the model is left of them
+    cdef public object _inputs
+    cdef public ErrorCollection _errors
+    cdef public object _result
+    cdef public object _transaction
+    cdef public object _parent
+    cdef public object _own_callbacks
+    cdef object json_error
+    cdef int state_number
+    cdef int entered
+    cdef bint closed
+
+    def __init__(self, /, **inputs):
+        self.raw = inputs
+
+    @property
+    def _raw_inputs(self):
+        if self.raw is not None:
+            return self.raw
+        if self._inputs is None:
+            return {}
+        # Only a run whose values passed unchanged keeps no dict of them.
+        values = self._inputs.__dict__
+        return {name: values[name] for name in type(self._inputs).model_fields if name in self._inputs.model_fields_set}
+
+    @property
+    def _state(self):
+        return self.state_number
+
+    @_state.setter
+    def _state(self, int value):
+        self.state_number = value
+
+    @property
+    def _entered(self):
+        return self.entered
+
+    @_entered.setter
+    def _entered(self, int value):
+        self.entered = value
+
+    @property
+    def inputs(self):
+        """The validated inputs. Raises ValueError before they are."""
+        inputs = self._inputs
+        if inputs is None:
+            raise ValueError("Inputs not yet validated")
+        return inputs
+
+    @property
+    def errors(self):
+        """The live ErrorCollection of this run."""
+        if self._errors is None:
+            self._errors = new_collection()
+        return self._errors
+
+    @property
+    def state(self):
+        """The state the run is in."""
+        return STATES[self.state_number]
+
+    @property
+    def state_name(self):
+        """The state's name, as in ``execute``."""
+        return STATE_NAMES[STATES[self.state_number]]
+
+    def run_instance(self):
+        """Run this instance, once, and return its outcome. Raises RuntimeError the second time."""
+        if self.state_number != 0:
+            raise RuntimeError(
+                f"this {type(self).__name__} has already run (state {self.state_name}): make a new instance"
+            )
+        return finish(self, phases(self, plan_for(type(self)), 0))
+
+    def add_error(self, error):
+        """Add *error*, under the runtime path of this run. Raises TypeError for anything but a FoobaraError."""
+        if not isinstance(error, FoobaraError):
+            raise TypeError(f"add_error() takes a FoobaraError, not {type(error).__name__}")
+        if self._parent is not None:
+            error = error.with_runtime_path_prefix(*path_of(self))
+        if self._errors is None:
+            self._errors = new_collection()
+        self._errors.append(<FoobaraError>error)
+
+    def add_input_error(self, path, symbol, message, **context):
+        """Add a data error at *path* (a name or a sequence of names)."""
+        self.add_error(
+            make_error("data", symbol, _services.path(path), message, context, EMPTY, False, _services.ERROR)
+        )
+
+    def add_runtime_error(self, symbol, message, halt=True, **context):
+        """Add a runtime error and, unless *halt* is false, stop the command by raising Halt."""
+        self.add_error(make_error("runtime", symbol, EMPTY, message, context, EMPTY, False, _services.ERROR))
+        if halt:
+            raise Halt
+
+    def halt(self):
+        """Stop the command now: it fails with the errors it has, or with ``halted``."""
+        raise Halt
+
+    def open_transaction(self):
+        """Phase 1: begin the transaction that the class's configuration names, if any."""
+        _services.open_transaction(self)
+
+    def cast_and_validate_inputs(self):
+        """Phase 2: make ``inputs`` of the raw inputs, or add a data error for each that is wrong."""
+        cast(self, plan_for(type(self)))
+
+    def load_records(self):
+        """Phase 3: fetch what the command works on; does nothing unless overridden."""
+
+    def validate_records(self):
+        """Phase 4: check what was loaded; does nothing unless overridden."""
+
+    def validate(self):
+        """Phase 5: check the inputs against each other; does nothing unless overridden."""
+
+    def before_execute(self):
+        """Run right before ``execute``; does nothing unless overridden."""
+
+    def execute(self):
+        """Phase 6: the work; what it returns is the outcome's result."""
+        return None
+
+    def after_execute(self, result):
+        """Run right after ``execute``; what it returns is the result."""
+        return result
+
+    def commit_transaction(self):
+        """Phase 7: called before the transaction is committed; does nothing unless overridden."""
+
+    def rollback_transaction(self):
+        """Undo the open transaction; called once by a run that does not succeed."""
+        transaction = self._transaction
+        if transaction is not None and transaction.is_active:
+            transaction.rollback()
+
+
+cdef object subcommand(PyObject *parent_, PyObject *const *arguments, Py_ssize_t given, PyObject *names):
+    """Run a class inside a run; the result, or None with the child's errors in the parent's."""
+    cdef Core parent = <Core>parent_
+    cdef Plan plan, inner
+    cdef Core child
+    cdef bint succeeded
+    cdef object command_class, result
+    if given != 1:
+        raise TypeError(
+            f"run_subcommand() takes the command class and its inputs as keywords, not {given} positional arguments"
+        )
+    command_class = <object>arguments[0]
+    plan = plan_for(type(parent))
+    if plan.last_class is command_class and plan.last_epoch == _epoch and current(plan.last_plan):
+        inner = plan.last_plan
+    else:
+        tracker = _services.verdict(type(parent), command_class)
+        inner = plan_for(command_class)
+        plan.last_class = command_class
+        plan.last_plan = inner
+        plan.last_tracker = tracker
+        plan.last_epoch = _epoch
+    if plan.last_tracker is not None:
+        plan.last_tracker()
+    if inner.generic:
+        made = command_class(**keywords(arguments + 1, names))
+        child = <Core?>made
+        child._parent = parent
+        outcome = child.run_instance()
+        succeeded = outcome.is_success()
+        child._result = outcome.result
+    else:
+        child = acquire(inner)
+        child._parent = parent
+        if inner.execute_only:
+            succeeded = execute_only(child, inner, arguments + 1, names)
+        else:
+            child.raw = keywords(arguments + 1, names)
+            succeeded = phases(child, inner, 0)
+    if succeeded:
+        result = child._result
+        if inner.poolable:
+            release(inner, child)
+        return result
+    name = command_class.__name__
+    if parent._errors is None:
+        parent._errors = new_collection()
+    for error in child.errors:
+        error.context["subcommand"] = name
+        parent._errors.append(<FoobaraError>error)
+    return None
+
+
+cdef object subcommand_bang(PyObject *parent, PyObject *const *arguments, Py_ssize_t given, PyObject *names):
+    result = subcommand(parent, arguments, given, names)
+    if result is None and wrong(<Core>parent):
+        raise Halt
+    return result
+
+
+# METH_FASTCALL with the names tuple as it is: a def with ** would build a dict at each call
+# (bench case "parent + subcommand").
+cdef PyMethodDef[3] _methods
+_methods[0] = PyMethodDef(
+    "run_subcommand", <void *>subcommand, METH_FASTCALL | METH_KEYWORDS,
+    "run_subcommand($self, command_class, /, **inputs)\n--\n\n"
+    "Run *command_class* inside this run and return its result; its errors become errors of this run.\n\n"
+    "None when the subcommand failed; this run goes on and fails at its next check.",
+)
+_methods[1] = PyMethodDef(
+    "run_subcommand_bang", <void *>subcommand_bang, METH_FASTCALL | METH_KEYWORDS,
+    "run_subcommand_bang($self, command_class, /, **inputs)\n--\n\n"
+    "Run *command_class* inside this run and return its result; halt this run when there is none\n"
+    "and this run has errors.",
+)
+_members = <dict>(<PyTypeObject *>Core).tp_dict
+_members["run_subcommand"] = PyDescr_NewMethod(<PyTypeObject *>Core, &_methods[0])
+_members["run_subcommand_bang"] = PyDescr_NewMethod(<PyTypeObject *>Core, &_methods[1])
+_members["run_subcommand_"] = _members["run_subcommand_bang"]
+PyType_Modified(<PyTypeObject *>Core)

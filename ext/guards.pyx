@@ -1,0 +1,530 @@
+# cython: language_level=3, binding=True, freethreading_compatible=True
+# cython: boundscheck=False, wraparound=False, initializedcheck=False
+"""Builds the inputs of a command from its arguments (compiled twin of ``_pure/guards.py``).
+
+1. **Guard**: every value already has the exact declared type, so what pydantic would return is known; the
+   instance is put together here. Which models allow it, and each field's test, come from ``core.inputs``.
+2. **Fields**: pydantic-core's inner ``model-fields`` validator runs on the same arguments and only the instance
+   is put together here.
+3. **Full**: the ``validate_python`` of the model's own validator.
+
+A value that level 1 does not know goes to level 2 with all the others, as if level 1 had not looked.
+Everything below ``make_kw`` is plain C-API on owned or caller-owned pointers: a failure returns NULL with the
+exception set, without the traceback entry that Cython would add on the way.
+"""
+
+cimport cython
+from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from cpython.object cimport PyObject
+from libc.math cimport isfinite
+from libc.stdint cimport uint16_t, uint32_t
+from libc.string cimport memset
+
+from pydantic import BaseModel
+
+__all__ = ["FIELD_LIMIT", "InputsBuilder"]
+
+
+cdef enum:
+    FA_FIELDS = 64             # so that the arguments of one call are matched on the C stack
+
+FIELD_LIMIT = FA_FIELDS
+
+
+cdef extern from *:
+    """
+    #include "structmember.h"
+    #ifdef Py_GIL_DISABLED
+    #define FA_FREE_THREADED 1
+    #else
+    #define FA_FREE_THREADED 0
+    #endif
+    #if PY_VERSION_HEX < 0x030C0000
+    #define FA_STR_READY(s) PyUnicode_IS_READY(s)
+    #else
+    #define FA_STR_READY(s) 1
+    #endif
+    static inline PyObject *FA_OWN(PyObject *made) { return made; }
+    """
+    bint FA_FREE_THREADED
+    bint FA_STR_READY(PyObject* s) noexcept
+    object FA_OWN(PyObject* made)      # NULL means that an exception is set
+
+
+cdef extern from "Python.h":
+    ctypedef struct PyTypeObject:
+        unsigned int tp_version_tag
+        PyObject* (*tp_new)(PyTypeObject* cls, PyObject* args, PyObject* kwargs) noexcept
+    ctypedef struct PyMemberDef:
+        int type
+        Py_ssize_t offset
+        int flags
+    ctypedef struct PyMemberDescrObject:
+        PyMemberDef* d_member
+    PyTypeObject PyMemberDescr_Type
+    int T_OBJECT_EX
+    PyTypeObject* Py_TYPE(PyObject* o) noexcept
+    void Py_INCREF(PyObject* o) noexcept
+    void Py_DECREF(PyObject* o) noexcept
+    void Py_XDECREF(PyObject* o) noexcept
+    PyObject* PyErr_Occurred() noexcept
+    void PyErr_Clear() noexcept
+    Py_ssize_t PyTuple_GET_SIZE(PyObject* t) noexcept
+    PyObject* PyTuple_GET_ITEM(PyObject* t, Py_ssize_t i) noexcept
+    bint PyTuple_CheckExact(PyObject* o) noexcept
+    bint PyLong_CheckExact(PyObject* o) noexcept
+    bint PyFloat_CheckExact(PyObject* o) noexcept
+    bint PyUnicode_CheckExact(PyObject* o) noexcept
+    bint PyBool_Check(PyObject* o) noexcept
+    bint PyDict_CheckExact(PyObject* o) noexcept
+    bint PyAnySet_CheckExact(PyObject* o) noexcept
+    double PyFloat_AS_DOUBLE(PyObject* o) noexcept
+    long long PyLong_AsLongLongAndOverflow(PyObject* o, int* overflow) noexcept
+    Py_ssize_t PyLong_AsSsize_t(PyObject* o) noexcept
+    int PyUnicode_KIND(PyObject* s) noexcept
+    void* PyUnicode_DATA(PyObject* s) noexcept
+    Py_ssize_t PyUnicode_GET_LENGTH(PyObject* s) noexcept
+    PyObject* PyDict_New() noexcept
+    PyObject* PyDict_Copy(PyObject* d) noexcept
+    int PyDict_SetItem(PyObject* d, PyObject* k, PyObject* v) noexcept
+    PyObject* PyDict_GetItem(PyObject* d, PyObject* k) noexcept
+    Py_ssize_t PyDict_GET_SIZE(PyObject* d) noexcept
+    int PyDict_Next(PyObject* d, Py_ssize_t* at, PyObject** k, PyObject** v) noexcept
+    PyObject* PySet_New(PyObject* iterable) noexcept
+    int PySet_Add(PyObject* s, PyObject* k) noexcept
+    int PyObject_GenericSetDict(PyObject* o, PyObject* value, void* context) noexcept
+    PyObject* PyObject_CallOneArg(PyObject* f, PyObject* a) noexcept
+    PyObject* PyObject_GetAttr(PyObject* o, PyObject* name) noexcept
+
+
+cdef enum:
+    CODE_INT = 1
+    CODE_FLOAT = 2
+    CODE_STR = 3
+    CODE_BOOL = 4
+    CODE_NONE = 5
+    CODE_ANY = 6
+
+
+cdef struct Field:
+    PyObject* name             # borrowed from InputsBuilder.names
+    int code
+    bint optional
+    bint bounded               # lo..hi (floats: also finite), or lengths
+    bint finite
+    bint required
+    long long lo
+    long long hi
+    double flo
+    double fhi
+    Py_ssize_t min_length
+    Py_ssize_t max_length
+
+
+cdef Py_ssize_t _slot(str name) except -1:
+    """Where BaseModel keeps *name*, from its member descriptor."""
+    cdef object found = BaseModel.__dict__[name]
+    if Py_TYPE(<PyObject*> found) != &PyMemberDescr_Type:
+        raise ImportError(f"BaseModel.{name} is not a slot")
+    cdef PyMemberDef* member = (<PyMemberDescrObject*> <PyObject*> found).d_member
+    if member.type != T_OBJECT_EX or member.flags != 0:
+        raise ImportError(f"BaseModel.{name} is not an ordinary slot")
+    return member.offset
+
+
+cdef Py_ssize_t SLOT_FIELDS_SET = _slot("__pydantic_fields_set__")
+cdef Py_ssize_t SLOT_EXTRA = _slot("__pydantic_extra__")
+cdef Py_ssize_t SLOT_PRIVATE = _slot("__pydantic_private__")
+cdef tuple _NO_ARGUMENTS = ()
+cdef str _VALIDATOR = "__pydantic_validator__"
+
+
+cdef inline bint _is_text(PyObject* s, Py_ssize_t length) noexcept:
+    """No lone surrogate: pydantic-core cannot always represent such a string."""
+    cdef Py_ssize_t i
+    cdef int kind = PyUnicode_KIND(s)
+    cdef const uint16_t* narrow
+    cdef const uint32_t* wide
+    cdef bint clean = True
+    if kind == 1:
+        return True
+    if kind == 2:
+        narrow = <const uint16_t*> PyUnicode_DATA(s)
+        for i in range(length):
+            clean &= (narrow[i] & 0xF800) != 0xD800
+        return clean
+    wide = <const uint32_t*> PyUnicode_DATA(s)
+    for i in range(length):
+        clean &= (wide[i] & 0xFFFFF800) != 0xD800
+    return clean
+
+
+cdef inline bint _accepts(const Field* field, PyObject* value) noexcept:
+    """Whether pydantic would return this very object for *field*; False is "not known here"."""
+    cdef int overflow = 0
+    cdef long long number
+    cdef double real
+    cdef Py_ssize_t length
+    if field.code == CODE_INT:
+        if PyLong_CheckExact(value):
+            if not field.bounded:
+                return True
+            number = PyLong_AsLongLongAndOverflow(value, &overflow)
+            return overflow == 0 and field.lo <= number <= field.hi
+    elif field.code == CODE_STR:
+        if PyUnicode_CheckExact(value):
+            if not FA_STR_READY(value):
+                return False
+            length = PyUnicode_GET_LENGTH(value)
+            if field.bounded and not field.min_length <= length <= field.max_length:
+                return False
+            return _is_text(value, length)
+    elif field.code == CODE_FLOAT:
+        if PyFloat_CheckExact(value):
+            real = PyFloat_AS_DOUBLE(value)
+            if field.bounded and not field.flo <= real <= field.fhi:
+                return False
+            return not field.finite or isfinite(real)
+    elif field.code == CODE_BOOL:
+        if PyBool_Check(value):
+            return True
+    elif field.code == CODE_ANY:
+        return True
+    elif value == <PyObject*> None:
+        return True
+    return field.optional and value == <PyObject*> None
+
+
+cdef inline void _fill(PyObject* instance, Py_ssize_t offset, PyObject* owned) noexcept:
+    """Hand *owned* to an empty slot of a new instance."""
+    (<PyObject**> (<char*> instance + offset))[0] = owned
+
+
+@cython.final
+@cython.no_gc_clear     # borrowed names and the class must outlive any finaliser that still calls us
+cdef class InputsBuilder:
+    """Builds instances of one model, from an ``InputsSpec`` of ``core.inputs``.
+
+    *renew* gives the builder of a model whose validator was replaced (``model_rebuild``).
+    """
+
+    def __cinit__(self, spec, renew=None):
+        self._fields = NULL
+
+    def __init__(self, spec, renew=None):
+        cdef Py_ssize_t i
+        cdef Field* field
+        if self._fields != NULL:
+            raise TypeError("an InputsBuilder is set up once")
+        self.spec = spec
+        self.model = spec.model
+        self.validator = spec.validator
+        self.level = spec.level
+        self.reason = spec.reason
+        self.guarded = spec.level == 1
+        self.names = tuple([item.name for item in spec.fields])
+        self._renew = renew
+        self._call = None
+        self._whole = False
+        self._next = None
+        self._tag = 0
+        self._total = len(self.names)
+        self._index = {}
+        self._template = {}
+        self._all_set = set()
+        self._fields = <Field*> PyMem_Calloc(self._total + 1, sizeof(Field))
+        if self._fields == NULL:
+            raise MemoryError()
+        for i, item in enumerate(spec.fields):
+            field = &self._fields[i]
+            field.name = <PyObject*> self.names[i]
+            field.code = item.code
+            field.optional = item.optional
+            field.bounded = item.bounded
+            field.finite = item.finite
+            field.required = item.required
+            field.lo = item.lo
+            field.hi = item.hi
+            field.flo = item.flo
+            field.fhi = item.fhi
+            field.min_length = item.min_length
+            field.max_length = item.max_length
+            self._index[item.name] = i
+            self._template[item.name] = item.default
+            self._all_set.add(item.name)
+        if self.level == 1 and self._total > FA_FIELDS:
+            raise ValueError(f"more than {FA_FIELDS} fields")
+
+    def __dealloc__(self):
+        PyMem_Free(self._fields)
+
+    def __reduce__(self):
+        raise TypeError("an InputsBuilder belongs to its model and is not pickled")
+
+    def __repr__(self):
+        return f"InputsBuilder({self.model.__name__}, level={self.level})"
+
+    # -- Python's doors ------------------------------------------------------------------
+
+    def build(self, /, **raw):
+        """Return a valid instance of the model, or raise what building it in Python raises."""
+        return FA_OWN(self.make_dict(<PyObject*> raw))
+
+    cpdef object build_dict(self, dict raw):
+        """``build(**raw)``; *raw* is neither changed nor kept."""
+        if raw is None:
+            raise TypeError("build_dict() takes a dict, not None")
+        return FA_OWN(self.make_dict(<PyObject*> raw))
+
+    def current(self):
+        """Return the builder of the model's present validator: this one unless the model was rebuilt."""
+        return self if self._is_current() else _successor(self)
+
+    # -- C's doors (guards.pxd) ----------------------------------------------------------
+
+    cdef object build_kw(self, PyObject* const* values, object kwnames):
+        return FA_OWN(self.make_kw(values, <PyObject*> kwnames))
+
+    cdef PyObject* make_kw(self, PyObject* const* values, PyObject* kwnames) noexcept:
+        cdef PyObject* made
+        cdef PyObject* raw
+        if not self._is_current():
+            raw = _pack(values, kwnames)
+            return NULL if raw == NULL else self._elsewhere(raw)
+        if self.guarded:
+            made = self._guard_kw(values, kwnames)
+            if made != NULL or PyErr_Occurred() != NULL:
+                return made
+        raw = _pack(values, kwnames)
+        return NULL if raw == NULL else self._validate(raw)
+
+    cdef PyObject* make_dict(self, PyObject* raw) noexcept:
+        cdef PyObject* made
+        cdef PyObject* own = NULL
+        if FA_FREE_THREADED:            # another thread may change it while we look
+            own = raw = PyDict_Copy(raw)
+            if own == NULL:
+                return NULL
+        if self.guarded and self._is_current():
+            made = self._guard_dict(raw)
+            if made != NULL or PyErr_Occurred() != NULL:
+                Py_XDECREF(own)
+                return made
+        if own == NULL:                 # validators and errors must not hold the caller's dict
+            own = PyDict_Copy(raw)
+            if own == NULL:
+                return NULL
+        return self._validate(own) if self._is_current() else self._elsewhere(own)
+
+    # -- level 1 -------------------------------------------------------------------------
+
+    cdef PyObject* _guard_kw(self, PyObject* const* values, PyObject* kwnames) noexcept:
+        cdef PyObject* given[FA_FIELDS]
+        cdef Py_ssize_t i, at, count = PyTuple_GET_SIZE(kwnames), total = self._total
+        if count > total:
+            return NULL
+        i = 0
+        if count == total:              # the usual call: all fields, in order
+            while i < total:
+                if PyTuple_GET_ITEM(kwnames, i) != self._fields[i].name:
+                    break
+                if not _accepts(&self._fields[i], values[i]):
+                    return NULL
+                i += 1
+            if i == total:
+                return self._assemble(values, count)
+        memset(given, 0, total * sizeof(PyObject*))
+        at = -1
+        for i in range(count):
+            at = self._find(PyTuple_GET_ITEM(kwnames, i), at + 1)
+            if at < 0 or given[at] != NULL or not _accepts(&self._fields[at], values[i]):
+                return NULL
+            given[at] = values[i]
+        return self._assemble(given, count)
+
+    cdef PyObject* _guard_dict(self, PyObject* raw) noexcept:
+        cdef PyObject* given[FA_FIELDS]
+        cdef PyObject* key
+        cdef PyObject* value
+        cdef PyObject* made = NULL
+        cdef Py_ssize_t i, at = -1, step = 0, total = self._total, count = PyDict_GET_SIZE(raw)
+        if count > total:
+            return NULL
+        memset(given, 0, total * sizeof(PyObject*))
+        while PyDict_Next(raw, &step, &key, &value):
+            at = self._find(key, at + 1)
+            if at < 0 or not _accepts(&self._fields[at], value):
+                break
+            given[at] = value
+        else:
+            for i in range(total):      # a collection while we allocate may run code that changes raw
+                if given[i] != NULL:
+                    Py_INCREF(given[i])
+            made = self._assemble(given, count)
+            for i in range(total):
+                Py_XDECREF(given[i])
+        return made
+
+    cdef Py_ssize_t _find(self, PyObject* name, Py_ssize_t hint) noexcept:
+        """Index of the field called *name*, or -1; a str subclass has no index."""
+        cdef Py_ssize_t i
+        cdef PyObject* found
+        if hint < self._total and self._fields[hint].name == name:
+            return hint
+        for i in range(self._total):
+            if self._fields[i].name == name:
+                return i
+        if not PyUnicode_CheckExact(name):
+            return -1
+        found = PyDict_GetItem(<PyObject*> self._index, name)
+        return -1 if found == NULL else PyLong_AsSsize_t(found)
+
+    cdef PyObject* _assemble(self, PyObject* const* given, Py_ssize_t count) noexcept:
+        """The instance whose field i is given[i], or its default where that is NULL."""
+        cdef Py_ssize_t i, total = self._total
+        cdef PyObject* values
+        cdef PyObject* names
+        if count != total:
+            for i in range(total):
+                if given[i] == NULL and self._fields[i].required:
+                    return NULL
+        values = PyDict_Copy(<PyObject*> self._template)
+        if values == NULL:
+            return NULL
+        for i in range(total):
+            if given[i] != NULL and PyDict_SetItem(values, self._fields[i].name, given[i]) < 0:
+                Py_DECREF(values)
+                return NULL
+        names = PySet_New(<PyObject*> self._all_set if count == total else NULL)
+        if names != NULL and count != total:
+            for i in range(total):
+                if given[i] != NULL and PySet_Add(names, self._fields[i].name) < 0:
+                    Py_DECREF(names)
+                    names = NULL
+                    break
+        if names == NULL:
+            Py_DECREF(values)
+            return NULL
+        Py_INCREF(<PyObject*> None)
+        return self._instance(values, <PyObject*> None, names)
+
+    cdef PyObject* _instance(self, PyObject* values, PyObject* extra, PyObject* names) noexcept:
+        """A new instance holding these three; their references are taken over."""
+        cdef PyTypeObject* model = <PyTypeObject*> self.model
+        cdef PyObject* made = model.tp_new(model, <PyObject*> _NO_ARGUMENTS, NULL)
+        if made == NULL or PyObject_GenericSetDict(made, values, NULL) < 0:
+            Py_XDECREF(made)
+            Py_DECREF(values)
+            Py_DECREF(extra)
+            Py_DECREF(names)
+            return NULL
+        Py_DECREF(values)
+        _fill(made, SLOT_FIELDS_SET, names)
+        _fill(made, SLOT_EXTRA, extra)
+        Py_INCREF(<PyObject*> None)
+        _fill(made, SLOT_PRIVATE, <PyObject*> None)
+        return made
+
+    # -- levels 2 and 3 ------------------------------------------------------------------
+
+    cdef PyObject* _validate(self, PyObject* raw) noexcept:
+        """Takes over *raw*, a dict of our own."""
+        cdef PyObject* answer
+        cdef PyObject* made
+        if self._call is None:
+            answer = PyObject_CallOneArg(<PyObject*> _PREPARE, <PyObject*> self)
+            if answer == NULL:
+                Py_DECREF(raw)
+                return NULL
+            Py_DECREF(answer)
+        answer = PyObject_CallOneArg(<PyObject*> self._call, raw)
+        Py_DECREF(raw)
+        if answer == NULL or self._whole:
+            return answer
+        made = self._from_parts(answer)
+        Py_DECREF(answer)
+        return made
+
+    cdef PyObject* _from_parts(self, PyObject* parts) noexcept:
+        cdef PyObject* values = PyTuple_GET_ITEM(parts, 0)
+        cdef PyObject* extra = PyTuple_GET_ITEM(parts, 1)
+        cdef PyObject* names = PyTuple_GET_ITEM(parts, 2)
+        Py_INCREF(values)
+        Py_INCREF(extra)
+        Py_INCREF(names)
+        return self._instance(values, extra, names)
+
+    # -- a model that was rebuilt --------------------------------------------------------
+
+    cdef bint _is_current(self) noexcept:
+        cdef PyTypeObject* model = <PyTypeObject*> self.model
+        if model.tp_version_tag == self._tag and self._tag != 0:
+            return True
+        return self._compare()
+
+    cdef bint _compare(self) noexcept:
+        """The class was changed: look at its validator, and remember the new tag if that is still ours."""
+        cdef PyObject* now = PyObject_GetAttr(<PyObject*> self.model, <PyObject*> _VALIDATOR)
+        if now == NULL:
+            PyErr_Clear()
+            return False
+        Py_DECREF(now)
+        if now != <PyObject*> self.validator:
+            return False
+        self._tag = (<PyTypeObject*> self.model).tp_version_tag
+        return True
+
+    cdef PyObject* _elsewhere(self, PyObject* raw) noexcept:
+        """The same through the model's present builder; takes over *raw*."""
+        cdef PyObject* made = NULL
+        cdef PyObject* other = PyObject_CallOneArg(<PyObject*> _SUCCESSOR, <PyObject*> self)
+        if other != NULL:
+            made = (<InputsBuilder> other)._validate_or_guard(raw)
+            Py_DECREF(other)
+        Py_DECREF(raw)
+        return made
+
+    cdef PyObject* _validate_or_guard(self, PyObject* raw) noexcept:
+        """make_dict without looking at the validator again: what a rebuild just chose is used."""
+        cdef PyObject* made
+        if self.guarded:
+            made = self._guard_dict(raw)
+            if made != NULL or PyErr_Occurred() != NULL:
+                return made
+        Py_INCREF(raw)
+        return self._validate(raw)
+
+
+cdef PyObject* _pack(PyObject* const* values, PyObject* kwnames) noexcept:
+    """The arguments as a new dict, as Python would pass them to ``**raw``."""
+    cdef Py_ssize_t i
+    cdef PyObject* raw = PyDict_New()
+    if raw == NULL:
+        return NULL
+    for i in range(PyTuple_GET_SIZE(kwnames)):
+        if PyDict_SetItem(raw, PyTuple_GET_ITEM(kwnames, i), values[i]) < 0:
+            Py_DECREF(raw)
+            return NULL
+    return raw
+
+
+def _prepare(InputsBuilder builder not None):
+    """Make the validator call of this builder, when the first arguments need it."""
+    whole, call = builder.spec.validation()
+    builder._whole = whole
+    builder._call = call
+
+
+def _successor(InputsBuilder builder not None):
+    """The builder of the model's present validator, kept because a plan may hold the old one."""
+    cdef InputsBuilder found = builder._next
+    if found is None or not found._is_current():
+        if builder._renew is None:
+            raise RuntimeError(f"the validator of {builder.model.__name__} was replaced")
+        found = builder._renew(builder.model)
+        builder._next = found
+    return found
+
+
+cdef object _PREPARE = _prepare
+cdef object _SUCCESSOR = _successor

@@ -1,0 +1,52 @@
+# What the other extensions may use of guards.pyx.
+
+cimport cython
+from cpython.object cimport PyObject
+
+
+cdef struct Field                       # one row of the field table; guards.pyx only
+
+
+@cython.final
+cdef class InputsBuilder:
+    cdef readonly object model
+    cdef readonly object spec
+    cdef readonly object validator      # the model's validator that this builder stands for
+    cdef readonly tuple names           # the fields, in order
+    cdef readonly int level             # 1 guard, 2 fields, 3 full
+    cdef readonly bint guarded          # level == 1
+    cdef readonly str reason            # why the level is not 1; "" at level 1
+    cdef object _renew
+    cdef object _call                   # levels 2 and 3: the validator call, made when first needed
+    cdef bint _whole                    # what _call returns is the instance itself
+    cdef InputsBuilder _next            # after a rebuild of the model
+    cdef dict _index
+    cdef dict _template                 # the instance dict with every default in its place
+    cdef set _all_set
+    cdef Field* _fields
+    cdef Py_ssize_t _total
+    cdef unsigned int _tag
+    cdef object __weakref__
+
+    # values[i] is the argument named kwnames[i]; a new, valid instance of the model,
+    # or the exception that building it in Python would have raised (ValidationError most of all)
+    cdef object build_kw(self, PyObject* const* values, object kwnames)
+    # the same from a dict with str keys; the dict is not kept and not changed
+    cpdef object build_dict(self, dict raw)
+
+    # build_kw and build_dict as a new reference, or NULL with the exception set and no traceback entry
+    # of ours: for callers that turn the exception into an outcome
+    cdef PyObject* make_kw(self, PyObject* const* values, PyObject* kwnames) noexcept
+    cdef PyObject* make_dict(self, PyObject* raw) noexcept
+
+    cdef PyObject* _guard_kw(self, PyObject* const* values, PyObject* kwnames) noexcept
+    cdef PyObject* _guard_dict(self, PyObject* raw) noexcept
+    cdef Py_ssize_t _find(self, PyObject* name, Py_ssize_t hint) noexcept
+    cdef PyObject* _assemble(self, PyObject* const* given, Py_ssize_t count) noexcept
+    cdef PyObject* _instance(self, PyObject* values, PyObject* extra, PyObject* names) noexcept
+    cdef PyObject* _validate(self, PyObject* raw) noexcept
+    cdef PyObject* _from_parts(self, PyObject* parts) noexcept
+    cdef bint _is_current(self) noexcept
+    cdef bint _compare(self) noexcept
+    cdef PyObject* _elsewhere(self, PyObject* raw) noexcept
+    cdef PyObject* _validate_or_guard(self, PyObject* raw) noexcept

@@ -1,0 +1,437 @@
+"""The cases of ``foobara-accel check``: each asks one package (real or twin) and returns plain values.
+
+A case takes ``sub``, which imports a submodule of the package under test, so that the same lines run on either
+backend. What it returns is compared by value and recorded in check.json.
+"""
+
+from __future__ import annotations
+
+import math
+import pickle
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from enum import Enum
+from types import ModuleType
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+__all__ = ["CASES", "Case", "Sub", "plain"]
+
+Sub = Callable[[str], ModuleType]
+Case = Callable[[Sub], Any]
+
+
+class Pair(BaseModel):
+    a: int
+    b: int
+
+
+class Scalars(BaseModel):
+    i: int
+    f: float
+    s: str
+    flag: bool
+    maybe: int | None = None
+    name: str = Field(default="x", min_length=1, max_length=8)
+    low: int = Field(default=0, ge=-5, le=5)
+    ratio: float = Field(default=0.5, gt=0, lt=1)
+
+
+class Loose(BaseModel):
+    i: int
+    tags: list[str] = []
+    kind: Literal["a", "b"] = "a"
+
+
+class Forbidding(BaseModel):
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+    s: str = Field(alias="text")
+
+
+class Account(BaseModel):
+    owner: str = Field(min_length=2, pattern=r"^[A-Z]")
+    balance: int = Field(ge=0)
+    lines: list[Pair] = []
+
+    @field_validator("balance")
+    @classmethod
+    def _no_odd(cls, value: int) -> int:
+        if value % 2:
+            raise ValueError("odd balance")
+        return value
+
+
+class NoInputs(BaseModel):
+    pass
+
+
+def plain(value: Any) -> Any:
+    """Return *value* as JSON types that keep apart what ``==`` would confuse (1, 1.0 and True; nan)."""
+    match value:
+        case None | bool():
+            return value
+        case Enum():
+            return plain(value.value)
+        case int():
+            return value if abs(value) < 2**53 else f"int:{value}"
+        case float():
+            return value if math.isfinite(value) and not value.is_integer() else f"float:{value!r}"
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode("utf-8")
+        case bytes():
+            return f"bytes:{value!r}"
+        case BaseModel():
+            return {type(value).__name__: plain(value.model_dump()), "set": sorted(value.model_fields_set)}
+        case BaseException():
+            return {"raises": type(value).__name__, "text": plain(str(value))}
+        case Mapping():
+            return {str(key): plain(item) for key, item in value.items()}
+        case Iterable():
+            return [plain(item) for item in value]
+        case _ if hasattr(value, "to_dict"):
+            return plain(value.to_dict())
+        case _:
+            return f"{type(value).__name__}:{value!r}"
+
+
+def attempt(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    """Return what *function* returns, or the Exception that it raises, as plain values."""
+    try:
+        return plain(function(*arguments, **named))
+    except Exception as error:
+        return plain(error)
+
+
+def told(outcome: Any) -> Any:
+    """Return everything an outcome says."""
+    return {
+        "success": outcome.is_success(),
+        "result": plain(outcome.result),
+        "errors": [plain(error.to_dict()) for error in outcome.errors],
+    }
+
+
+# What a caller may pass for one field; the guard must hand each on exactly as Pydantic would take it.
+AWKWARD: tuple[Any, ...] = (
+    0, -1, 7, True, False, None, 1.0, 1.5, -0.0, float("inf"), float("nan"), 2**31, 2**63, 2**70, -(2**70),
+    "", "x", "12", " 12 ", "1_0", "１２", "\ud800", "y" * 9, b"12", [], [1], {}, {"a": 1}, (1,), object,
+)  # fmt: skip
+
+
+def _commands(sub: Sub) -> ModuleType:
+    return sub("core.command")
+
+
+def _echo(sub: Sub, model: type[BaseModel]) -> Any:
+    command = _commands(sub).Command
+
+    class Echo(command[model, Any]):  # type: ignore[misc,valid-type]
+        def execute(self) -> Any:
+            return self.inputs
+
+    return Echo
+
+
+def simple_run(sub: Sub) -> Any:
+    class Add(_commands(sub).Command[Pair, int]):  # type: ignore[misc,name-defined]
+        def execute(self) -> int:
+            return int(self.inputs.a + self.inputs.b)
+
+    runs = [told(Add.run(a=1, b=2)), told(Add.run(a="3", b=4.0)), told(Add.run(a=1)), told(Add.run())]
+    return [*runs, attempt(Add.run_or_raise, a=1, b=2), attempt(Add.run_or_raise, a=1), Add.full_name()]
+
+
+def guard_scalars(sub: Sub) -> Any:
+    echo = _echo(sub, Scalars)
+    good: dict[str, Any] = {"i": 1, "f": 2.5, "s": "s", "flag": True}
+    runs = [told(echo.run(**good))]
+    for name in Scalars.model_fields:
+        runs += [told(echo.run(**{**good, name: value})) for value in AWKWARD]
+    return runs
+
+
+def guard_shapes(sub: Sub) -> Any:
+    loose, strict = _echo(sub, Loose), _echo(sub, Forbidding)
+    return [
+        told(loose.run(i=1, tags=["a"], kind="b")),
+        told(loose.run(i=1, tags="a")),
+        told(loose.run(i=1, tags=["a", 2, None], kind="c")),
+        told(loose.run(i=1, unknown=2)),
+        told(strict.run(text="  padded ")),
+        told(strict.run(text="x", other=1)),
+        told(strict.run(s="x")),
+        told(_echo(sub, NoInputs).run()),
+        told(_echo(sub, NoInputs).run(extra=1)),
+    ]
+
+
+def constraints(sub: Sub) -> Any:
+    echo = _echo(sub, Account)
+    return [
+        told(echo.run(owner="Ann", balance=10, lines=[{"a": 1, "b": 2}])),
+        told(echo.run(owner="a", balance=-1, lines=[{"a": "x"}])),
+        told(echo.run(owner="Ann", balance=3, lines=3)),
+        told(echo.run(owner="Ann", balance=2, lines=[{"a": 1, "b": 2}, {"a": 1}])),
+    ]
+
+
+def entry_points(sub: Sub) -> Any:
+    echo = _echo(sub, Pair)
+    return [
+        told(echo.run_with(Pair(a=1, b=2))),
+        told(echo.run_json(b'{"a": 1, "b": "2"}')),
+        told(echo.run_json(b'{"a": 1')),
+        told(echo.run_json("[1, 2]")),
+        attempt(echo.run, 1),
+        attempt(_commands(sub).Command.run),
+    ]
+
+
+def runtime_errors(sub: Sub) -> Any:
+    class Two(_commands(sub).Command[Pair, int]):  # type: ignore[misc,name-defined]
+        def execute(self) -> int:
+            self.add_input_error("a", "odd", "a is odd", got=self.inputs.a)
+            self.add_runtime_error("broken", "it broke", halt=self.inputs.b > 0)
+            self.add_input_error(["lines", 0, "b"], "late", "not reached when halted")
+            return 1
+
+    class Raises(_commands(sub).Command[Pair, int]):  # type: ignore[misc,name-defined]
+        def execute(self) -> int:
+            return self.inputs.a // self.inputs.b  # type: ignore[no-any-return]
+
+    class Halts(_commands(sub).Command[Pair, int]):  # type: ignore[misc,name-defined]
+        def execute(self) -> int:
+            return self.halt()  # type: ignore[no-any-return]
+
+    class Breaks(_commands(sub).Command[Pair, int]):  # type: ignore[misc,name-defined]
+        def validate(self) -> None:
+            raise KeyError("validate")
+
+        def execute(self) -> int:
+            return 1
+
+    return [
+        told(Two.run(a=1, b=0)),
+        told(Two.run(a=1, b=1)),
+        told(Raises.run(a=1, b=0)),
+        told(Halts.run(a=1, b=0)),
+        attempt(Breaks.run, a=1, b=0),
+    ]
+
+
+def phases_and_states(sub: Sub) -> Any:
+    class Phased(_commands(sub).Command[Pair, list[str]]):  # type: ignore[misc,name-defined]
+        def __init__(self, **inputs: Any) -> None:
+            super().__init__(**inputs)
+            self.seen: list[str] = []
+
+        def load_records(self) -> None:
+            self.seen.append(f"load {self.state_name}")
+
+        def validate_records(self) -> None:
+            self.seen.append(f"records {self.state_name}")
+
+        def validate(self) -> None:
+            self.seen.append(f"validate {self.state_name}")
+            if self.inputs.a < 0:
+                self.add_input_error("a", "negative", "a is negative")
+
+        def before_execute(self) -> None:
+            self.seen.append("before")
+
+        def execute(self) -> list[str]:
+            self.seen.append(f"execute {self.state_name}")
+            return list(self.seen)
+
+        def after_execute(self, result: list[str]) -> list[str]:
+            return [*result, "after"]
+
+    answers = []
+    for a in (1, -1):
+        command = Phased(a=a, b=2)
+        answers.append([told(command.run_instance()), command.seen, command.state_name, int(command.state)])
+        answers.append(attempt(command.run_instance))
+    return answers
+
+
+def callbacks(sub: Sub) -> Any:
+    log: list[str] = []
+
+    class Called(_commands(sub).Command[Pair, int]):  # type: ignore[misc,name-defined]
+        def execute(self) -> int:
+            log.append("execute")
+            return self.inputs.a // self.inputs.b  # type: ignore[no-any-return]
+
+    def around(command: Any, proceed: Callable[[], Any]) -> Any:
+        log.append("in")
+        result = proceed()
+        log.append("out")
+        return result + 100
+
+    Called.before_execute_transition(lambda command: log.append("before 5"), priority=5)
+    Called.before_execute_transition(lambda command: log.append("before 1"), priority=1)
+    Called.after_execute_transition(lambda command: log.append("after"))
+    Called.around_execute_transition(around)
+    Called.after_transition_to_succeeded(lambda command: log.append("succeeded"))
+    Called.before_transition_to_failed(lambda command: log.append("failed"))
+    return [told(Called.run(a=6, b=3)), told(Called.run(a=6, b=0)), told(Called.run(a="x", b=0)), log]
+
+
+def subcommands(sub: Sub) -> Any:
+    class Inner(_commands(sub).Command[Pair, int]):  # type: ignore[misc,name-defined]
+        def execute(self) -> int:
+            if self.inputs.a == 13:
+                self.add_runtime_error("unlucky", "thirteen", number=13)
+            return int(self.inputs.a * self.inputs.b)
+
+    class Middle(_commands(sub).Command[Pair, int]):  # type: ignore[misc,name-defined]
+        def execute(self) -> Any:
+            return self.run_subcommand_bang(Inner, a=self.inputs.a, b=self.inputs.b)
+
+    class Outer(_commands(sub).Command[Pair, int]):  # type: ignore[misc,name-defined]
+        def execute(self) -> Any:
+            return [self.run_subcommand(Middle, a=self.inputs.a, b=self.inputs.b), self.inputs.b]
+
+    return [told(Outer.run(a=2, b=3)), told(Outer.run(a=13, b=3)), told(Outer.run(a=1, b=2**70))]
+
+
+def transactions(sub: Sub) -> Any:
+    log: list[str] = []
+
+    class Handler:
+        def begin(self) -> None:
+            log.append("begin")
+
+        def commit(self) -> None:
+            log.append("commit")
+
+        def rollback(self) -> None:
+            log.append("rollback")
+
+    handler = Handler()
+    config = sub("core.transactions").TransactionConfig
+
+    class Stored(_commands(sub).Command[Pair, int]):  # type: ignore[misc,name-defined]
+        _transaction_config = config(enabled=True, auto_detect=False, handler=handler)
+
+        def execute(self) -> int:
+            return self.inputs.a // self.inputs.b  # type: ignore[no-any-return]
+
+        def validate(self) -> None:
+            if self.inputs.a == 99:
+                raise RuntimeError("validate")
+
+    answers = []
+    for a, b in ((1, 1), (1, 0), (99, 1)):
+        answers.append(attempt(lambda a=a, b=b: told(Stored.run(a=a, b=b))))
+        log.append("|")
+    return [*answers, log]
+
+
+def errors(sub: Sub) -> Any:
+    error = sub("core.errors").FoobaraError
+    made = [
+        error(),
+        error.data_error("too_short", ["user", "name"], "Name is too short", minimum=2),
+        error.validation_error("bad", (), "bad", suggestion="do better"),
+        error.runtime_error("boom", "it \"blew\" up\n\u2028\U0001f4a5", is_fatal=True),
+        error.domain_error("rule", "broken rule", path=("a", "0")),
+        error.system_error("disk", "full"),
+        error.auth_error("forbidden", "no"),
+        error.external_error("api", "down", service="bank", code=503),
+        error.from_exception(ZeroDivisionError("by zero")),
+    ]
+    made.append(made[1].with_path_prefix("body").with_runtime_path_prefix("outer", "inner"))
+    made.append(made[3].with_cause(made[8]).with_help_url("https://example.org/help"))
+    return [[each.key(), plain(each.to_dict()), repr(each), str(each)] for each in made]
+
+
+def error_collections(sub: Sub) -> Any:
+    module = sub("core.errors")
+    error = module.FoobaraError
+    made = [
+        error.data_error("a", ("x",), "first"),
+        error.runtime_error("b", "second", is_fatal=True),
+        error.data_error("a", ("x",), "same key"),
+        error.auth_error("c", "third"),
+    ]
+    full = module.ErrorCollection().add_all(*made).add(made[0])
+    empty = module.ErrorCollection()
+    return [
+        [
+            len(each), bool(each), each.has_fatal(), each.count(), plain(each.keys()), plain(each.messages()),
+            each.to_sentence(), plain(each.to_dict()), plain(each.to_list()), each.to_human_readable(),
+            plain(each.summary()), [e.message for e in each.sort_by_severity()],
+            [e.message for e in each.by_category("data")], [e.message for e in each.at_path("x")],
+        ]
+        for each in (full, empty)
+    ]  # fmt: skip
+
+
+def error_json(sub: Sub) -> Any:
+    module = sub("core.errors")
+    collection = module.ErrorCollection()
+    for value in (1, 1.5, float("nan"), None, "é\x00\"\\", [1, {"k": (2, 3)}], {"deep": {"er": b"x"}}, 2**70):
+        collection.add(module.FoobaraError.data_error("symbol", ("p", "0"), "message", value=value))
+    collection.add(module.FoobaraError.runtime_error("late", "later"))
+    return [
+        attempt(lambda: module.to_json_bytes(collection)),
+        attempt(lambda: module.to_json_bytes(module.ErrorCollection())),
+        attempt(lambda: module.to_problem(collection)),
+    ]
+
+
+def pickles(sub: Sub) -> Any:
+    error = sub("core.errors").FoobaraError.data_error("a", ("x",), "first", value=[1])
+    failed = sub("core.outcome").CommandOutcome.from_errors(error)
+    succeeded = sub("core.outcome").CommandOutcome.from_result({"a": (1, 2)}, took=1)
+    answers = []
+    for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
+        for value in (error, failed, succeeded):
+            again = pickle.loads(pickle.dumps(value, protocol))
+            answers.append([type(again).__name__, plain(again.to_dict())])
+    return answers
+
+
+def outcomes(sub: Sub) -> Any:
+    module = sub("core.outcome")
+    good = module.CommandOutcome.from_result(2, took=1)
+    bad = module.CommandOutcome.from_errors(sub("core.errors").FoobaraError.data_error("a", ("x",), "first"))
+    return [
+        plain(good.to_dict()), plain(bad.to_dict()), good.unwrap(), attempt(bad.unwrap), bad.unwrap_or(7),
+        good.map(lambda value: value + 1).result, bad.map(lambda value: value).is_failure(),
+        good == module.CommandOutcome.from_result(2, took=1), good == bad, repr(good),
+    ]  # fmt: skip
+
+
+def _numbers() -> Iterator[tuple[str, str]]:
+    cards = ["4111111111111111", "378282246310005", "6011111111111117", "5555555555554444", "30569309025904"]
+    ibans = ["DE89370400440532013000", "GB29NWBK60161331926819", "FR1420041010050500013M02606", "NO9386011117947"]
+    for kind, good in (("card", cards), ("iban", ibans)):
+        for number in good:
+            yield kind, number
+            yield kind, number.lower()
+            yield kind, number[:4] + " " + number[4:]
+            yield kind, number[:-1]
+            yield kind, number + "0"
+            for position in range(len(number)):
+                digit = number[position]
+                if digit.isdigit():
+                    yield kind, number[:position] + str((int(digit) + 1) % 10) + number[position + 1 :]
+        for odd in ("", " ", "0" * 16, "４１１１", "\x00" * 16, "1" * 400, "A" * 22, "-", "4111-1111-1111-1111"):
+            yield kind, odd
+
+
+def numbers(sub: Sub) -> Any:
+    types = sub("types")
+    verdicts = {"card": types.is_valid_card, "iban": types.is_valid_iban}
+    return [[kind, plain(text), attempt(verdicts[kind], text)] for kind, text in _numbers()]
+
+
+CASES: dict[str, Case] = {
+    case.__name__: case
+    for case in (
+        simple_run, guard_scalars, guard_shapes, constraints, entry_points, runtime_errors, phases_and_states,
+        callbacks, subcommands, transactions, errors, error_collections, error_json, pickles, outcomes, numbers,
+    )
+}  # fmt: skip

@@ -1,0 +1,693 @@
+"""Runs commands: the instance core, the plan of a class and the eight phases.
+
+Design
+1. ``analyse(cls)`` (core/plan.py, written once for both twins) turns a class into a ``PlanSpec``.
+2. A plan is used while the epoch and the resolved class attributes are those it was built from.
+3. ``_execute_only`` is the one hot path: no callbacks, no transaction, no phase but execute.
+4. ``_phases`` is every other run. It starts at any phase, so the hot path hands over to it
+   as soon as something shows up that it does not know.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import ValidationError
+
+from .._vocabulary import STATE_NAMES, CommandState, Halt
+from . import errors as _errors
+
+__all__ = ["Core", "Plan", "Runner", "bump_epoch", "configure", "epoch", "plan_for"]
+
+# A hook's number is its bit in the mask of a plan; the first seven are the phases.
+_HOOKS = (
+    "open_transaction",
+    "cast_and_validate_inputs",
+    "load_records",
+    "validate_records",
+    "validate",
+    "execute",
+    "commit_transaction",
+    "before_execute",
+    "after_execute",
+    "rollback_transaction",
+)
+_HOOK_NAMES = frozenset(_HOOKS)
+_EXECUTE, _COMMIT, _BEFORE, _AFTER, _ROLLBACK = 5, 6, 7, 8, 9
+_STATES = tuple(CommandState)
+_SUCCEEDED, _FAILED, _ERRORED = 8, 9, 10
+_NO_CHAINS: tuple[Any, ...] = (None,) * 8 + ({}, {})
+
+_epoch = 0
+_epoch_lock = threading.Lock()
+_services: Any = None
+_new = object.__new__
+
+
+def configure(services: Any) -> None:
+    """Give the twin what stands above it: the analysis of a class and the services of a run."""
+    global _services
+    _services = services
+
+
+def bump_epoch() -> None:
+    """Make every plan be built anew before it is used again."""
+    global _epoch
+    with _epoch_lock:
+        _epoch += 1
+
+
+def epoch() -> int:
+    """Return the number that ``bump_epoch`` raises."""
+    return _epoch
+
+
+class Plan:
+    """What running one command class takes, compiled once; never used after the class has changed."""
+
+    __slots__ = (
+        "__weakref__",
+        "builder",
+        "chains",
+        "cls",
+        "echo",
+        "epoch",
+        "execute_only",
+        "generic",
+        "mask",
+        "opens",
+        "resolved",
+        "subcommands",
+    )
+
+    def __init__(self, spec: Any, at: int) -> None:
+        self.cls = spec.cls
+        self.builder = spec.builder
+        self.mask: int = spec.mask
+        self.chains = spec.chains
+        self.opens: bool = spec.opens
+        self.generic: bool = spec.generic
+        self.echo: bool = spec.echo
+        self.resolved = spec.resolved
+        self.epoch = at
+        self.execute_only = (
+            spec.mask & ~(1 << _EXECUTE) == 0 and spec.chains is None and not spec.opens and not spec.generic
+        )
+        self.subcommands: dict[type, Any] = {}
+
+
+def plan_for(cls: type) -> Plan:
+    """Return the current plan of *cls*, built anew if there is none or the class has changed.
+
+    Raises TypeError when the class has no inputs type.
+    """
+    plan: Plan | None = cls.__dict__.get("_plan")
+    if plan is not None and plan.epoch == _epoch and plan.resolved == _services.resolve(cls):
+        return plan
+    at = _epoch
+    plan = Plan(_services.analyse(cls), at)
+    type.__setattr__(cls, "_plan", plan)
+    return plan
+
+
+class Runner:
+    """The attribute ``run`` of a command class: a callable bound to the class it is looked up on."""
+
+    __slots__ = ()
+
+    def __get__(self, instance: Any, owner: type) -> BoundRunner:
+        return BoundRunner(owner)
+
+
+class BoundRunner:
+    """``SomeCommand.run``: takes the inputs as keywords and returns the outcome."""
+
+    __slots__ = ("__self__", "__weakref__")
+
+    def __init__(self, owner: type) -> None:
+        self.__self__ = owner
+
+    def __call__(self, /, **inputs: Any) -> Any:
+        return run_class(self.__self__, inputs)
+
+    def __repr__(self) -> str:
+        return f"<run of command {self.__self__.__qualname__}>"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, BoundRunner):
+            return NotImplemented
+        return self.__self__ is other.__self__
+
+    def __hash__(self) -> int:
+        return hash(self.__self__) ^ 0x72756E
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, (self.__self__, "run")
+
+
+def run_class(cls: Any, inputs: dict[str, Any]) -> Any:
+    """Run *cls* on *inputs* and return its outcome."""
+    plan = plan_for(cls)
+    if plan.execute_only:
+        command = _fresh(cls, inputs)
+        succeeded = _execute_only(command, plan, inputs)
+    elif plan.generic:
+        return cls(**inputs).run_instance()
+    else:
+        command = _fresh(cls, inputs)
+        succeeded = _phases(command, plan, 0)
+    return _outcome(command, succeeded)
+
+
+def run_model(cls: Any, model: Any) -> Any:
+    """Run *cls* on a valid instance of its inputs type, without validating it again."""
+    plan = plan_for(cls)
+    if not isinstance(model, plan.builder.model):
+        raise TypeError(
+            f"{cls.__name__}.run_with() takes an instance of {plan.builder.model.__name__}, "
+            f"not {type(model).__name__}"
+        )
+    command = cls() if plan.generic else _fresh(cls, None)
+    command._inputs = model
+    return command.run_instance() if plan.generic else _outcome(command, _phases(command, plan, 0))
+
+
+def run_json(cls: Any, data: bytes | bytearray | str) -> Any:
+    """Run *cls* on the JSON object in *data*; JSON that cannot be read is a failed outcome."""
+    plan = plan_for(cls)
+    try:
+        model = plan.builder.build_json(data)
+    except ValidationError as error:
+        command = cls() if plan.generic else _fresh(cls, {})
+        command._json_error = error
+        return command.run_instance() if plan.generic else _outcome(command, _phases(command, plan, 0))
+    return run_model(cls, model)
+
+
+def _fresh(cls: type, inputs: dict[str, Any] | None) -> Any:
+    command = _new(cls)
+    command._raw = inputs
+    command._inputs = None
+    command._errors = None
+    command._result = None
+    command._state = 0
+    command._entered = 0
+    command._closed = False
+    command._transaction = None
+    command._parent = None
+    command._own_callbacks = None
+    command._json_error = None
+    return command
+
+
+def _outcome(command: Any, succeeded: bool) -> Any:
+    if succeeded:
+        return _errors.succeed(command._result)
+    return _errors.fail(None, command._errors)
+
+
+def _execute_only(command: Any, plan: Plan, inputs: dict[str, Any]) -> bool:
+    # The hot path: bench cases "simple run", "eight fields", "parent + subcommand".
+    try:
+        command._inputs = plan.builder.build_dict(inputs)
+    except ValidationError as error:
+        command._state = command._entered = 2
+        _refuse(command, plan, error)
+        return _fail(command, plan, _NO_CHAINS)
+    except BaseException as error:
+        command._state = command._entered = 2
+        _abort(command, plan, _NO_CHAINS, error)
+        raise
+    command._state = command._entered = 6
+    try:
+        command._result = command.execute()
+    except Halt:
+        return _halted(command, plan, _chains(command, plan))
+    except Exception as error:
+        _add_execution_error(command, error)
+        return _fail(command, plan, _chains(command, plan))
+    except BaseException as error:
+        _abort(command, plan, _NO_CHAINS, error)
+        raise
+    if plan.epoch != _epoch or command._own_callbacks is not None or _reshaped(command, plan):
+        return _after_execute_changed(command)
+    if command._errors is not None and command._errors:
+        return _fail(command, plan, _NO_CHAINS)
+    command._entered = 7
+    command._state = _SUCCEEDED
+    return True
+
+
+def _reshaped(command: Any, plan: Plan) -> bool:
+    attributes = command.__dict__
+    return type(command) is not plan.cls or bool(attributes and not _HOOK_NAMES.isdisjoint(attributes))
+
+
+def _after_execute_changed(command: Any) -> bool:
+    # execute registered a callback, changed a setting or hung a hook on its instance:
+    # what is left of the run takes the long way.
+    plan = plan_for(type(command))
+    if command._errors:
+        return _fail(command, plan, _chains(command, plan))
+    return _phases(command, plan, _COMMIT)
+
+
+def _chains(command: Any, plan: Plan) -> tuple[Any, ...]:
+    own = command._own_callbacks
+    chains = plan.chains if own is None else _services.chains(type(command), own)
+    return _NO_CHAINS if chains is None else chains
+
+
+def _has(command: Any, plan: Plan, hook: int) -> bool:
+    if plan.mask >> hook & 1:
+        return True
+    attributes = command.__dict__
+    return bool(attributes) and _HOOKS[hook] in attributes
+
+
+def _phases(command: Any, plan: Plan, first: int) -> bool:
+    """Run the phases from *first* (0 to 6) to the end; True when the command has succeeded."""
+    chains = _chains(command, plan)
+    own = command._own_callbacks
+    try:
+        for phase in range(first, 7):
+            if phase == _EXECUTE and _has(command, plan, _BEFORE):
+                # before_execute belongs to the state before: a failure there goes VALIDATING -> FAILED.
+                try:
+                    command.before_execute()
+                except Halt:
+                    raise
+                except Exception as error:
+                    _add_execution_error(command, error)
+                if command._errors:
+                    return _fail(command, plan, chains)
+            command._state = command._entered = phase + 1
+            chain = chains[phase]
+            if phase == _EXECUTE:
+                try:
+                    if chain is None:
+                        command._result = _execute_action(command, plan)
+                    else:
+                        _transition(command, plan, chain, phase)
+                except Halt:
+                    raise
+                except Exception as error:
+                    _add_execution_error(command, error)
+            elif chain is not None:
+                _transition(command, plan, chain, phase)
+            else:
+                _act(command, plan, phase)
+            if command._errors:
+                return _fail(command, plan, chains)
+            if plan.epoch != _epoch or command._own_callbacks is not own or type(command) is not plan.cls:
+                # Somebody registered a callback or changed a setting inside a phase: the next one sees it.
+                plan = plan_for(type(command))
+                chains = _chains(command, plan)
+                own = command._own_callbacks
+        if chains[7] is not None:
+            _transition(command, plan, chains[7], 7)
+            if command._errors:
+                return _fail(command, plan, chains)
+        command._state = _SUCCEEDED
+        return True
+    except Halt:
+        return _halted(command, plan, _chains(command, plan))
+    except BaseException as error:
+        _abort(command, plan, _chains(command, plan), error)
+        raise
+
+
+def _act(command: Any, plan: Plan, phase: int) -> Any:
+    # What a phase does between its callbacks; the result of execute is the only one that counts.
+    if phase == 1:
+        if command._inputs is None or _has(command, plan, 1):
+            command.cast_and_validate_inputs()
+        return None
+    if phase == _EXECUTE:
+        return _execute_action(command, plan)
+    if phase == _COMMIT:
+        if _has(command, plan, _COMMIT):
+            command.commit_transaction()
+        transaction = command._transaction
+        if transaction is not None and not command._errors and transaction.is_active:
+            transaction.commit()
+        return None
+    if phase == 7:
+        command._state = _SUCCEEDED
+        return None
+    if phase == 0:
+        if plan.opens or _has(command, plan, 0):
+            command.open_transaction()
+        return None
+    if _has(command, plan, phase):
+        getattr(command, _HOOKS[phase])()
+    return None
+
+
+def _execute_action(command: Any, plan: Plan) -> Any:
+    result = command.execute()
+    if _has(command, plan, _AFTER) and not command._errors:
+        result = command.after_execute(result)
+    return result
+
+
+def _transition(command: Any, plan: Plan, chain: Any, phase: int) -> None:
+    """One phase with its callbacks: before, around the action, after; on an Exception the error ones."""
+    before, around, after, failed = chain
+    try:
+        for callback in before:
+            callback(command)
+        if around:
+            result = _surround(command, plan, around, 0, phase)
+        else:
+            result = _act(command, plan, phase)
+        if phase == _EXECUTE:
+            command._result = result
+        for callback in after:
+            callback(command)
+    except Exception as error:
+        for callback in failed:
+            callback(command, error)
+        raise
+
+
+def _surround(command: Any, plan: Plan, around: tuple[Any, ...], depth: int, phase: int) -> Any:
+    if depth == len(around):
+        return _act(command, plan, phase)
+    return around[depth](command, lambda: _surround(command, plan, around, depth + 1, phase))
+
+
+def _fail(command: Any, plan: Plan, chains: tuple[Any, ...]) -> bool:
+    if command._state == _SUCCEEDED:
+        command._state = 7
+    came_from = command._state
+    _rollback(command, plan)
+    chain = chains[8].get(came_from)
+    command._state = _FAILED
+    if chain is not None:
+        _terminal(command, chain)
+    _services.failed(command)
+    return False
+
+
+def _terminal(command: Any, chain: Any) -> None:
+    before, around, after, failed = chain
+    try:
+        for callback in before:
+            callback(command)
+        _surround_nothing(command, around, 0)
+        for callback in after:
+            callback(command)
+    except Exception as error:
+        for callback in failed:
+            callback(command, error)
+        raise
+
+
+def _surround_nothing(command: Any, around: tuple[Any, ...], depth: int) -> None:
+    if depth < len(around):
+        around[depth](command, lambda: _surround_nothing(command, around, depth + 1))
+
+
+def _halted(command: Any, plan: Plan, chains: tuple[Any, ...]) -> bool:
+    if not command._errors:
+        command.add_error(
+            _errors.make_error(
+                "runtime",
+                "halted",
+                (),
+                f"{type(command).__name__} halted without an error",
+                None,
+                (),
+                False,
+                _services.ERROR,
+            )
+        )
+    try:
+        return _fail(command, plan, chains)
+    except BaseException as error:
+        _abort(command, plan, _NO_CHAINS, error)
+        raise
+
+
+def _rollback(command: Any, plan: Plan) -> None:
+    # Exactly once, whichever way a run ends.
+    if command._closed:
+        return
+    command._closed = True
+    transaction = command._transaction
+    if transaction is None and not _has(command, plan, _ROLLBACK):
+        return
+    try:
+        command.rollback_transaction()
+    finally:
+        transaction = command._transaction
+        if transaction is not None and transaction.is_active:
+            transaction.rollback()
+
+
+def _abort(command: Any, plan: Plan, chains: tuple[Any, ...], error: BaseException) -> None:
+    """Close the transaction after an escaping exception, which stays the one that is raised."""
+    came_from = command._state
+    try:
+        _rollback(command, plan)
+    except Exception as second:
+        if second is not error:
+            error.add_note(f"rolling back failed too: {type(second).__name__}")
+    finally:
+        command._state = _ERRORED
+    if isinstance(error, Exception):
+        chain = chains[9].get(came_from)
+        if chain is not None:
+            _terminal(command, chain)
+
+
+def _refuse(command: Any, plan: Plan, error: ValidationError) -> None:
+    # Pydantic's errors are converted when somebody looks.
+    collection = command._errors
+    path = _path(command)
+    if collection is None:
+        command._errors = _errors.deferred_collection(error, path, plan.echo)
+    else:
+        collection.add_all(*_errors.errors_from_validation(error, path, plan.echo))
+
+
+def _path(command: Any) -> tuple[str, ...]:
+    path: list[str] = []
+    parent = command._parent
+    while parent is not None:
+        path.append(type(parent).full_command_symbol())
+        parent = parent._parent
+    path.reverse()
+    return tuple(path)
+
+
+def _add_execution_error(command: Any, error: Exception) -> None:
+    try:
+        message = str(error)
+    except Exception:
+        message = f"{type(error).__name__} (its text cannot be read)"
+    command.add_error(
+        _errors.make_error(
+            "runtime",
+            "execution_error",
+            (),
+            message,
+            {"exception_type": type(error).__name__},
+            (),
+            False,
+            _services.ERROR,
+        )
+    )
+
+
+class Core:
+    """What every command instance is: inputs, errors, result and state of one run."""
+
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_closed",
+        "_entered",
+        "_errors",
+        "_inputs",
+        "_json_error",
+        "_own_callbacks",
+        "_parent",
+        "_raw",
+        "_result",
+        "_state",
+        "_transaction",
+    )
+
+    def __init__(self, /, **inputs: Any) -> None:
+        self._raw = inputs
+        self._inputs = None
+        self._errors = None
+        self._result = None
+        self._state = 0
+        self._entered = 0
+        self._closed = False
+        self._transaction = None
+        self._parent = None
+        self._own_callbacks = None
+        self._json_error = None
+
+    @property
+    def _raw_inputs(self) -> dict[str, Any]:
+        raw = self._raw
+        return {} if raw is None else raw
+
+    @property
+    def inputs(self) -> Any:
+        """The validated inputs. Raises ValueError before they are."""
+        inputs = self._inputs
+        if inputs is None:
+            raise ValueError("Inputs not yet validated")
+        return inputs
+
+    @property
+    def errors(self) -> Any:
+        """The live ErrorCollection of this run."""
+        errors = self._errors
+        if errors is None:
+            errors = self._errors = _errors.new_collection()
+        return errors
+
+    @property
+    def state(self) -> CommandState:
+        """The state the run is in."""
+        return _STATES[self._state]
+
+    @property
+    def state_name(self) -> str:
+        """The state's name, as in ``execute``."""
+        return STATE_NAMES[_STATES[self._state]]
+
+    def run_instance(self) -> Any:
+        """Run this instance, once, and return its outcome. Raises RuntimeError the second time."""
+        if self._state != 0:
+            raise RuntimeError(
+                f"this {type(self).__name__} has already run (state {self.state_name}): make a new instance"
+            )
+        return _outcome(self, _phases(self, plan_for(type(self)), 0))
+
+    def add_error(self, error: Any) -> None:
+        """Add *error*, under the runtime path of this run. Raises TypeError for anything but a FoobaraError."""
+        if not isinstance(error, _errors.FoobaraError):
+            raise TypeError(f"add_error() takes a FoobaraError, not {type(error).__name__}")
+        if self._parent is not None:
+            error = error.with_runtime_path_prefix(*_path(self))
+        self.errors.add(error)
+
+    def add_input_error(self, path: Any, symbol: str, message: str, **context: Any) -> None:
+        """Add a data error at *path* (a name or a sequence of names)."""
+        self.add_error(
+            _errors.make_error(
+                "data", symbol, _services.path(path), message, context, (), False, _services.ERROR
+            )
+        )
+
+    def add_runtime_error(self, symbol: str, message: str, halt: bool = True, **context: Any) -> None:
+        """Add a runtime error and, unless *halt* is false, stop the command by raising Halt."""
+        self.add_error(
+            _errors.make_error("runtime", symbol, (), message, context, (), False, _services.ERROR)
+        )
+        if halt:
+            raise Halt
+
+    def halt(self) -> None:
+        """Stop the command now: it fails with the errors it has, or with ``halted``."""
+        raise Halt
+
+    def open_transaction(self) -> None:
+        """Phase 1: begin the transaction that the class's configuration names, if any."""
+        _services.open_transaction(self)
+
+    def cast_and_validate_inputs(self) -> None:
+        """Phase 2: make ``inputs`` of the raw inputs, or add a data error for each that is wrong."""
+        plan = plan_for(type(self))
+        if self._json_error is not None:
+            _refuse(self, plan, self._json_error)
+            return
+        try:
+            self._inputs = plan.builder.build_dict(self._raw_inputs)
+        except ValidationError as error:
+            _refuse(self, plan, error)
+
+    def load_records(self) -> None:
+        """Phase 3: fetch what the command works on; does nothing unless overridden."""
+
+    def validate_records(self) -> None:
+        """Phase 4: check what was loaded; does nothing unless overridden."""
+
+    def validate(self) -> None:
+        """Phase 5: check the inputs against each other; does nothing unless overridden."""
+
+    def before_execute(self) -> None:
+        """Run right before ``execute``; does nothing unless overridden."""
+
+    def execute(self) -> Any:
+        """Phase 6: the work; what it returns is the outcome's result."""
+        return None
+
+    def after_execute(self, result: Any) -> Any:
+        """Run right after ``execute``; what it returns is the result."""
+        return result
+
+    def commit_transaction(self) -> None:
+        """Phase 7: called before the transaction is committed; does nothing unless overridden."""
+
+    def rollback_transaction(self) -> None:
+        """Undo the open transaction; called once by a run that does not succeed."""
+        transaction = self._transaction
+        if transaction is not None and transaction.is_active:
+            transaction.rollback()
+
+    def run_subcommand(self, command_class: Any, /, **inputs: Any) -> Any:
+        """Run *command_class* inside this run and return its result; its errors become errors of this run.
+
+        None when the subcommand failed; this run goes on and fails at its next check.
+        """
+        cls = type(self)
+        known = plan_for(cls).subcommands.get(command_class)
+        if known is None or known[0] != _epoch:
+            known = _epoch, _services.verdict(cls, command_class)
+            plan_for(cls).subcommands[command_class] = known
+        if known[1] is not None:
+            known[1]()
+        plan = plan_for(command_class)
+        child = command_class(**inputs) if plan.generic else _fresh(command_class, inputs)
+        child._parent = self
+        if plan.execute_only:
+            succeeded = _execute_only(child, plan, inputs)
+        elif plan.generic:
+            outcome = child.run_instance()
+            succeeded = outcome.is_success()
+            child._result = outcome.result
+        else:
+            succeeded = _phases(child, plan, 0)
+        if succeeded:
+            return child._result
+        name = command_class.__name__
+        errors = self.errors
+        for error in child.errors:
+            error.context["subcommand"] = name
+            errors.add(error)
+        return None
+
+    def run_subcommand_bang(self, command_class: Any, /, **inputs: Any) -> Any:
+        """Run *command_class* inside this run and return its result; halt this run when there is none
+        and this run has errors."""
+        result = self.run_subcommand(command_class, **inputs)
+        if result is None and self._errors:
+            raise Halt
+        return result
+
+    run_subcommand_ = run_subcommand_bang
+
+
+def install_runner(cls: type) -> None:
+    """Prepare a new command class; the fallback's runner is inherited, so there is nothing to do."""

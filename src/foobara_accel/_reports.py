@@ -1,0 +1,454 @@
+"""What errors tell the outside, written once for both twins: JSON forms of arbitrary values, problem documents, text.
+
+A leaf like ``_vocabulary``: it knows errors only by their attributes and imports neither twin.
+"""
+
+from __future__ import annotations
+
+import copyreg
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, SecretBytes, SecretStr
+from pydantic_core import ValidationError, core_schema
+
+from ._vocabulary import ErrorSeverity
+
+CIRCULAR = "<circular>"
+TOO_DEEP = "<too deep>"
+HIDDEN = "**********"
+MAX_DEPTH = 100
+
+ERROR_SUGGESTIONS: dict[str, str] = {
+    "required": "Give this field a value.",
+    "too_short": "Use a longer value.",
+    "too_long": "Use a shorter value.",
+    "invalid_format": "Compare the value with the format the field documents.",
+    "not_authenticated": "Sign in, then send the request again.",
+    "not_allowed": "Ask an administrator for the permission this needs.",
+    "rate_limit_exceeded": "Slow down and send the request again later.",
+    "timeout": "Repeat the request, or raise its time limit.",
+    "connection_failed": "See whether the other service can be reached from here.",
+    "not_found": "Check the identifier; it may have been deleted.",
+    "already_exists": "Choose another name or change the record that is there.",
+}
+
+_RANKS = {severity.value: rank for rank, severity in enumerate(ErrorSeverity)}
+
+
+# Text and JSON values
+
+
+def text(value: object) -> str:
+    """Return ``str(value)`` without ever raising; objects with no text of their own become ``<Type>``."""
+    kind = type(value)
+    if isinstance(value, str):
+        return str.__str__(value)
+    if kind.__str__ is object.__str__ and kind.__repr__ is object.__repr__:
+        return f"<{kind.__qualname__}>"  # the default repr would show a memory address
+    try:
+        return str.__str__(str(value))
+    except Exception:
+        return f"<{kind.__qualname__}>"
+
+
+def key_text(key: object) -> str:
+    """Return the JSON object key for a dict key, as :mod:`json` spells the scalars."""
+    if isinstance(key, str):
+        return str.__str__(key)
+    if key is None:
+        return "null"
+    if key is True:
+        return "true"
+    if key is False:
+        return "false"
+    if isinstance(key, Enum):
+        return key_text(key.value)
+    if isinstance(key, int):
+        return int_text(key)
+    if isinstance(key, bytes | bytearray):
+        return bytes(key).decode("utf-8", "backslashreplace")
+    return text(key)
+
+
+def int_text(value: int) -> str:
+    """Return the digits of *value*; hexadecimal beyond the interpreter's digit limit."""
+    try:
+        return int.__repr__(value)
+    except ValueError:
+        return hex(value)
+
+
+def simplify(value: Any) -> Any:
+    """Return *value* one step closer to JSON: a str, number, list or dict, or ``bytes`` that are JSON already.
+
+    Never raises: what cannot be converted becomes its ``text``. Types marked ``__foobara_sensitive__`` are hidden.
+    """
+    try:
+        return _simplify(value)
+    except Exception:
+        return text(value)
+
+
+def _simplify(value: Any) -> Any:
+    kind = type(value)
+    if getattr(kind, "__foobara_sensitive__", False):
+        return HIDDEN
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, BaseModel):
+        return _model(value)
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int.__int__(value)
+    if isinstance(value, float):
+        return float.__float__(value)
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value).decode("utf-8", "backslashreplace")
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, list | tuple | set | frozenset):
+        return list(value)
+    if dataclasses.is_dataclass(kind):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return text(value)
+
+
+def _model(value: BaseModel) -> Any:
+    try:
+        return value.__pydantic_serializer__.to_json(value)
+    except Exception:
+        return {name: getattr(value, name) for name in type(value).model_fields}
+
+
+# Severity and text for people
+
+
+def rank(error: Any) -> int:
+    """Return how severe *error* is, 0 the mildest; a severity unknown to ErrorSeverity ranks below all."""
+    severity = error.severity
+    return _RANKS.get(severity.value if isinstance(severity, Enum) else severity, -1)
+
+
+def sentence(messages: Sequence[str]) -> str:
+    """Join messages as ``a``, ``a and b``, ``a, b and c``."""
+    if len(messages) < 2:
+        return "".join(messages)
+    return f"{', '.join(messages[:-1])} and {messages[-1]}"
+
+
+def human_readable(errors: Iterable[Any]) -> str:
+    """List errors for a person: number, path, message, context and suggestion."""
+    blocks: list[str] = []
+    for number, error in enumerate(errors, 1):
+        where = ".".join(map(text, error.path)) or "general"
+        lines = [f"{number}. [{where}] {text(error.message)}"]
+        context = error.context
+        if context:
+            pairs = context.items() if isinstance(context, Mapping) else [("value", context)]
+            lines.append("   Context: " + ", ".join(f"{key_text(k)}={_repr(v)}" for k, v in pairs))
+        if error.suggestion:
+            lines.append(f"   Suggestion: {text(error.suggestion)}")
+        blocks.append("\n".join(lines))
+    return "\n\n".join(["Errors:", *blocks]) if blocks else "No errors"
+
+
+def _repr(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception:
+        return text(value)
+
+
+def summary(errors: Sequence[Any]) -> dict[str, Any]:
+    """Count errors: total, fatal and by category."""
+    by_category: dict[Any, int] = {}
+    for error in errors:
+        by_category[error.category] = by_category.get(error.category, 0) + 1
+    return {
+        "total": len(errors),
+        "fatal": sum(1 for error in errors if error.is_fatal),
+        "by_category": by_category,
+    }
+
+
+# Problem details (RFC 9457)
+
+_TITLES = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    409: "Conflict",
+    422: "Unprocessable Content",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+    504: "Gateway Timeout",
+}
+_STATUS_OF_SYMBOL = {
+    **dict.fromkeys(
+        ("not_authenticated", "authentication_failed", "token_expired", "invalid_token", "session_expired"), 401
+    ),
+    **dict.fromkeys(("not_allowed", "forbidden", "insufficient_permissions", "permission_denied"), 403),
+    **dict.fromkeys(("not_found", "record_not_found", "file_not_found"), 404),
+    **dict.fromkeys(
+        ("already_exists", "record_not_unique", "stale_record", "invalid_state", "cannot_delete")
+        + ("cannot_update", "deadlock", "file_already_exists"),
+        409,
+    ),
+    "rate_limit_exceeded": 429,
+    **dict.fromkeys(("execution_error", "transaction_error", "internal_error", "configuration_error"), 500),
+    **dict.fromkeys(("external_service_error", "connection_failed", "api_error", "network_error"), 502),
+    **dict.fromkeys(("service_unavailable", "resource_exhausted", "cancelled"), 503),
+    "timeout": 504,
+}
+_STATUS_OF_CATEGORY = {
+    **dict.fromkeys(("system", "infrastructure"), 500),
+    **dict.fromkeys(("external", "network", "api"), 502),
+    "authentication": 401,
+    **dict.fromkeys(("auth", "authorization"), 403),
+}
+
+
+def status(error: Any) -> int:
+    """Return the HTTP status for one error: by its symbol (not for data errors), else by its category."""
+    category = text(error.category.value if isinstance(error.category, Enum) else error.category)
+    if category in ("data", "validation", "input"):
+        return 422
+    return _STATUS_OF_SYMBOL.get(text(error.symbol)) or _STATUS_OF_CATEGORY.get(category, 422)
+
+
+def pointer(path: Iterable[object]) -> str:
+    """Return the RFC 6901 JSON pointer of *path*; an empty path is the whole document, ``""``."""
+    return "".join("/" + text(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def problem(errors: Sequence[Any]) -> dict[str, Any] | None:
+    """Return the RFC 9457 problem document for *errors*, None when there are none.
+
+    Status: the highest 5xx, else 401, else 403, else that of the first error.
+    """
+    if not errors:
+        return None
+    statuses = [status(error) for error in errors]
+    worst = max(statuses)
+    code = worst if worst >= 500 else next((s for s in (401, 403) if s in statuses), statuses[0])
+    detail = text(errors[0].message)
+    if len(errors) > 1:
+        detail += f" (and {len(errors) - 1} more)"
+    help_url = errors[0].help_url if len(errors) == 1 else None
+    return {
+        "type": text(help_url) if help_url else "about:blank",
+        "title": _TITLES[code],
+        "status": code,
+        "detail": detail,
+        "errors": [
+            {"pointer": pointer(e.path), "symbol": text(e.symbol), "detail": text(e.message)} for e in errors
+        ],
+    }
+
+
+# Validation errors
+
+
+def is_validation_error(value: object) -> bool:
+    """Tell whether *value* is pydantic's ValidationError."""
+    return isinstance(value, ValidationError)
+
+
+def validation_rows(error: Any, echo_inputs: bool, model: Any) -> list[tuple[str, tuple[str, ...], str, Any]]:
+    """Return (symbol, path, message, context or None) per pydantic error, in pydantic's order.
+
+    The context holds the offending input only when *echo_inputs* is set and *model* declares the field and
+    neither its type nor the value is sensitive.
+    """
+    if not isinstance(error, ValidationError):
+        raise TypeError(f"errors_from_validation expects a pydantic ValidationError, not {type(error).__name__}")
+    rows: list[tuple[str, tuple[str, ...], str, Any]] = []
+    for row in error.errors(include_url=False, include_context=False, include_input=echo_inputs):
+        loc = row["loc"]
+        path = tuple([part if type(part) is str else str(part) for part in loc])
+        context = {"input": row["input"]} if echo_inputs and _may_echo(model, row) else None
+        rows.append((row["type"], path, row["msg"], context))
+    return rows
+
+
+def _may_echo(model: Any, row: Any) -> bool:
+    loc = row["loc"]
+    if model is None or row["type"] == "missing" or not loc:
+        return False
+    field = _field(model, loc[0])
+    return field is not None and not _sensitive_type(field.annotation, set()) and not _sensitive(row["input"], 0)
+
+
+def _field(model: Any, name: object) -> Any:
+    fields = getattr(model, "model_fields", None) or {}
+    field = fields.get(name)
+    if field is not None:
+        marks = [field.annotation, *field.metadata]
+        return None if any(_marked(mark) for mark in marks) else field
+    for field in fields.values():
+        if name in (field.alias, field.validation_alias) and not any(_marked(m) for m in field.metadata):
+            return field
+    return None
+
+
+def _marked(mark: Any) -> bool:
+    return bool(getattr(mark, "__foobara_sensitive__", False))
+
+
+def _sensitive_type(hint: Any, seen: set[int]) -> bool:
+    # the annotation of a field, with everything nested in it: unions, containers, models
+    if id(hint) in seen:
+        return False
+    seen.add(id(hint))
+    if _marked(hint):
+        return True
+    if isinstance(hint, type) and issubclass(hint, SecretStr | SecretBytes):
+        return True
+    fields = getattr(hint, "model_fields", None)
+    if isinstance(hint, type) and isinstance(fields, dict):
+        return any(
+            _sensitive_type(f.annotation, seen) or any(_marked(m) for m in f.metadata) for f in fields.values()
+        )
+    parts = [*getattr(hint, "__args__", ()), *getattr(hint, "__metadata__", ())]
+    origin = getattr(hint, "__origin__", None)
+    value = getattr(hint, "__value__", None)  # a ``type X = ...`` alias
+    if isinstance(origin, type) and hasattr(origin, "__pydantic_generic_metadata__"):
+        parts.append(origin)
+    return any(_sensitive_type(part, seen) for part in (*parts, value) if part is not None)
+
+
+def _sensitive(value: Any, depth: int) -> bool:
+    if isinstance(value, SecretStr | SecretBytes) or _marked(type(value)):
+        return True
+    if depth > 8:
+        return True
+    if isinstance(value, Mapping):
+        return any(_sensitive(part, depth + 1) for part in value.values())
+    if isinstance(value, list | tuple | set | frozenset):
+        return any(_sensitive(part, depth + 1) for part in value)
+    return False
+
+
+# Subclasses
+
+
+def extras(value: object, base: type) -> dict[str, Any]:
+    """Return what a subclass of *base* added to *value*: its ``__dict__`` and its own slots."""
+    kind = type(value)
+    if kind is base:
+        return {}
+    found: dict[str, Any] = dict(getattr(value, "__dict__", ()))
+    own = set(copyreg._slotnames(base))  # type: ignore[attr-defined]
+    for name in copyreg._slotnames(kind):  # type: ignore[attr-defined]
+        if name not in own and hasattr(value, name):
+            found[name] = getattr(value, name)
+    return found
+
+
+def set_extras(value: object, found: Mapping[str, Any]) -> None:
+    """Put back what :func:`extras` returned."""
+    for name, part in found.items():
+        object.__setattr__(value, name, part)
+
+
+# Pydantic fields
+
+
+def _error_shape() -> core_schema.CoreSchema:
+    field = core_schema.typed_dict_field
+    words = core_schema.list_schema(core_schema.union_schema([core_schema.str_schema(), core_schema.int_schema()]))
+    maybe = core_schema.nullable_schema(core_schema.str_schema())
+    optional = {
+        "key": core_schema.str_schema(),
+        "path": words,
+        "runtime_path": words,
+        "context": core_schema.dict_schema(core_schema.str_schema(), core_schema.any_schema()),
+        "is_fatal": core_schema.bool_schema(),
+        "severity": core_schema.literal_schema([s.value for s in ErrorSeverity]),
+        "suggestion": maybe,
+        "help_url": maybe,
+        "cause": core_schema.any_schema(),
+    }
+    return core_schema.typed_dict_schema(
+        {
+            "category": field(core_schema.str_schema()),
+            "symbol": field(core_schema.str_schema()),
+            "message": field(core_schema.str_schema()),
+            **{name: field(schema, required=False) for name, schema in optional.items()},
+        }
+    )
+
+
+def error_schema(cls: type, from_dict: Callable[[Any], Any], dump: Callable[[Any], Any]) -> Any:
+    """Return the pydantic schema of an error: an instance, or the dict ``to_dict`` makes."""
+    shape = _error_shape()
+    parsed = core_schema.no_info_after_validator_function(from_dict, shape)
+    return core_schema.json_or_python_schema(
+        json_schema=parsed,
+        python_schema=core_schema.union_schema([core_schema.is_instance_schema(cls), parsed], mode="left_to_right"),
+        serialization=_serializer(dump, shape),
+    )
+
+
+def collection_schema(cls: type, error: Any, from_list: Callable[[Any], Any], dump: Callable[[Any], Any]) -> Any:
+    """Return the pydantic schema of a collection: an instance, or a list of errors."""
+    shape = core_schema.list_schema(error)
+    parsed = core_schema.no_info_after_validator_function(from_list, shape)
+    return core_schema.json_or_python_schema(
+        json_schema=parsed,
+        python_schema=core_schema.union_schema([core_schema.is_instance_schema(cls), parsed], mode="left_to_right"),
+        serialization=_serializer(dump, shape),
+    )
+
+
+def outcome_schema(cls: type, result: Any, error: Any, build: Callable[..., Any], dump: Callable[[Any], Any]) -> Any:
+    """Return the pydantic schema of an outcome: an instance or the dict ``to_dict`` makes, its result validated."""
+    field = core_schema.typed_dict_field
+    shape = core_schema.typed_dict_schema(
+        {
+            "success": field(core_schema.bool_schema()),
+            "result": field(result, required=False),
+            "errors": field(core_schema.list_schema(error), required=False),
+            "metadata": field(
+                core_schema.dict_schema(core_schema.str_schema(), core_schema.any_schema()), required=False
+            ),
+        }
+    )
+
+    def validate(value: Any, handler: Callable[[Any], dict[str, Any]]) -> Any:
+        if not isinstance(value, cls):
+            return build(cls, handler(value))
+        if value.is_failure():  # type: ignore[attr-defined]
+            return value
+        before = value.result  # type: ignore[attr-defined]
+        after = handler({"success": True, "result": before})["result"]
+        if after is before:
+            return value
+        return build(cls, {"success": True, "result": after, "metadata": value.metadata})  # type: ignore[attr-defined]
+
+    return core_schema.no_info_wrap_validator_function(
+        validate,
+        shape,
+        serialization=core_schema.plain_serializer_function_ser_schema(
+            dump, info_arg=False, return_schema=shape
+        ),
+    )
+
+
+def _serializer(dump: Callable[[Any], Any], shape: Any) -> Any:
+    return core_schema.plain_serializer_function_ser_schema(dump, info_arg=False, return_schema=shape)

@@ -1,0 +1,142 @@
+"""Measuring a user's own commands: `--app module:registry --inputs file.jsonl`.
+
+Each line of the file names a command and gives its inputs: `{"command": "Org::Domain::Name", "inputs": {...}}`.
+The floor is Pydantic's validation of the same inputs (V), the refusal of bad ones included.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from .cases import Case, Loop, _answer, _driven
+
+__all__ = ["UsageError", "build", "check_target", "read_inputs"]
+
+
+class UsageError(ValueError):
+    """Something on the command line, or in a file it names, cannot be used; the text names the flag."""
+
+
+def check_target(target: str) -> None:
+    """Raise UsageError unless *target* has the form module:name."""
+    module, colon, name = target.partition(":")
+    if not (module and colon and name):
+        raise UsageError(f"--app {target!r}: expected module:registry, for example shop.commands:registry")
+
+
+def read_inputs(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of a JSONL file of commands and inputs.
+
+    Raises UsageError naming the flag, the file and the line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--inputs {path}: {error}") from error
+    lines: list[dict[str, Any]] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        place = f"--inputs {path}, line {number}"
+        try:
+            entry = json.loads(line)
+        except ValueError as error:
+            raise UsageError(f"{place}: not JSON: {error}") from error
+        if not isinstance(entry, dict) or not isinstance(entry.get("command"), str):
+            raise UsageError(f'{place}: expected {{"command": "Name", "inputs": {{...}}}}')
+        if not isinstance(entry.get("inputs", {}), dict):
+            raise UsageError(f"{place}: inputs must be an object")
+        lines.append({"line": number, "command": entry["command"], "inputs": entry.get("inputs", {})})
+    if not lines:
+        raise UsageError(f"--inputs {path}: no command in the file")
+    return lines
+
+
+def _registry(target: str) -> Any:
+    module, _, name = target.partition(":")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    value: Any = importlib.import_module(module)
+    for part in name.split("."):
+        value = getattr(value, part)
+    return value() if inspect.isfunction(value) else value
+
+
+def _find(registry: Any, name: str) -> Any:
+    """Return the command called *name* (full name or class name) of a registry, mapping, list or command class."""
+    if hasattr(registry, "run") and hasattr(registry, "inputs_type"):
+        commands: Iterable[Any] = [registry]
+    elif isinstance(registry, dict):
+        commands = registry.values()
+    elif hasattr(registry, "list_commands"):
+        commands = registry.list_commands()
+    else:
+        commands = registry
+    known = []
+    for command in commands:
+        full_name = command.full_name()
+        if name in (full_name, command.__name__):
+            return command
+        known.append(full_name)
+    raise UsageError(f"--inputs: no command {name!r} in the registry; it has {', '.join(sorted(known)) or 'none'}")
+
+
+def build(target: str, lines: list[dict[str, Any]]) -> dict[str, Case]:
+    """Return one case per command in *lines*; a command with several lines runs them in turn."""
+    registry = _registry(target)
+    grouped: dict[str, tuple[Any, list[dict[str, Any]]]] = {}
+    for line in lines:
+        command = _find(registry, line["command"])
+        grouped.setdefault(command.full_name(), (command, []))[1].append(line["inputs"])
+    return {name: _case(name, command, inputs) for name, (command, inputs) in grouped.items()}
+
+
+def _case(name: str, command: Any, inputs: list[dict[str, Any]]) -> Case:
+    validate = command.inputs_type().__pydantic_validator__.validate_python
+    size = len(inputs)
+
+    def floor(times: Iterable[object]) -> None:
+        for place, _ in enumerate(times):
+            try:
+                validate(inputs[place % size])
+            except ValidationError:
+                continue
+
+    loop: Loop
+    if inspect.iscoroutinefunction(command.run):
+
+        async def awaiting(times: Iterable[object]) -> None:
+            for place, _ in enumerate(times):
+                await command.run(**inputs[place % size])
+
+        loop = _driven(awaiting)
+
+        def once() -> Any:
+            answers: list[Any] = []
+
+            async def body(times: Iterable[object]) -> None:
+                for entry in inputs:
+                    answers.append(_answer(await command.run(**entry)))
+
+            _driven(body)(())
+            return answers
+
+    else:
+
+        def loop(times: Iterable[object]) -> None:
+            for place, _ in enumerate(times):
+                command.run(**inputs[place % size])
+
+        def once() -> Any:
+            return [_answer(command.run(**entry)) for entry in inputs]
+
+    return Case(name, name, loop, once, ("V",), {"V": floor})

@@ -1,0 +1,150 @@
+"""The budgets the report is judged by, and the verdicts.
+
+Limits are ratios to a floor measured in the same process in the same rounds; 10 % over a limit counts as met.
+Ratios to foobara_py are reported and never judged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+__all__ = ["BUDGETS", "TOLERANCE", "Budget", "Verdict", "judge", "judge_all"]
+
+TOLERANCE = 0.10
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A limit for one figure: at most (or, with *at_least*, at least) so many times the floor."""
+
+    key: str
+    title: str
+    floor: str
+    compiled: float
+    pure: float
+    at_least: bool = False
+    goal: float | None = None
+
+    def limit(self, backend: str) -> float:
+        """Return the limit for backend ``c`` or ``py``."""
+        return self.compiled if backend == "c" else self.pure
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One figure against its limit; `status` is met, missed or not judged."""
+
+    key: str
+    title: str
+    backend: str
+    value: float | None
+    limit: float
+    unit: str
+    at_least: bool
+    status: str
+    reason: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields for report.json."""
+        return asdict(self)
+
+
+BUDGETS: tuple[Budget, ...] = (
+    Budget("simple", "simple run, two ints", "I", 0.45, 1.45),
+    Budget("scalars", "eight scalar fields", "V", 0.45, 1.5),
+    Budget("constrained", "five fields, constraints and a validator", "V", 1.05, 1.4),
+    Budget("subcommand", "parent and one subcommand", "I", 0.95, 3.0),
+    Budget("nested", "ten nested subcommands", "I", 4.6, 12.5),
+    Budget("callbacks", "one callback before, one after", "I", 0.65, 1.6),
+    Budget("errors", "two runtime errors", "I", 0.9, 2.4),
+    Budget("errors_json", "two errors to JSON bytes", "I", 1.4, 5.0),
+    Budget("fifty_json", "fifty errors to JSON bytes", "json", 16.0, 3.0, at_least=True),
+    Budget("invalid", "three validation errors", "I", 2.0, 8.0, goal=0.5),
+    Budget("async", "async run, immediate result", "await", 4.5, 8.0, goal=3.5),
+    Budget("run_json", "run from JSON bytes", "json", 0.75, 1.2),
+    Budget("table", "get_validator, a hit", "lookups", 1.0, 1.0),
+)
+
+UNITS = {
+    "I": "I",
+    "V": "V",
+    "await": "awaits",
+    "json": "json",
+    "lookups": "x two look-ups",
+    "function": "calls",
+}
+
+
+def judge(value: float | None, limit: float, at_least: bool = False) -> str:
+    """Return met or missed for *value* against *limit* with the tolerance, or "not judged" without a value."""
+    if value is None:
+        return "not judged"
+    if at_least:
+        return "met" if value >= limit * (1 - TOLERANCE) else "missed"
+    return "met" if value <= limit * (1 + TOLERANCE) else "missed"
+
+
+def judge_all(report: dict[str, Any]) -> list[Verdict]:
+    """Return the verdicts on a report's cases, tail, collections, retained bytes and import, per backend."""
+    verdicts: list[Verdict] = []
+    for backend in ("c", "py"):
+        if not report["backends"].get(backend, {}).get("available"):
+            continue
+        for budget in BUDGETS:
+            verdicts.append(_case_verdict(report, budget, backend))
+        verdicts.extend(_tail_verdicts(report, backend))
+    return verdicts
+
+
+def _case_verdict(report: dict[str, Any], budget: Budget, backend: str) -> Verdict:
+    figures = report["cases"].get(budget.key, {}).get("backends", {}).get(backend)
+    value = figures["ratios"].get(budget.floor) if figures else None
+    if value is not None and budget.at_least:
+        value = 1 / value
+    reason = "" if figures else "no such case on this backend"
+    if budget.key == "run_json" and not report["backends"][backend].get("orjson"):
+        value, reason = None, "the floor is orjson.loads, and orjson is not installed"
+    status = judge(value, budget.limit(backend), budget.at_least)
+    return Verdict(
+        budget.key,
+        budget.title,
+        backend,
+        value,
+        budget.limit(backend),
+        UNITS[budget.floor],
+        budget.at_least,
+        status,
+        reason,
+    )
+
+
+def _tail_verdicts(report: dict[str, Any], backend: str) -> list[Verdict]:
+    made: list[Verdict] = []
+    latency = report["latency"].get("simple", {}).get(backend)
+    if latency:
+        tail, bare = latency["case"]["tail"], latency["floor"]["tail"]
+        made.append(
+            Verdict("tail", "p99 over median, blocks of 20", backend, tail, bare, "(bare Inputs())", False,
+                    judge(tail, bare))
+        )  # fmt: skip
+    collected = report["gc"].get("simple", {}).get(backend)
+    if collected:
+        count = float(sum(collected["per_100k"]))
+        made.append(
+            Verdict("gc", "collections per 100,000 runs", backend, count, 0, "", False, judge(count, 0))
+        )
+    memory = report["memory"].get("simple", {}).get(backend)
+    if memory:
+        # Per run: what tracing itself and the interpreter's caches keep is a constant, not a leak.
+        retained = max(0.0, round(memory["retained"] / memory["runs"], 1))
+        made.append(
+            Verdict("retained", "bytes retained per run", backend, retained, 0, "B", False, judge(retained, 0))
+        )
+    ratio = report["import"].get(backend, {}).get("ratio")
+    if ratio is not None:
+        made.append(
+            Verdict("import", "from foobara_accel import Command", backend, ratio, 1.15,
+                    "x import pydantic", False, judge(ratio, 1.15))
+        )  # fmt: skip
+    return made

@@ -1,0 +1,136 @@
+"""Holds compiled against pure on this machine: the cases of _corpus, on both backends, by value.
+
+Where only one backend exists its answers are held against those recorded in check.json, which were made by the
+pure backend and are the same on every supported Pydantic.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ._backend import backend
+from ._corpus import CASES, Case, Sub, attempt
+from .testing import load_twin
+
+__all__ = ["CheckReport", "Mismatch", "answers", "recorded", "render", "run", "to_json"]
+
+RECORD = Path(__file__).with_name("check.json")
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """The first place where two sides differ: the case, the way into its answer, and both values."""
+
+    case: str
+    place: str
+    left: Any
+    right: Any
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What was compared and whether it agrees."""
+
+    agrees: bool
+    left: str
+    right: str
+    note: str
+    cases: int
+    values: int
+    seconds: float
+    mismatches: tuple[Mismatch, ...] = ()
+
+
+def _sub(package: ModuleType) -> Sub:
+    return lambda path: importlib.import_module(f"{package.__name__}.{path}")
+
+
+def _ask(case: Case, package: ModuleType) -> Any:
+    # Through JSON, so that what is compared is what can be recorded.
+    return json.loads(json.dumps(attempt(case, _sub(package))))
+
+
+def answers(package: ModuleType) -> dict[str, Any]:
+    """Return what every case answers on *package*, as JSON values."""
+    return {name: _ask(case, package) for name, case in CASES.items()}
+
+
+def recorded() -> dict[str, Any]:
+    """Return the recorded answers, by case."""
+    found: dict[str, Any] = json.loads(RECORD.read_text(encoding="utf-8"))
+    return found
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, dict):
+        return sum(_count(item) for item in value.values())
+    if isinstance(value, list):
+        return sum(_count(item) for item in value)
+    return 1
+
+
+def _difference(left: Any, right: Any, place: str) -> tuple[str, Any, Any] | None:
+    if type(left) is not type(right):
+        return place, left, right
+    if isinstance(left, dict) and left.keys() == right.keys():
+        pairs = [(f"{place}[{key!r}]", left[key], right[key]) for key in left]
+    elif isinstance(left, list) and len(left) == len(right):
+        pairs = [(f"{place}[{index}]", a, b) for index, (a, b) in enumerate(zip(left, right, strict=True))]
+    else:
+        return None if left == right else (place, left, right)
+    found = (_difference(a, b, inner) for inner, a, b in pairs)
+    return next((each for each in found if each is not None), None)
+
+
+def _compare(left: dict[str, Any], right: dict[str, Any]) -> tuple[Mismatch, ...]:
+    found = []
+    for name in CASES:
+        difference = _difference(left.get(name), right.get(name), "answer")
+        if difference is not None:
+            found.append(Mismatch(name, *difference))
+    return tuple(found)
+
+
+def run() -> CheckReport:
+    """Run every case on both backends, or on the only one against the recorded answers."""
+    started = time.perf_counter()
+    package = importlib.import_module(__name__.rpartition(".")[0])
+    active = backend()
+    here = answers(package)
+    if active.compiled:
+        there, right, note = answers(load_twin("py")), "pure", ""
+    else:
+        there, right = recorded(), "recorded answers"
+        note = f"only one backend here ({active.reason}); its answers are held against the recorded ones"
+    mismatches = _compare(here, there)
+    left = "compiled" if active.compiled else "pure"
+    seconds = round(time.perf_counter() - started, 3)
+    return CheckReport(not mismatches, left, right, note, len(CASES), _count(here), seconds, mismatches)
+
+
+def to_json(report: CheckReport) -> str:
+    """Return *report* as indented JSON."""
+    return json.dumps(asdict(report), indent=2)
+
+
+def render(report: CheckReport) -> str:
+    """Return *report* as lines for a terminal, with the first mismatch in full."""
+    lines = [f"note: {report.note}"] if report.note else []
+    size = f"{report.cases} cases, {report.values} values, {report.seconds:.1f} s"
+    if report.agrees:
+        return "\n".join([*lines, f"ok: {report.left} = {report.right} ({size})"])
+    first = report.mismatches[0]
+    lines += [
+        f"DIFFERENT: {report.left} and {report.right} disagree in {len(report.mismatches)} cases ({size})",
+        f"  case   {first.case}",
+        f"  place  {first.place}",
+        f"  {report.left:<9} {json.dumps(first.left)}",
+        f"  {report.right:<9} {json.dumps(first.right)}",
+    ]
+    return "\n".join(lines)

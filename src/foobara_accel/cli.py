@@ -1,0 +1,81 @@
+"""The command ``foobara-accel``: what is active, whether both backends agree, how fast they are."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from ._version import __version__
+
+__all__ = ["main"]
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from .doctor import examine, render, to_json
+
+    report = examine()
+    print(to_json(report) if arguments.json else render(report))
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from .check import render, run, to_json
+
+    report = run()
+    print(to_json(report) if arguments.json else render(report))
+    return 0 if report.agrees else 1
+
+
+def _warmup(arguments: argparse.Namespace) -> int:
+    import importlib
+    import os
+
+    sys.path.insert(0, os.getcwd())  # as python -m does: the application lies where the user stands
+    for name in arguments.modules:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            print(f"foobara-accel warmup: cannot import {name}: {error}", file=sys.stderr)
+            return 2
+    from .core.warmup import warm_up
+
+    report = warm_up(all=True)
+    print(report)
+    return 1 if getattr(report, "failed", None) else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="foobara-accel", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"foobara-accel {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    doctor = commands.add_parser("doctor", help="which backend is active and why, and what it runs on")
+    doctor.add_argument("--json", action="store_true", help="machine-readable")
+    doctor.set_defaults(handler=_doctor)
+    check = commands.add_parser("check", help="hold compiled against pure on this machine")
+    check.add_argument("--json", action="store_true", help="machine-readable")
+    check.set_defaults(handler=_check)
+    # Only its name stands here: bench has a parser of its own, imported when it is asked for.
+    commands.add_parser("bench", help="measure this package, or your own commands", add_help=False)
+    warmup = commands.add_parser("warmup", help="import modules and compile every command they register")
+    warmup.add_argument("modules", nargs="+", metavar="MODULE")
+    warmup.set_defaults(handler=_warmup)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line *argv* (default: ``sys.argv[1:]``) and return its exit status.
+
+    0: done; 1: check found a difference, bench a budget missed, warmup a broken command; 2: bad usage.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["bench"]:
+        from .bench import main as bench
+
+        return int(bench(words[1:]))
+    arguments = _parser().parse_args(words)
+    return int(arguments.handler(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

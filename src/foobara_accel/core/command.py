@@ -1,0 +1,211 @@
+"""Command: a business operation with typed inputs, eight phases and one outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import typing
+from typing import Any, ClassVar, Generic, TypeVar, get_args
+
+from pydantic import BaseModel
+
+from .._backend import executor
+from .._vocabulary import CommandState, Halt
+from . import naming
+from .callbacks import CallbackDSL
+from .outcome import CommandOutcome
+from .plan import remember_stock
+from .state import CommandStateMachine
+from .transactions import TransactionConfig
+
+__all__ = ["Command", "CommandState", "Halt"]
+
+InputT = TypeVar("InputT", bound=BaseModel)
+ResultT = TypeVar("ResultT")
+
+
+class _NameDescriptor:
+    """``Cls.name`` and ``command.name``: the full name, unless a class defines its own."""
+
+    def __get__(self, instance: Any, owner: Any) -> str:
+        return naming.full_name(owner)
+
+
+class CommandInfo:
+    """The cold half of a command class: what it is called, takes, returns and may answer with."""
+
+    _domain: ClassVar[Any] = None
+    _organization: ClassVar[Any] = None
+    _description: ClassVar[str | None] = None
+    _depends_on: ClassVar[tuple[str, ...]] = ()
+    _possible_errors: ClassVar[Any] = ()
+    _tags: ClassVar[tuple[str, ...]] = ()
+    _loads: ClassVar[Any] = ()
+    _log_failures: ClassVar[bool] = False
+    _transaction_config: ClassVar[TransactionConfig] = TransactionConfig()
+    _cached_inputs_type: ClassVar[Any] = None
+    echo_inputs: ClassVar[bool] = False
+    name: ClassVar[Any] = _NameDescriptor()
+
+    @classmethod
+    def full_name(cls) -> str:
+        """Return ``Organization::Domain::Class`` without the parts that the class has not."""
+        return naming.full_name(cls)
+
+    @classmethod
+    def full_command_symbol(cls) -> str:
+        """Return the name as runtime paths show it: lower case, joined by ``_``."""
+        return naming.symbol(cls)
+
+    @classmethod
+    def inputs_type(cls) -> type[Any]:
+        """Return the Pydantic model of the inputs. Raises TypeError when the class names none."""
+        own = cls.__dict__.get("_cached_inputs_type")
+        if own is not None:
+            return own  # type: ignore[no-any-return]
+        found = _type_argument(cls, 0)
+        if not (isinstance(found, type) and issubclass(found, BaseModel)):
+            raise TypeError(
+                f"Could not determine inputs type for {cls.__name__}: "
+                f"derive it from {_base_name(cls)}[SomeModel, SomeResult] with a Pydantic model"
+            )
+        return found
+
+    @classmethod
+    def result_type(cls) -> Any:
+        """Return the declared type of the result, or Any."""
+        found = _type_argument(cls, 1)
+        return Any if found is None else found
+
+    @classmethod
+    def description(cls) -> str:
+        """Return the description that the class gives, else its own docstring, else an empty string."""
+        return cls._description or cls.__dict__.get("__doc__") or ""
+
+    @classmethod
+    def inputs_schema(cls) -> dict[str, Any]:
+        """Return the JSON schema of the inputs; cached per class."""
+        from .manifest import inputs_schema
+
+        return inputs_schema(cls)
+
+    @classmethod
+    def manifest(cls) -> dict[str, Any]:
+        """Return what connectors need to know of the command, as plain data."""
+        from .manifest import command_manifest
+
+        return command_manifest(cls)
+
+    @classmethod
+    def reflect(cls) -> Any:
+        """Return the command's CommandManifest."""
+        from .manifest import CommandManifest
+
+        return CommandManifest.from_command(cls)
+
+    @classmethod
+    def possible_error(
+        cls, symbol: str, message: str | None = None, context: dict[str, Any] | None = None
+    ) -> None:
+        """Declare an error that this class, and no other, may answer with."""
+        if not isinstance(symbol, str) or not symbol:
+            raise TypeError("possible_error() takes the symbol as a non-empty string")
+        own = dict(_declared(cls.__dict__.get("_possible_errors", ())))
+        own[symbol] = {"symbol": symbol, "message": message or symbol, "context": dict(context or {})}
+        cls._possible_errors = own
+
+    @classmethod
+    def possible_errors(cls) -> list[dict[str, Any]]:
+        """Return ``{symbol, message}`` of each declared error, those of the base classes first."""
+        found: dict[str, Any] = {}
+        for base in reversed(cls.__mro__):
+            found.update(_declared(base.__dict__.get("_possible_errors", ())))
+        return [{"symbol": each["symbol"], "message": each["message"]} for each in found.values()]
+
+
+def _declared(value: Any) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return value
+    declared: dict[str, Any] = {}
+    for each in value or ():
+        if isinstance(each, tuple) and len(each) >= 2:
+            declared[each[0]] = {"symbol": each[0], "message": each[1], "context": {}}
+    return declared
+
+
+def _base_name(cls: type) -> str:
+    return next((base.__name__ for base in cls.__mro__ if base.__dict__.get("_library_base")), "Command")
+
+
+def _type_argument(cls: Any, index: int) -> Any:
+    """Return type argument *index* of the library base among the bases of *cls*, through generic bases too."""
+    for base in cls.__dict__.get("__orig_bases__", ()):
+        origin = typing.get_origin(base)
+        if isinstance(origin, type) and issubclass(origin, CommandInfo):
+            arguments = get_args(base)
+            if origin.__dict__.get("_library_base"):
+                found = arguments[index] if index < len(arguments) else None
+            else:
+                found = _type_argument(origin, index)
+                parameters = getattr(origin, "__parameters__", ())
+                if isinstance(found, TypeVar) and found in parameters:
+                    found = arguments[parameters.index(found)]
+            if isinstance(found, TypeVar):
+                found = None if index == 0 else found.__bound__
+            return found
+    for base in cls.__bases__:
+        if issubclass(base, CommandInfo) and not base.__dict__.get("_library_base"):
+            found = _type_argument(base, index)
+            if found is not None:
+                return found
+    return None
+
+
+class Command(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, ResultT]):  # type: ignore[misc,name-defined]
+    """A business operation: derive from ``Command[Inputs, Result]`` and write ``execute``."""
+
+    _library_base = True
+    run = executor.Runner()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        executor.install_runner(cls)
+
+    @property
+    def state_machine(self) -> CommandStateMachine:
+        """The state and the transitions of this run, as a view."""
+        return CommandStateMachine.of(self)
+
+    @classmethod
+    async def run_async(cls, **inputs: Any) -> CommandOutcome[ResultT]:
+        """Run in a worker thread with the context variables copied, and return the outcome."""
+        return await asyncio.to_thread(cls.run, **inputs)
+
+    @classmethod
+    def run_or_raise(cls, **inputs: Any) -> ResultT:
+        """Run and return the result. Raises ValueError with the messages when the command fails."""
+        return cls.run(**inputs).unwrap()
+
+    @classmethod
+    def run_with(cls, inputs: InputT) -> CommandOutcome[ResultT]:
+        """Run on a valid instance of the inputs type without validating it again."""
+        return executor.run_model(cls, inputs)
+
+    @classmethod
+    def run_json(cls, data: bytes | bytearray | str) -> CommandOutcome[ResultT]:
+        """Run on the JSON object in *data*; JSON that cannot be read is a failed outcome."""
+        return executor.run_json(cls, data)
+
+    def run_mapped_subcommand(
+        self,
+        command_class: Any,
+        unmapped_inputs: dict[str, Any] | None = None,
+        to: Any = None,
+        **extra_inputs: Any,
+    ) -> Any:
+        """Run a subcommand on inputs that domain mappers convert, and map its result to *to*."""
+        from ..domain.mappers import run_mapped
+
+        return run_mapped(self, command_class, unmapped_inputs, to, extra_inputs)
+
+
+remember_stock(Command)

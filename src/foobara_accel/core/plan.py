@@ -1,0 +1,165 @@
+"""What a run of a command class takes, worked out once per class for both twins."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+from .._backend import errors, executor
+from .._vocabulary import ErrorSeverity
+from .callbacks import CallbackRegistry, compile_chains
+from .inputs import builder_for
+from .transactions import TransactionContext, TransactionRegistry, may_open, open_context
+
+__all__ = ["HOOKS", "PlanSpec", "plan_for", "set_domain_policy"]
+
+# A hook's index is its bit in PlanSpec.mask; the twins number them the same way.
+HOOKS = (
+    "open_transaction",
+    "cast_and_validate_inputs",
+    "load_records",
+    "validate_records",
+    "validate",
+    "execute",
+    "commit_transaction",
+    "before_execute",
+    "after_execute",
+    "rollback_transaction",
+)
+# Class attributes that a plan is made from: one that changes makes the plan void.
+WATCHED = (
+    *HOOKS,
+    "__init__",
+    "__new__",
+    "run_instance",
+    "inputs_type",
+    "_transaction_config",
+    "echo_inputs",
+)
+resolve: Callable[[type], tuple[Any, ...]] = attrgetter(*WATCHED)
+plan_for = executor.plan_for
+
+logger = logging.getLogger("foobara_accel")
+
+DomainPolicy = Callable[[type, type], "Callable[[], None] | None"]
+_domain_policy: DomainPolicy | None = None
+
+
+@dataclass(frozen=True)
+class PlanSpec:
+    """The plain facts about a command class that the twins compile into a plan."""
+
+    cls: type
+    builder: Any
+    mask: int
+    chains: tuple[Any, ...] | None
+    opens: bool
+    generic: bool
+    echo: bool
+    resolved: tuple[Any, ...]
+    watched: tuple[str, ...] = WATCHED
+
+
+def set_domain_policy(policy: DomainPolicy | None) -> None:
+    """Have *policy* judge every pair of command and subcommand classes; None judges nothing.
+
+    It raises for a call that is not allowed and returns what is to be called at each run, or None.
+    """
+    global _domain_policy
+    _domain_policy = policy
+    executor.bump_epoch()
+
+
+def stock(name: str) -> Any:
+    """Return the library's own version of a hook, which a class that does not override it has."""
+    return _STOCK[name]
+
+
+_STOCK: dict[str, Any] = {}
+
+
+def remember_stock(cls: type) -> None:
+    """Take the hooks of *cls*, a library base class, as the ones that do nothing."""
+    for name in (*HOOKS, "__init__", "__new__", "run_instance"):
+        _STOCK[name] = getattr(cls, name)
+
+
+class Services:
+    """What a run needs from above the twins."""
+
+    ERROR = ErrorSeverity.ERROR
+    resolve = staticmethod(resolve)
+
+    @staticmethod
+    def analyse(cls: Any) -> PlanSpec:
+        resolved = resolve(cls)
+        found = dict(zip(WATCHED, resolved, strict=True))
+        mask = 0
+        for bit, name in enumerate(HOOKS):
+            if found[name] is not _STOCK[name]:
+                mask |= 1 << bit
+        return PlanSpec(
+            cls=cls,
+            builder=builder_for(cls.inputs_type()),
+            mask=mask,
+            chains=compile_chains(cls),
+            opens=may_open(cls._transaction_config),
+            generic=any(found[name] is not _STOCK[name] for name in ("__init__", "__new__", "run_instance")),
+            echo=bool(cls.echo_inputs),
+            resolved=resolved,
+        )
+
+    @staticmethod
+    def chains(cls: type, own: CallbackRegistry) -> tuple[Any, ...] | None:
+        return compile_chains(cls, own)
+
+    @staticmethod
+    def verdict(source: type, target: Any) -> Callable[[], None] | None:
+        if not (isinstance(target, type) and issubclass(target, executor.Core)):
+            raise TypeError(
+                f"run_subcommand() takes a Command class, not {getattr(target, '__name__', target)!r}; "
+                "await run_subcommand_async() for an AsyncCommand"
+            )
+        return None if _domain_policy is None else _domain_policy(source, target)
+
+    @staticmethod
+    def open_transaction(command: Any) -> None:
+        enclosing: TransactionContext | None = None
+        parent = command._parent
+        while parent is not None:
+            found = parent._transaction
+            if found is not None and found.is_active:
+                enclosing = found
+                break
+            parent = parent._parent
+        context = open_context(type(command)._transaction_config, enclosing)
+        if context is not None:
+            command._transaction = context
+            context.begin()
+
+    @staticmethod
+    def path(path: Any) -> tuple[str, ...]:
+        if isinstance(path, str):
+            return (path,)
+        try:
+            return tuple(str(part) for part in path)
+        except TypeError:
+            raise TypeError(f"path is a name or a sequence of names, not {type(path).__name__}") from None
+
+    @staticmethod
+    def failed(command: Any) -> None:
+        if type(command)._log_failures:
+            first = next(iter(command.errors), None)
+            logger.warning(
+                "%s failed: %s",
+                type(command).full_name(),
+                "halted" if first is None else first.symbol,
+                extra={"foobara_command": type(command).full_name(), "foobara_errors": len(command.errors)},
+            )
+
+
+_ = (errors, TransactionRegistry)
+executor.configure(Services)

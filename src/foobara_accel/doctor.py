@@ -1,0 +1,141 @@
+"""What is active in this process and why: the text of ``foobara-accel doctor`` and of a bug report."""
+
+from __future__ import annotations
+
+import gc
+import importlib.metadata
+import json
+import os
+import platform
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+from ._backend import MODULES, VARIABLE, backend
+from ._version import __version__
+
+__all__ = ["build_record", "examine", "render", "to_json"]
+
+
+def build_record() -> dict[str, Any]:
+    """Return what setup.py recorded about this build; empty when it ran from a bare checkout."""
+    path = Path(__file__).with_name("_ext") / "BUILD.json"
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _gil() -> str:
+    if not sysconfig.get_config_var("Py_GIL_DISABLED"):
+        return "on (this Python cannot run without)"
+    enabled = getattr(sys, "_is_gil_enabled", lambda: True)()
+    return "on (switched on again by an extension or PYTHON_GIL)" if enabled else "off"
+
+
+def _version_of(distribution: str) -> str | None:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _files(modules: dict[str, str]) -> dict[str, str]:
+    return {
+        name: Path(getattr(sys.modules[path], "__file__", None) or "built in").name
+        for name, path in modules.items()
+    }
+
+
+def _error(error: BaseException | None) -> dict[str, str | None] | None:
+    if error is None:
+        return None
+    return {
+        "type": type(error).__name__,
+        "message": str(error),
+        "name": getattr(error, "name", None),
+        "path": getattr(error, "path", None),
+    }
+
+
+def _guard() -> dict[str, Any]:
+    from .core.inputs import guard_status
+
+    on, reason = guard_status()
+    return {"on": on, "reason": reason}
+
+
+def examine() -> dict[str, Any]:
+    """Return everything ``doctor`` prints, as plain values that json.dumps takes."""
+    active = backend()
+    return {
+        "foobara_accel": __version__,
+        "backend": {
+            "name": str(active),
+            "reason": active.reason,
+            "requested": os.environ.get(VARIABLE) or "auto",
+            "error": _error(active.error),
+            "modules": dict(active.modules),
+            "files": _files(dict(active.modules)),
+        },
+        "build": build_record(),
+        "cpu": {"machine": platform.machine(), "features": list(active.cpu), "count": os.cpu_count()},
+        "python": {
+            "version": platform.python_version(),
+            "implementation": platform.python_implementation(),
+            "compiler": platform.python_compiler(),
+            "platform": platform.platform(),
+            "gil": _gil(),
+        },
+        "packages": {
+            name: _version_of(name)
+            for name in ("pydantic", "pydantic-core", "cython", "sqlalchemy", "foobara-py", "hypothesis")
+        },
+        "guard": _guard(),
+        "gc": {
+            "enabled": gc.isenabled(),
+            "thresholds": list(gc.get_threshold()),
+            "frozen": gc.get_freeze_count() if hasattr(gc, "get_freeze_count") else 0,
+        },
+    }
+
+
+def to_json(report: dict[str, Any]) -> str:
+    """Return *report* as indented JSON."""
+    return json.dumps(report, indent=2)
+
+
+def render(report: dict[str, Any]) -> str:
+    """Return *report* as lines for a terminal; the first one is the answer."""
+    active, python, cpu = report["backend"], report["python"], report["cpu"]
+    guard, collector = report["guard"], report["gc"]
+    kind = {"c": "compiled", "py": "pure Python"}[active["name"]]
+    width = max(len(name) for name in MODULES)
+    found = [f"{name} {version}" for name, version in report["packages"].items() if version]
+    rows = [("asked for", f"{VARIABLE}={active['requested']}")]
+    if active["error"]:
+        rows.append(("not loaded", f"{active['error']['type']}: {active['error']['message']}"))
+    rows += [("module", f"{name:<{width}}  {file}") for name, file in active["files"].items()]
+    rows += [
+        ("built", _built(report["build"])),
+        ("cpu", f"{cpu['machine']}: {' '.join(cpu['features']) or 'unknown'}"),
+        ("python", f"{python['implementation']} {python['version']}, GIL {python['gil']}"),
+        ("platform", f"{python['platform']}, {python['compiler']}"),
+        ("packages", ", ".join(found)),
+        ("guard", f"{'on' if guard['on'] else 'off'}: {guard['reason']}"),
+        ("gc", f"{'on' if collector['enabled'] else 'off'}, thresholds {tuple(collector['thresholds'])}"),
+        ("frozen", f"{collector['frozen']} objects"),
+    ]
+    first = f"foobara-accel {report['foobara_accel']}: {kind} ({active['reason']})"
+    return "\n".join([first, *(f"  {label:<11} {text}" for label, text in rows)])
+
+
+def _built(build: dict[str, Any]) -> str:
+    if not build:
+        return "not recorded (a source tree, not an installed build)"
+    if not build.get("compiled"):
+        return f"pure, FOOBARA_ACCEL_BUILD={build.get('mode')}: {build.get('reason')}"
+    parts = [f"{len(build['compiled'])} modules", build.get("cython"), build.get("compiler"), build.get("flags")]
+    return ", ".join(str(part) for part in parts if part)
