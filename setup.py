@@ -146,7 +146,9 @@ class BuildExt(build_ext):
 class Build(build):
     """Always passes build_ext, which writes the build record of a pure build too."""
 
-    sub_commands: ClassVar = [(name, None if name == "build_ext" else when) for name, when in build.sub_commands]
+    sub_commands: ClassVar = [
+        (name, None if name == "build_ext" else when) for name, when in build.sub_commands
+    ]
 
 
 def first_line(command: list[str]) -> str:

@@ -1,18 +1,43 @@
 # cython: language_level=3, binding=True, freethreading_compatible=True
 # cython: boundscheck=False, wraparound=False, embedsignature=True, embedsignature.format=clinic
-"""Luhn and IBAN of one string, compiled. Twin of foobara_accel._pure.checks; the arithmetic is in kernels/checks.h.
+"""Luhn and IBAN of one string, compiled. Twin of foobara_accel._pure.checks; the arithmetic is in
+kernels/checks.h.
 
-Strict means the electronic form, character for character. ``lenient=True`` also takes the display form: blanks
-(U+0020, U+0009) around it; inside, spaces, and for a card hyphens between digits; letters of an IBAN in either case.
-Nothing but ASCII is ever accepted. A rule is named, never the value.
+Strict means the electronic form, character for character. ``lenient=True`` also takes the display form:
+blanks (U+0020, U+0009) around it; inside, spaces, and for a card hyphens between digits; IBAN letters in
+either case. Nothing but ASCII is ever accepted. A rule is named, never the value.
 """
 
 cimport cython
+from cpython.object cimport PyObject
+
+cdef extern from *:
+    """
+    /* An exact str of ASCII alone: its characters follow the header. */
+    static inline int fa_plain(PyObject *value) {
+        return PyUnicode_CheckExact(value) && PyUnicode_IS_COMPACT_ASCII(value);
+    }
+    static inline const unsigned char *fa_characters(PyObject *value) {
+        return (const unsigned char *)((PyASCIIObject *)value + 1);
+    }
+    static inline size_t fa_length(PyObject *value) { return (size_t)PyUnicode_GET_LENGTH(value); }
+    """
+    bint fa_plain(PyObject *value)
+    const unsigned char *fa_characters(PyObject *value)
+    size_t fa_length(PyObject *value)
 
 cdef extern from "Python.h":
+    ctypedef PyObject *(*PyCFunction)(PyObject *, PyObject *)
+    ctypedef struct PyMethodDef:
+        PyCFunction ml_meth
+        int ml_flags
+    ctypedef struct PyCFunctionObject:
+        PyMethodDef *m_ml
+    int METH_FASTCALL, METH_KEYWORDS
+    object PyCFunction_NewEx(PyMethodDef *method, PyObject *module, object name)
+    object PyObject_Vectorcall(object function, PyObject *const *args, size_t count, PyObject *names)
     bint PyUnicode_CheckExact(object value)
     bint PyUnicode_Check(object value)
-    bint PyUnicode_IS_COMPACT_ASCII(object value)
     Py_ssize_t PyUnicode_GET_LENGTH(object value)
     unsigned char *PyUnicode_1BYTE_DATA(object value)
     object PyUnicode_FromObject(object value)
@@ -34,36 +59,33 @@ __all__ = ["is_valid_card", "is_valid_iban", "parse_card", "parse_iban"]
 cdef tuple RULES = ("", "empty", "character", "length", "country", "structure", "check_digits", "checksum")
 
 
-# binding=False: a plain builtin, which the interpreter's adaptive calls know (bench case luhn).
 @cython.binding(False)
 def is_valid_card(value, /, *, lenient=False):
     """Return True for 12 to 19 digits with a right Luhn sum (ISO/IEC 7812-1).
 
     ``lenient=True`` takes the display form too. Raises TypeError for anything but a str.
     """
-    if PyUnicode_CheckExact(value) and PyUnicode_IS_COMPACT_ASCII(value):
-        if fa_card_ok(PyUnicode_1BYTE_DATA(value), PyUnicode_GET_LENGTH(value)):
-            return True
-        if lenient is False:
-            return False
+    cdef unsigned char digits[20]
+    cdef size_t count = 0
     cdef str text = _text(value, "is_valid_card")
-    return not _card(text, False)[1] or (True if lenient and not _card(text, True)[1] else False)
+    if _card_rule(text, False, digits, &count) == FA_OK:
+        return True
+    return bool(lenient) and _card_rule(text, True, digits, &count) == FA_OK
 
 
 @cython.binding(False)
 def is_valid_iban(value, /, *, lenient=False):
     """Return True for an IBAN of a registered country: structure, length, check digits 02-98, ISO 7064 sum.
 
-    ``lenient=True`` takes the display form too, and AX, which the registry lists under FI. Raises TypeError for
-    anything but a str.
+    ``lenient=True`` takes the display form too, and AX, which the registry lists under FI. Raises TypeError
+    for anything but a str.
     """
-    if PyUnicode_CheckExact(value) and PyUnicode_IS_COMPACT_ASCII(value):
-        if fa_iban_rule(PyUnicode_1BYTE_DATA(value), PyUnicode_GET_LENGTH(value), False) == FA_OK:
-            return True
-        if lenient is False:
-            return False
+    cdef unsigned char letters[34]
+    cdef size_t count = 0
     cdef str text = _text(value, "is_valid_iban")
-    return not _iban(text, False)[1] or (True if lenient and not _iban(text, True)[1] else False)
+    if _iban_rule(text, False, letters, &count) == FA_OK:
+        return True
+    return bool(lenient) and _iban_rule(text, True, letters, &count) == FA_OK
 
 
 @cython.binding(False)
@@ -72,17 +94,31 @@ def parse_card(value, /, *, lenient=False):
 
     Rules: empty, character, length, checksum. Raises TypeError for anything but a str.
     """
-    return _card(_text(value, "parse_card"), lenient)
+    cdef unsigned char digits[20]
+    cdef size_t count = 0
+    cdef str text = _text(value, "parse_card")
+    cdef bint display = lenient
+    cdef int rule = _card_rule(text, display, digits, &count)
+    if rule != FA_OK:
+        return "", RULES[rule]
+    return PyUnicode_DecodeASCII(<const char *>digits, count, NULL) if display else text, ""
 
 
 @cython.binding(False)
 def parse_iban(value, /, *, lenient=False):
     """Return ``(canonical, "")``, or ``("", rule)`` with the first rule broken; canonical is in upper case.
 
-    Rules: empty, character, country, length, structure, check_digits, checksum. Raises TypeError for anything but
-    a str.
+    Rules: empty, character, country, length, structure, check_digits, checksum. Raises TypeError for anything
+    but a str.
     """
-    return _iban(_text(value, "parse_iban"), lenient)
+    cdef unsigned char letters[34]
+    cdef size_t count = 0
+    cdef str text = _text(value, "parse_iban")
+    cdef bint display = lenient
+    cdef int rule = _iban_rule(text, display, letters, &count)
+    if rule != FA_OK:
+        return "", RULES[rule]
+    return PyUnicode_DecodeASCII(<const char *>letters, count, NULL) if display else text.upper(), ""
 
 
 cdef str _text(object value, str name):
@@ -93,52 +129,62 @@ cdef str _text(object value, str name):
     return PyUnicode_FromObject(value)
 
 
-cdef tuple _card(str text, object lenient):
-    cdef unsigned char digits[20]
+cdef int _card_rule(str text, bint display, unsigned char *digits, size_t *count) except -1:
     cdef const unsigned char *data
-    cdef size_t count = 0
     cdef int rule
-    cdef bint display = lenient
     if not text.isascii():
-        return "", RULES[FA_CHARACTER]
+        return FA_CHARACTER
     data = PyUnicode_1BYTE_DATA(text)
     if not display:
-        rule = fa_card_rule(data, PyUnicode_GET_LENGTH(text))
-        return ("", RULES[rule]) if rule != FA_OK else (text, "")
-    rule = fa_card_display(data, PyUnicode_GET_LENGTH(text), digits, &count)
-    if rule == FA_OK:
-        rule = fa_card_rule(digits, min(count, <size_t>(FA_CARD_MAX + 1)))
-    if rule != FA_OK:
-        return "", RULES[rule]
-    return PyUnicode_DecodeASCII(<const char *>digits, count, NULL), ""
+        return fa_card_rule(data, PyUnicode_GET_LENGTH(text))
+    rule = fa_card_display(data, PyUnicode_GET_LENGTH(text), digits, count)
+    # digits holds one more than a card may have, which is enough to be too long.
+    return fa_card_rule(digits, min(count[0], <size_t>(FA_CARD_MAX + 1))) if rule == FA_OK else rule
 
 
-cdef tuple _iban(str text, object lenient):
-    cdef unsigned char letters[34]
+cdef int _iban_rule(str text, bint display, unsigned char *letters, size_t *count) except -1:
     cdef const unsigned char *data
-    cdef size_t count = 0
+    cdef size_t length
     cdef int rule
-    cdef bint display = lenient
     if not text.isascii():
-        return "", RULES[FA_CHARACTER]
+        return FA_CHARACTER
     data = PyUnicode_1BYTE_DATA(text)
-    count = PyUnicode_GET_LENGTH(text)
-    if not display:
-        if not count:
-            rule = FA_EMPTY
-        elif not fa_alphanumeric(data, count):
-            rule = FA_CHARACTER
-        else:
-            rule = fa_iban_rule(data, count, False)
-        return ("", RULES[rule]) if rule != FA_OK else (text.upper(), "")
-    rule = fa_iban_display(data, count, letters, &count)
-    if rule == FA_OK:
-        rule = fa_iban_rule(letters, count, True)
-    if rule != FA_OK:
-        return "", RULES[rule]
-    return PyUnicode_DecodeASCII(<const char *>letters, count, NULL), ""
+    length = PyUnicode_GET_LENGTH(text)
+    if display:
+        rule = fa_iban_display(data, length, letters, count)
+        return fa_iban_rule(letters, count[0], True) if rule == FA_OK else rule
+    if not length:
+        return FA_EMPTY
+    return fa_iban_rule(data, length, False) if fa_alphanumeric(data, length) else FA_CHARACTER
 
 
-for _function in (is_valid_card, is_valid_iban, parse_card, parse_iban):
-    _function.__module__ = "foobara_accel.types"
-del _function
+# One positional str is the common call: a builtin of the same name and signature answers it without unpacking
+# arguments (bench cases luhn, iban) and hands every other call to the function above.
+cdef object _card_of_any = is_valid_card
+cdef object _iban_of_any = is_valid_iban
+cdef PyMethodDef _card_method
+cdef PyMethodDef _iban_method
+
+
+cdef object _call_card(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names):
+    if count == 1 and names == NULL and fa_plain(args[0]):
+        return True if fa_card_ok(fa_characters(args[0]), fa_length(args[0])) else False
+    return PyObject_Vectorcall(_card_of_any, args, count, names)
+
+
+cdef object _call_iban(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names):
+    if count == 1 and names == NULL and fa_plain(args[0]):
+        return True if fa_iban_rule(fa_characters(args[0]), fa_length(args[0]), False) == FA_OK else False
+    return PyObject_Vectorcall(_iban_of_any, args, count, names)
+
+
+cdef object _builtin(object function, PyMethodDef *method, void *meth):
+    method[0] = (<PyCFunctionObject *>function).m_ml[0]
+    method.ml_meth = <PyCFunction>meth
+    method.ml_flags = METH_FASTCALL | METH_KEYWORDS
+    return PyCFunction_NewEx(method, NULL, "foobara_accel.types")
+
+
+is_valid_card = _builtin(_card_of_any, &_card_method, <void *>_call_card)
+is_valid_iban = _builtin(_iban_of_any, &_iban_method, <void *>_call_iban)
+parse_card.__module__ = parse_iban.__module__ = "foobara_accel.types"

@@ -22,13 +22,15 @@ from foobara_accel._ext.errors cimport (
     CommandOutcome,
     ErrorCollection,
     FoobaraError,
-    deferred_collection,
+    deferred_collection_for,
     fail,
     make_error,
     new_collection,
     succeed,
 )
 from foobara_accel._ext.guards cimport InputsBuilder
+
+from types import FunctionType
 
 from pydantic import ValidationError
 
@@ -81,7 +83,7 @@ cdef extern from *:
         offset = Py_TYPE(self)->tp_dictoffset;
         if (offset > 0) {
             PyObject *attributes = *(PyObject **)((char *)self + offset);
-            if (attributes != NULL) return 0;
+            if (attributes != NULL && (PyDict_GET_SIZE(attributes) || Py_REFCNT(attributes) != 1)) return 0;
         }
         return 1;
     }
@@ -116,6 +118,38 @@ cdef extern from *:
     #endif
     }
 
+    static inline PyObject *fa_new(PyObject *cls, PyObject *nothing) {
+        PyObject *self = ((PyTypeObject *)cls)->tp_new((PyTypeObject *)cls, nothing, NULL);
+        /* Cython makes the dict at once; without one the interpreter calls methods without looking into it. */
+        if (self != NULL && Py_TYPE(self)->tp_dictoffset > 0)
+            Py_CLEAR(*(PyObject **)((char *)self + Py_TYPE(self)->tp_dictoffset));
+        return self;
+    }
+
+    /* The item's reference passes to the caller; None takes its place. */
+    static inline PyObject *fa_take(PyObject *list, Py_ssize_t index) {
+        PyObject *item = PyList_GET_ITEM(list, index);
+        Py_INCREF(Py_None);
+        PyList_SET_ITEM(list, index, Py_None);
+        return item;
+    }
+
+    static inline void fa_put(PyObject *list, Py_ssize_t index, PyObject *item) {
+        PyObject *old = PyList_GET_ITEM(list, index);
+        Py_INCREF(item);
+        PyList_SET_ITEM(list, index, item);
+        Py_DECREF(old);
+    }
+
+    static PyObject *fa_members(PyTypeObject *type) {
+    #if PY_VERSION_HEX >= 0x030C0000
+        return PyType_GetDict(type);
+    #else
+        Py_INCREF(type->tp_dict);
+        return type->tp_dict;
+    #endif
+    }
+
     static void fa_make_vectorcall(PyTypeObject *type, Py_ssize_t offset) {
         type->tp_vectorcall_offset = offset;
         type->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL;
@@ -132,6 +166,10 @@ cdef extern from *:
     PyObject *fa_call_one(PyObject *function, PyObject *self)
     PyObject *fa_raised()
     void fa_raise_again(PyObject *value)
+    object fa_take(PyObject *list, Py_ssize_t index)
+    void fa_put(PyObject *list, Py_ssize_t index, PyObject *item)
+    object fa_new(object cls, object nothing)
+    dict fa_members(PyTypeObject *cls)
     void fa_make_vectorcall(PyTypeObject *cls, Py_ssize_t offset)
     Py_ssize_t PyVectorcall_NARGS(size_t nargsf)
     PyObject *PyTuple_GET_ITEM(PyObject *, Py_ssize_t)
@@ -146,6 +184,7 @@ cdef extern from *:
     int METH_KEYWORDS
     object PyDescr_NewMethod(PyTypeObject *, PyMethodDef *)
     void PyType_Modified(PyTypeObject *)
+    PyObject *PyObject_CallMethodNoArgs(PyObject *, PyObject *)
     void Py_XDECREF(PyObject *)
 
 cdef enum:
@@ -175,7 +214,6 @@ cdef frozenset HOOK_NAMES = frozenset(HOOKS)
 cdef tuple STATES = tuple(CommandState)
 cdef tuple NO_CHAINS = (None,) * 8 + ({}, {})
 cdef tuple EMPTY = ()
-cdef object FUNCTION = type(lambda: None)
 
 cdef unsigned long long _epoch = 0
 cdef object _services = None
@@ -216,14 +254,14 @@ cdef class Plan:
     cdef readonly unsigned long long epoch
     cdef unsigned int tag
     cdef object execute                # the plain function, or None where only a method call will do
-    cdef list pool                     # idle instances of cls, each with this as its only reference
+    cdef list pool                     # idle instances of cls, each with this as its only reference, then None
+    cdef Py_ssize_t idle               # how many there are
     cdef bint poolable
     # the subcommand called last, so that a parent with one child looks nothing up
     cdef object last_class
     cdef Plan last_plan
     cdef object last_tracker
     cdef unsigned long long last_epoch
-    cdef dict subcommands
 
     def __init__(self, spec, tuple resolved, unsigned long long at):
         cdef object cls = spec.cls
@@ -242,10 +280,10 @@ cdef class Plan:
             spec.mask & ~(1 << EXECUTE) == 0 and spec.chains is None and not spec.opens and not spec.generic
         )
         execute = resolved[spec.watched.index("execute")]
-        self.execute = execute if type(execute) is FUNCTION else None
-        self.pool = []
+        self.execute = execute if type(execute) is FunctionType else None
+        self.pool = [None] * FA_POOL
+        self.idle = 0
         self.poolable = FA_POOL > 0 and not spec.generic and not hasattr(cls, "__del__")
-        self.subcommands = {}
 
 
 cdef tuple look_up(object cls, tuple names):
@@ -261,7 +299,7 @@ cdef tuple look_up(object cls, tuple names):
     return tuple(found)
 
 
-cdef bint same(Plan plan):
+cdef bint same(Plan plan) noexcept:
     """Whether the class still has what the plan was made from; then its new tag is the plan's."""
     cdef Py_ssize_t index
     cdef PyObject *value
@@ -281,7 +319,7 @@ cdef bint same(Plan plan):
     return True
 
 
-cdef inline bint current(Plan plan):
+cdef inline bint current(Plan plan) noexcept:
     cdef unsigned int tag = plan.tag
     if plan.epoch != _epoch:
         return False
@@ -343,9 +381,8 @@ cdef class Runner:
         return getattr, (self.owner, "run")
 
 
-fa_make_vectorcall(
-    <PyTypeObject *>Runner, <char *>&(<Runner>Runner.__new__(Runner)).vectorcall - <char *><PyObject *>Runner.__new__(Runner)
-)
+cdef Runner _sample = Runner.__new__(Runner)
+fa_make_vectorcall(<PyTypeObject *>Runner, <char *>&_sample.vectorcall - <char *><PyObject *>_sample)
 
 
 cdef Runner runner_of(object cls):
@@ -447,7 +484,7 @@ def run_json(cls, data):
         model = plan.builder.build_json(data)
     except ValidationError as error:
         command = cls() if plan.generic else acquire(plan)
-        command.json_error = error
+        command._json_error = error
         return command.run_instance() if plan.generic else finish(command, phases(command, plan, 0))
     command = cls() if plan.generic else acquire(plan)
     command._inputs = model
@@ -455,53 +492,47 @@ def run_json(cls, data):
 
 
 cdef inline Core acquire(Plan plan):
-    cdef Py_ssize_t idle = len(plan.pool)
-    if idle:
-        return <Core>plan.pool.pop()
-    return <Core>(<PyTypeObject *>plan.cls).tp_new(plan.cls, EMPTY, NULL)
+    # The list keeps its length: appending and popping would resize it at each run.
+    if plan.idle:
+        plan.idle -= 1
+        return <Core>fa_take(<PyObject *>plan.pool, plan.idle)
+    return <Core>fa_new(plan.cls, EMPTY)
 
 
-cdef inline int release(Plan plan, Core command) except -1:
+cdef inline void release(Plan plan, Core command) noexcept:
     # Only an instance that nothing else refers to, as it came from acquire: the caller's variable
     # holds the one reference.
-    if len(plan.pool) < FA_POOL and fa_ours_alone(<PyObject *>command) and type(command) is plan.cls:
-        command.raw = None
-        command._inputs = None
-        command._errors = None
-        command._result = None
-        command._transaction = None
-        command._parent = None
-        command._own_callbacks = None
-        command.json_error = None
-        command.state_number = 0
-        command.entered = 0
-        command.closed = False
-        plan.pool.append(command)
-    return 0
+    if plan.idle == FA_POOL or not fa_ours_alone(<PyObject *>command) or type(command) is not plan.cls:
+        return
+    command.raw = None
+    command._inputs = None
+    command._errors = None
+    command._result = None
+    command._transaction = None
+    command._parent = None
+    command._own_callbacks = None
+    command._json_error = None
+    command.state_number = 0
+    command.entered = 0
+    command.closed = False
+    # What was let go just now may have run code: look again.
+    if plan.idle < FA_POOL and fa_ours_alone(<PyObject *>command):
+        fa_put(<PyObject *>plan.pool, plan.idle, <PyObject *>command)
+        plan.idle += 1
 
 
-cdef CommandOutcome finish(Core command, bint succeeded):
+cpdef CommandOutcome finish(Core command, bint succeeded):
+    """Return the outcome of a command that has ended."""
     return succeed(command._result) if succeeded else fail(None, command._errors)
 
 
-cdef bint execute_only(Core command, Plan plan, PyObject *const *values, PyObject *names) except *:
+cdef int execute_only(Core command, Plan plan, PyObject *const *values, PyObject *names) except -1:
     # The hot path: bench cases "simple run", "eight fields", "parent + subcommand".
-    cdef PyObject *result
-    cdef object error
-    try:
-        if names is NULL:
-            command._inputs = plan.builder.build_dict({})
-        else:
-            command._inputs = plan.builder.build_kw(values, <object>names)
-    except ValidationError as invalid:
-        command.raw = keywords(values, names)
-        command.state_number = command.entered = 2
-        refuse(command, plan, invalid)
-        return failed(command, plan, NO_CHAINS)
-    except BaseException as fault:
-        command.state_number = command.entered = 2
-        abort(command, plan, NO_CHAINS, fault)
-        raise
+    cdef PyObject *result = plan.builder.make_kw(values, <PyObject *>EMPTY if names is NULL else names)
+    if result is NULL:
+        return inputs_refused(command, plan, values, names)
+    command._inputs = <object>result
+    Py_DECREF(<object>result)
     command.state_number = command.entered = 6
     if plan.execute is not None:
         result = fa_call_one(<PyObject *>plan.execute, <PyObject *>command)
@@ -520,15 +551,27 @@ cdef bint execute_only(Core command, Plan plan, PyObject *const *values, PyObjec
     return True
 
 
-cdef extern from "Python.h":
-    PyObject *PyObject_CallMethodNoArgs(PyObject *, PyObject *)
+cdef int inputs_refused(
+    Core command, Plan plan, PyObject *const *values, PyObject *names
+) except -1:
+    # Taken from the interpreter by hand, as in execute_raised (bench case "three validation errors").
+    cdef PyObject *raised = fa_raised()
+    cdef object error = <object>raised
+    Py_DECREF(error)
+    command.raw = keywords(values, names)
+    command.state_number = command.entered = 2
+    if isinstance(error, ValidationError):
+        refuse(command, plan, error)
+        return failed(command, plan, NO_CHAINS)
+    abort(command, plan, NO_CHAINS, error)
+    raise error
 
 
-cdef inline PyObject *call_execute(Core command):
+cdef inline PyObject *call_execute(Core command) noexcept:
     return PyObject_CallMethodNoArgs(<PyObject *>command, <PyObject *>"execute")
 
 
-cdef bint execute_raised(Core command, Plan plan) except *:
+cdef int execute_raised(Core command, Plan plan) except -1:
     # Taken from the interpreter by hand: a try here would build a traceback entry for each Halt.
     cdef PyObject *raised = fa_raised()
     cdef object error = <object>raised
@@ -550,7 +593,7 @@ cdef inline bint reshaped(Core command, Plan plan):
     return attributes is not NULL and not HOOK_NAMES.isdisjoint(<object>attributes)
 
 
-cdef bint after_execute_changed(Core command) except *:
+cdef int after_execute_changed(Core command) except -1:
     # execute registered a callback, changed a setting or hung a hook on its instance:
     # what is left of the run takes the long way.
     cdef Plan plan = plan_for(type(command))
@@ -577,7 +620,7 @@ cdef inline bint wrong(Core command):
     return command._errors is not None and command._errors.has_any()
 
 
-cdef bint phases(Core command, Plan plan, int first) except *:
+cdef int phases(Core command, Plan plan, int first) except -1:
     """Run the phases from *first* (0 to 6) to the end; True when the command has succeeded."""
     cdef tuple chains = chains_of(command, plan)
     cdef object own = command._own_callbacks
@@ -729,7 +772,7 @@ cdef class Proceed:
         return surround(self.command, self.plan, self.around, self.depth, self.phase)
 
 
-cdef bint failed(Core command, Plan plan, tuple chains) except *:
+cdef int failed(Core command, Plan plan, tuple chains) except -1:
     cdef int came_from
     if command.state_number == SUCCEEDED:
         command.state_number = 7
@@ -766,7 +809,7 @@ cdef int surround_nothing(Core command, tuple around, int depth) except -1:
     return 0
 
 
-cdef bint halted(Core command, Plan plan, tuple chains) except *:
+cdef int halted(Core command, Plan plan, tuple chains) except -1:
     if not wrong(command):
         command.add_error(
             make_error(
@@ -824,9 +867,9 @@ cdef int refuse(Core command, Plan plan, object error) except -1:
     # Pydantic's errors are converted when somebody looks.
     cdef tuple path = path_of(command)
     if command._errors is None:
-        command._errors = deferred_collection(error, path, plan.echo)
+        command._errors = deferred_collection_for(error, path, plan.echo, plan.builder.model)
     else:
-        command._errors.add_all(*_errors.errors_from_validation(error, path, plan.echo))
+        command._errors.add_all(*_errors.errors_from_validation(error, path, plan.echo, plan.builder.model))
     return 0
 
 
@@ -864,8 +907,8 @@ cdef int add_execution_error(Core command, object error) except -1:
 
 
 cdef int cast(Core command, Plan plan) except -1:
-    if command.json_error is not None:
-        return refuse(command, plan, command.json_error)
+    if command._json_error is not None:
+        return refuse(command, plan, command._json_error)
     try:
         command._inputs = plan.builder.build_dict(command._raw_inputs)
     except ValidationError as error:
@@ -885,7 +928,7 @@ cdef class Core:
     cdef public object _transaction
     cdef public object _parent
     cdef public object _own_callbacks
-    cdef object json_error
+    cdef public object _json_error
     cdef int state_number
     cdef int entered
     cdef bint closed
@@ -1016,13 +1059,74 @@ cdef class Core:
             transaction.rollback()
 
 
+# What core/async_command.py runs between its awaits.
+
+
+def begin(cls, Plan plan, dict inputs):
+    """Return a new instance with its inputs validated, or with errors; other exceptions escape."""
+    cdef Core command = acquire(plan)
+    cdef PyObject *made = plan.builder.make_dict(<PyObject *>inputs)
+    command.raw = inputs
+    if made is NULL:
+        error = <object>fa_raised()
+        Py_DECREF(error)
+        if not isinstance(error, ValidationError):
+            raise error
+        command.state_number = command.entered = 2
+        refuse(command, plan, error)
+        return command
+    command._inputs = <object>made
+    Py_DECREF(<object>made)
+    command.state_number = command.entered = 6
+    return command
+
+
+def refused(Core command, Plan plan):
+    """Return the outcome of a command whose inputs were wrong."""
+    return finish(command, failed(command, plan, NO_CHAINS))
+
+
+def raised(Core command, Plan plan, error):
+    """Return the outcome after *error* left ``execute``, or raise it again if it is no Exception."""
+    if isinstance(error, Halt):
+        return finish(command, halted(command, plan, chains_of(command, plan)))
+    if isinstance(error, Exception):
+        add_execution_error(command, error)
+        return finish(command, failed(command, plan, chains_of(command, plan)))
+    abort(command, plan, NO_CHAINS, error)
+    raise error
+
+
+def changed(Core command, Plan plan, result):
+    """Keep *result*; true when ``execute`` changed what the rest of the run has to do."""
+    command._result = result
+    return plan.epoch != _epoch or command._own_callbacks is not None or reshaped(command, plan)
+
+
+def end(Core command, Plan plan):
+    """Return the outcome of a command that has executed."""
+    if wrong(command):
+        return finish(command, failed(command, plan, NO_CHAINS))
+    command.entered = 7
+    command.state_number = SUCCEEDED
+    return succeed(command._result)
+
+
+def close(Core command):
+    """Mark the transaction of *command* as closed; false when it was already."""
+    cdef bint closed = command.closed
+    command.closed = True
+    return not closed
+
+
 cdef object subcommand(PyObject *parent_, PyObject *const *arguments, Py_ssize_t given, PyObject *names):
     """Run a class inside a run; the result, or None with the child's errors in the parent's."""
     cdef Core parent = <Core>parent_
     cdef Plan plan, inner
     cdef Core child
     cdef bint succeeded
-    cdef object command_class, result
+    cdef object command_class, result, tracker
+    cdef unsigned long long at
     if given != 1:
         raise TypeError(
             f"run_subcommand() takes the command class and its inputs as keywords, not {given} positional arguments"
@@ -1031,15 +1135,17 @@ cdef object subcommand(PyObject *parent_, PyObject *const *arguments, Py_ssize_t
     plan = plan_for(type(parent))
     if plan.last_class is command_class and plan.last_epoch == _epoch and current(plan.last_plan):
         inner = plan.last_plan
+        tracker = plan.last_tracker
     else:
+        at = _epoch
         tracker = _services.verdict(type(parent), command_class)
         inner = plan_for(command_class)
         plan.last_class = command_class
         plan.last_plan = inner
         plan.last_tracker = tracker
-        plan.last_epoch = _epoch
-    if plan.last_tracker is not None:
-        plan.last_tracker()
+        plan.last_epoch = at
+    if tracker is not None:
+        tracker()
     if inner.generic:
         made = command_class(**keywords(arguments + 1, names))
         child = <Core?>made
@@ -1079,19 +1185,23 @@ cdef object subcommand_bang(PyObject *parent, PyObject *const *arguments, Py_ssi
 # METH_FASTCALL with the names tuple as it is: a def with ** would build a dict at each call
 # (bench case "parent + subcommand").
 cdef PyMethodDef[3] _methods
-_methods[0] = PyMethodDef(
-    "run_subcommand", <void *>subcommand, METH_FASTCALL | METH_KEYWORDS,
+_methods[0].ml_name = "run_subcommand"
+_methods[0].ml_meth = <void *>subcommand
+_methods[0].ml_flags = METH_FASTCALL | METH_KEYWORDS
+_methods[0].ml_doc = (
     "run_subcommand($self, command_class, /, **inputs)\n--\n\n"
     "Run *command_class* inside this run and return its result; its errors become errors of this run.\n\n"
-    "None when the subcommand failed; this run goes on and fails at its next check.",
+    "None when the subcommand failed; this run goes on and fails at its next check."
 )
-_methods[1] = PyMethodDef(
-    "run_subcommand_bang", <void *>subcommand_bang, METH_FASTCALL | METH_KEYWORDS,
+_methods[1].ml_name = "run_subcommand_bang"
+_methods[1].ml_meth = <void *>subcommand_bang
+_methods[1].ml_flags = METH_FASTCALL | METH_KEYWORDS
+_methods[1].ml_doc = (
     "run_subcommand_bang($self, command_class, /, **inputs)\n--\n\n"
     "Run *command_class* inside this run and return its result; halt this run when there is none\n"
-    "and this run has errors.",
+    "and this run has errors."
 )
-_members = <dict>(<PyTypeObject *>Core).tp_dict
+_members = fa_members(<PyTypeObject *>Core)
 _members["run_subcommand"] = PyDescr_NewMethod(<PyTypeObject *>Core, &_methods[0])
 _members["run_subcommand_bang"] = PyDescr_NewMethod(<PyTypeObject *>Core, &_methods[1])
 _members["run_subcommand_"] = _members["run_subcommand_bang"]

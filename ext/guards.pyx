@@ -4,8 +4,8 @@
 
 1. **Guard**: every value already has the exact declared type, so what pydantic would return is known; the
    instance is put together here. Which models allow it, and each field's test, come from ``core.inputs``.
-2. **Fields**: pydantic-core's inner ``model-fields`` validator runs on the same arguments and only the instance
-   is put together here.
+2. **Fields**: pydantic-core's inner ``model-fields`` validator runs on the same arguments, and only the
+   instance is put together here.
 3. **Full**: the ``validate_python`` of the model's own validator.
 
 A value that level 1 does not know goes to level 2 with all the others, as if level 1 had not looked.
@@ -55,6 +55,8 @@ cdef extern from "Python.h":
     ctypedef struct PyTypeObject:
         unsigned int tp_version_tag
         PyObject* (*tp_new)(PyTypeObject* cls, PyObject* args, PyObject* kwargs) noexcept
+    ctypedef struct PyTupleObject:
+        PyObject** ob_item
     ctypedef struct PyMemberDef:
         int type
         Py_ssize_t offset
@@ -225,6 +227,7 @@ cdef class InputsBuilder:
         self.names = tuple([item.name for item in spec.fields])
         self._renew = renew
         self._call = None
+        self._call_json = None
         self._whole = False
         self._next = None
         self._tag = 0
@@ -271,10 +274,26 @@ cdef class InputsBuilder:
         return FA_OWN(self.make_dict(<PyObject*> raw))
 
     cpdef object build_dict(self, dict raw):
-        """``build(**raw)``; *raw* is neither changed nor kept."""
+        """``build(**raw)``; *raw* is not changed, and only an error about a missing field refers to it."""
         if raw is None:
-            raise TypeError("build_dict() takes a dict, not None")
+            raise TypeError("Argument 'raw' has incorrect type (expected dict, got NoneType)")
         return FA_OWN(self.make_dict(<PyObject*> raw))
+
+    def build_args(self, tuple names not None, tuple values not None):
+        """``build(**dict(zip(names, values)))`` without making that dict where the guard applies."""
+        if len(names) != len(values):
+            raise ValueError(f"{len(names)} names for {len(values)} values")
+        return FA_OWN(self.make_kw((<PyTupleObject*> values).ob_item, <PyObject*> names))
+
+    cpdef object build_json(self, data):
+        """``build_dict`` of a JSON object in bytes, bytearray or str, read by pydantic-core."""
+        if not self._is_current():
+            return _successor(self).build_json(data)
+        if self._call is None:
+            _prepare(self)
+        if self._whole:
+            return self._call_json(data)
+        return FA_OWN(self._take_parts(PyObject_CallOneArg(<PyObject*> self._call_json, <PyObject*> data)))
 
     def current(self):
         """Return the builder of the model's present validator: this one unless the model was rebuilt."""
@@ -290,31 +309,47 @@ cdef class InputsBuilder:
         cdef PyObject* raw
         if not self._is_current():
             raw = _pack(values, kwnames)
-            return NULL if raw == NULL else self._elsewhere(raw)
+            if raw == NULL:
+                return NULL
+            made = self.make_dict(raw)
+            Py_DECREF(raw)
+            return made
         if self.guarded:
             made = self._guard_kw(values, kwnames)
             if made != NULL or PyErr_Occurred() != NULL:
                 return made
         raw = _pack(values, kwnames)
-        return NULL if raw == NULL else self._validate(raw)
+        if raw == NULL:
+            return NULL
+        made = self._validate(raw)
+        Py_DECREF(raw)
+        return made
 
     cdef PyObject* make_dict(self, PyObject* raw) noexcept:
         cdef PyObject* made
+        cdef PyObject* other
+        if not self._is_current():
+            other = PyObject_CallOneArg(<PyObject*> _SUCCESSOR, <PyObject*> self)
+            if other == NULL:
+                return NULL
+            made = (<InputsBuilder> other)._make_dict(raw)
+            Py_DECREF(other)
+            return made
+        return self._make_dict(raw)
+
+    cdef PyObject* _make_dict(self, PyObject* raw) noexcept:
+        cdef PyObject* made
         cdef PyObject* own = NULL
-        if FA_FREE_THREADED:            # another thread may change it while we look
+        if FA_FREE_THREADED or self.level == 3:
+            # another thread may change it while we look, a validator around the model may change it itself
             own = raw = PyDict_Copy(raw)
             if own == NULL:
                 return NULL
-        if self.guarded and self._is_current():
-            made = self._guard_dict(raw)
-            if made != NULL or PyErr_Occurred() != NULL:
-                Py_XDECREF(own)
-                return made
-        if own == NULL:                 # validators and errors must not hold the caller's dict
-            own = PyDict_Copy(raw)
-            if own == NULL:
-                return NULL
-        return self._validate(own) if self._is_current() else self._elsewhere(own)
+        made = self._guard_dict(raw) if self.guarded else NULL
+        if made == NULL and (not self.guarded or PyErr_Occurred() == NULL):
+            made = self._validate(raw)
+        Py_XDECREF(own)
+        return made
 
     # -- level 1 -------------------------------------------------------------------------
 
@@ -428,30 +463,29 @@ cdef class InputsBuilder:
     # -- levels 2 and 3 ------------------------------------------------------------------
 
     cdef PyObject* _validate(self, PyObject* raw) noexcept:
-        """Takes over *raw*, a dict of our own."""
         cdef PyObject* answer
-        cdef PyObject* made
         if self._call is None:
             answer = PyObject_CallOneArg(<PyObject*> _PREPARE, <PyObject*> self)
             if answer == NULL:
-                Py_DECREF(raw)
                 return NULL
             Py_DECREF(answer)
         answer = PyObject_CallOneArg(<PyObject*> self._call, raw)
-        Py_DECREF(raw)
-        if answer == NULL or self._whole:
-            return answer
-        made = self._from_parts(answer)
-        Py_DECREF(answer)
-        return made
+        return answer if self._whole else self._take_parts(answer)
 
-    cdef PyObject* _from_parts(self, PyObject* parts) noexcept:
-        cdef PyObject* values = PyTuple_GET_ITEM(parts, 0)
-        cdef PyObject* extra = PyTuple_GET_ITEM(parts, 1)
-        cdef PyObject* names = PyTuple_GET_ITEM(parts, 2)
+    cdef PyObject* _take_parts(self, PyObject* parts) noexcept:
+        """The instance of (values, extra, names), a tuple that is taken over; NULL stays NULL."""
+        cdef PyObject* values
+        cdef PyObject* extra
+        cdef PyObject* names
+        if parts == NULL:
+            return NULL
+        values = PyTuple_GET_ITEM(parts, 0)
+        extra = PyTuple_GET_ITEM(parts, 1)
+        names = PyTuple_GET_ITEM(parts, 2)
         Py_INCREF(values)
         Py_INCREF(extra)
         Py_INCREF(names)
+        Py_DECREF(parts)
         return self._instance(values, extra, names)
 
     # -- a model that was rebuilt --------------------------------------------------------
@@ -474,26 +508,6 @@ cdef class InputsBuilder:
         self._tag = (<PyTypeObject*> self.model).tp_version_tag
         return True
 
-    cdef PyObject* _elsewhere(self, PyObject* raw) noexcept:
-        """The same through the model's present builder; takes over *raw*."""
-        cdef PyObject* made = NULL
-        cdef PyObject* other = PyObject_CallOneArg(<PyObject*> _SUCCESSOR, <PyObject*> self)
-        if other != NULL:
-            made = (<InputsBuilder> other)._validate_or_guard(raw)
-            Py_DECREF(other)
-        Py_DECREF(raw)
-        return made
-
-    cdef PyObject* _validate_or_guard(self, PyObject* raw) noexcept:
-        """make_dict without looking at the validator again: what a rebuild just chose is used."""
-        cdef PyObject* made
-        if self.guarded:
-            made = self._guard_dict(raw)
-            if made != NULL or PyErr_Occurred() != NULL:
-                return made
-        Py_INCREF(raw)
-        return self._validate(raw)
-
 
 cdef PyObject* _pack(PyObject* const* values, PyObject* kwnames) noexcept:
     """The arguments as a new dict, as Python would pass them to ``**raw``."""
@@ -510,12 +524,13 @@ cdef PyObject* _pack(PyObject* const* values, PyObject* kwnames) noexcept:
 
 def _prepare(InputsBuilder builder not None):
     """Make the validator call of this builder, when the first arguments need it."""
-    whole, call = builder.spec.validation()
+    whole, call, call_json = builder.spec.validation()
     builder._whole = whole
+    builder._call_json = call_json
     builder._call = call
 
 
-def _successor(InputsBuilder builder not None):
+def _successor(InputsBuilder builder not None) -> InputsBuilder:
     """The builder of the model's present validator, kept because a plan may hold the old one."""
     cdef InputsBuilder found = builder._next
     if found is None or not found._is_current():

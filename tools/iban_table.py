@@ -25,9 +25,10 @@ RELEASE = "101"
 SHA256 = "9c36f5e901dcba439e586c57b8105d4b298fb5854e02e0f7c91298cbc0da7552"
 COUNTRIES = 89
 
-# Structures newer than RELEASE: BR's bank identifier, account type and owner became alphanumeric. Source: SWIFT
-# IBAN registry release 103 (September 2026). Its text was not at hand: the structure is the one of schwifty 2026.10.1
-# (iban_registry/generated.json) and of probing iban_validation_py 0.1.30 (which reports iban_registry_v103.txt).
+# Structures newer than RELEASE: BR's bank identifier, account type and owner became alphanumeric.
+# Source: SWIFT IBAN registry release 103 (September 2026). Its text was not at hand: the structure is the one
+# in schwifty 2026.10.1 (iban_registry/generated.json); probing iban_validation_py 0.1.30, which reports
+# iban_registry_v103.txt, gave the same.
 OVERLAY_NAME = "BR103"
 OVERLAY = {"BR": "8!c5!n10!n1!c1!c"}
 
@@ -232,7 +233,7 @@ def python_text(table: list[Country], shared: dict[str, str]) -> str:
             "",
             f'RELEASE = "{RELEASE}+{OVERLAY_NAME}"',
             "",
-            "# code: BBAN structure; bank and branch identifier as half-open positions in the BBAN ((0, 0): none).",
+            "# code: BBAN structure; bank and branch identifier as half-open positions; (0, 0): none.",
             "COUNTRIES: dict[str, tuple[str, tuple[int, int], tuple[int, int]]] = {",
             *(f'    "{each.code}": ("{each.structure}", {each.bank}, {each.branch}),' for each in table),
             "}",
@@ -275,8 +276,8 @@ def header_text(table: list[Country], shared: dict[str, str]) -> str:
         "",
         "#include <stdint.h>",
         "",
-        "/* Words of eight BBAN characters: 0x80 in each byte of the class, first character in the lowest byte; the",
-        " * word after the whole ones ends with the BBAN. */",
+        "/* Words of eight BBAN characters: 0x80 in each byte of the class, first character lowest;",
+        " * the word after the whole ones ends with the BBAN. */",
         "typedef struct { uint64_t digit[4], upper[4], any[4]; uint8_t length; } fa_iban_country;",
         "",
         f"static const fa_iban_country fa_iban_countries[{len(table) + 1}] = {{",
@@ -299,7 +300,7 @@ def header_text(table: list[Country], shared: dict[str, str]) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write both tables, or with ``--check`` compare them; returns 1 for a wrong file or a difference, else 0."""
+    """Write both tables, or with ``--check`` compare them; returns 1 for a wrong file or table."""
     parser = argparse.ArgumentParser(description="Write the IBAN tables from the registry text.")
     parser.add_argument("registry", type=Path, help=f"the TXT of registry release {RELEASE}")
     parser.add_argument("--check", action="store_true", help="write nothing, fail when a table differs")
@@ -317,7 +318,7 @@ def main(arguments: list[str] | None = None) -> int:
         elif not path.exists() or path.read_text(encoding="utf-8") != text:
             print(f"iban_table: {path.relative_to(ROOT)} differs from the registry text", file=sys.stderr)
             stale = 1
-    print(f"{len(table)} countries, as many examples right, {len(shared)} territories, {len(SURPRISES)} known faults")
+    print(f"{len(table)} countries and examples, {len(shared)} territories, {len(SURPRISES)} known faults")
     return stale
 
 

@@ -1,7 +1,7 @@
 """The cases of ``foobara-accel check``: each asks one package (real or twin) and returns plain values.
 
-A case takes ``sub``, which imports a submodule of the package under test, so that the same lines run on either
-backend. What it returns is compared by value and recorded in check.json.
+A case takes ``sub``, which imports a submodule of the package under test, so that the same lines run on
+either backend. What it returns is compared by value and recorded in check.json.
 """
 
 from __future__ import annotations
@@ -102,6 +102,13 @@ def attempt(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
         return plain(error)
 
 
+def divide(a: int, b: int) -> int:
+    """Return the quotient; a text of our own, because Python's differs between versions."""
+    if not b:
+        raise ZeroDivisionError("no quotient")
+    return a // b
+
+
 def told(outcome: Any) -> Any:
     """Return everything an outcome says."""
     return {
@@ -113,8 +120,9 @@ def told(outcome: Any) -> Any:
 
 # What a caller may pass for one field; the guard must hand each on exactly as Pydantic would take it.
 AWKWARD: tuple[Any, ...] = (
-    0, -1, 7, True, False, None, 1.0, 1.5, -0.0, float("inf"), float("nan"), 2**31, 2**63, 2**70, -(2**70),
-    "", "x", "12", " 12 ", "1_0", "１２", "\ud800", "y" * 9, b"12", [], [1], {}, {"a": 1}, (1,), object,
+    0, -1, 7, True, False, None, 1.0, 1.5, -0.0, float("inf"), float("nan"), 2**31, 2**63, 2**70,
+    -(2**70), "", "x", "12", " 12 ", "1_0", "\uff11\uff12", "\ud800", "y" * 9, b"12",
+    [], [1], {}, {"a": 1}, (1,), object,
 )  # fmt: skip
 
 
@@ -133,7 +141,7 @@ def _echo(sub: Sub, model: type[BaseModel]) -> Any:
 
 
 def simple_run(sub: Sub) -> Any:
-    class Add(_commands(sub).Command[Pair, int]):  # type: ignore[misc,name-defined]
+    class Add(_commands(sub).Command[Pair, int]):  # type: ignore[misc]
         def execute(self) -> int:
             return int(self.inputs.a + self.inputs.b)
 
@@ -188,22 +196,22 @@ def entry_points(sub: Sub) -> Any:
 
 
 def runtime_errors(sub: Sub) -> Any:
-    class Two(_commands(sub).Command[Pair, int]):  # type: ignore[misc,name-defined]
+    class Two(_commands(sub).Command[Pair, int]):  # type: ignore[misc]
         def execute(self) -> int:
             self.add_input_error("a", "odd", "a is odd", got=self.inputs.a)
             self.add_runtime_error("broken", "it broke", halt=self.inputs.b > 0)
             self.add_input_error(["lines", 0, "b"], "late", "not reached when halted")
             return 1
 
-    class Raises(_commands(sub).Command[Pair, int]):  # type: ignore[misc,name-defined]
+    class Raises(_commands(sub).Command[Pair, int]):  # type: ignore[misc]
         def execute(self) -> int:
-            return self.inputs.a // self.inputs.b  # type: ignore[no-any-return]
+            return divide(self.inputs.a, self.inputs.b)
 
-    class Halts(_commands(sub).Command[Pair, int]):  # type: ignore[misc,name-defined]
+    class Halts(_commands(sub).Command[Pair, int]):  # type: ignore[misc]
         def execute(self) -> int:
             return self.halt()  # type: ignore[no-any-return]
 
-    class Breaks(_commands(sub).Command[Pair, int]):  # type: ignore[misc,name-defined]
+    class Breaks(_commands(sub).Command[Pair, int]):  # type: ignore[misc]
         def validate(self) -> None:
             raise KeyError("validate")
 
@@ -220,7 +228,7 @@ def runtime_errors(sub: Sub) -> Any:
 
 
 def phases_and_states(sub: Sub) -> Any:
-    class Phased(_commands(sub).Command[Pair, list[str]]):  # type: ignore[misc,name-defined]
+    class Phased(_commands(sub).Command[Pair, list[str]]):  # type: ignore[misc]
         def __init__(self, **inputs: Any) -> None:
             super().__init__(**inputs)
             self.seen: list[str] = []
@@ -257,10 +265,10 @@ def phases_and_states(sub: Sub) -> Any:
 def callbacks(sub: Sub) -> Any:
     log: list[str] = []
 
-    class Called(_commands(sub).Command[Pair, int]):  # type: ignore[misc,name-defined]
+    class Called(_commands(sub).Command[Pair, int]):  # type: ignore[misc]
         def execute(self) -> int:
             log.append("execute")
-            return self.inputs.a // self.inputs.b  # type: ignore[no-any-return]
+            return divide(self.inputs.a, self.inputs.b)
 
     def around(command: Any, proceed: Callable[[], Any]) -> Any:
         log.append("in")
@@ -278,17 +286,17 @@ def callbacks(sub: Sub) -> Any:
 
 
 def subcommands(sub: Sub) -> Any:
-    class Inner(_commands(sub).Command[Pair, int]):  # type: ignore[misc,name-defined]
+    class Inner(_commands(sub).Command[Pair, int]):  # type: ignore[misc]
         def execute(self) -> int:
             if self.inputs.a == 13:
                 self.add_runtime_error("unlucky", "thirteen", number=13)
             return int(self.inputs.a * self.inputs.b)
 
-    class Middle(_commands(sub).Command[Pair, int]):  # type: ignore[misc,name-defined]
+    class Middle(_commands(sub).Command[Pair, int]):  # type: ignore[misc]
         def execute(self) -> Any:
             return self.run_subcommand_bang(Inner, a=self.inputs.a, b=self.inputs.b)
 
-    class Outer(_commands(sub).Command[Pair, int]):  # type: ignore[misc,name-defined]
+    class Outer(_commands(sub).Command[Pair, int]):  # type: ignore[misc]
         def execute(self) -> Any:
             return [self.run_subcommand(Middle, a=self.inputs.a, b=self.inputs.b), self.inputs.b]
 
@@ -311,11 +319,17 @@ def transactions(sub: Sub) -> Any:
     handler = Handler()
     config = sub("core.transactions").TransactionConfig
 
-    class Stored(_commands(sub).Command[Pair, int]):  # type: ignore[misc,name-defined]
-        _transaction_config = config(enabled=True, auto_detect=False, handler=handler)
+    class Nested(_commands(sub).Command[Pair, int]):  # type: ignore[misc]
+        _transaction_config = config.with_handler(lambda: handler)
 
         def execute(self) -> int:
-            return self.inputs.a // self.inputs.b  # type: ignore[no-any-return]
+            return divide(self.inputs.a, self.inputs.b)
+
+    class Stored(_commands(sub).Command[Pair, int]):  # type: ignore[misc]
+        _transaction_config = config.with_handler(lambda: handler)
+
+        def execute(self) -> Any:
+            return self.run_subcommand(Nested, a=self.inputs.a, b=self.inputs.b)
 
         def validate(self) -> None:
             if self.inputs.a == 99:
@@ -374,11 +388,10 @@ def error_json(sub: Sub) -> Any:
     for value in (1, 1.5, float("nan"), None, "é\x00\"\\", [1, {"k": (2, 3)}], {"deep": {"er": b"x"}}, 2**70):
         collection.add(module.FoobaraError.data_error("symbol", ("p", "0"), "message", value=value))
     collection.add(module.FoobaraError.runtime_error("late", "later"))
-    return [
-        attempt(lambda: module.to_json_bytes(collection)),
-        attempt(lambda: module.to_json_bytes(module.ErrorCollection())),
-        attempt(lambda: module.to_problem(collection)),
-    ]
+    failed = sub("core.outcome").CommandOutcome.from_errors(*collection.all())
+    succeeded = sub("core.outcome").CommandOutcome.from_result({"a": [1, 2.5, None]})
+    each = [collection, module.ErrorCollection(), collection.first(), failed, succeeded]
+    return [[attempt(answer.to_json_bytes), attempt(answer.to_problem)] for answer in each]
 
 
 def pickles(sub: Sub) -> Any:
@@ -406,7 +419,7 @@ def outcomes(sub: Sub) -> Any:
 
 def _numbers() -> Iterator[tuple[str, str]]:
     cards = ["4111111111111111", "378282246310005", "6011111111111117", "5555555555554444", "30569309025904"]
-    ibans = ["DE89370400440532013000", "GB29NWBK60161331926819", "FR1420041010050500013M02606", "NO9386011117947"]
+    ibans = ["DE89370400440532013000", "GB29NWBK60161331926819", "FR1420041010050500013M02606"]
     for kind, good in (("card", cards), ("iban", ibans)):
         for number in good:
             yield kind, number
@@ -418,7 +431,7 @@ def _numbers() -> Iterator[tuple[str, str]]:
                 digit = number[position]
                 if digit.isdigit():
                     yield kind, number[:position] + str((int(digit) + 1) % 10) + number[position + 1 :]
-        for odd in ("", " ", "0" * 16, "４１１１", "\x00" * 16, "1" * 400, "A" * 22, "-", "4111-1111-1111-1111"):
+        for odd in ("", " ", "0" * 16, "\uff14\uff11", "\x00" * 16, "1" * 400, "A" * 22, "-", "4111-1111"):
             yield kind, odd
 
 
@@ -431,7 +444,8 @@ def numbers(sub: Sub) -> Any:
 CASES: dict[str, Case] = {
     case.__name__: case
     for case in (
-        simple_run, guard_scalars, guard_shapes, constraints, entry_points, runtime_errors, phases_and_states,
-        callbacks, subcommands, transactions, errors, error_collections, error_json, pickles, outcomes, numbers,
+        simple_run, guard_scalars, guard_shapes, constraints, entry_points, runtime_errors,
+        phases_and_states, callbacks, subcommands, transactions, errors, error_collections, error_json,
+        pickles, outcomes, numbers,
     )
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""What errors tell the outside, written once for both twins: JSON forms of arbitrary values, problem documents, text.
+"""What errors tell the outside, once for both twins: JSON forms of any value, problem documents, text.
 
 A leaf like ``_vocabulary``: it knows errors only by their attributes and imports neither twin.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copyreg
 import dataclasses
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from enum import Enum
@@ -84,9 +85,10 @@ def int_text(value: int) -> str:
 
 
 def simplify(value: Any) -> Any:
-    """Return *value* one step closer to JSON: a str, number, list or dict, or ``bytes`` that are JSON already.
+    """Return *value* a step closer to JSON: a str, number, list, dict, or ``bytes`` that are JSON already.
 
-    Never raises: what cannot be converted becomes its ``text``. Types marked ``__foobara_sensitive__`` are hidden.
+    Never raises: what cannot be converted becomes its ``text``. Types marked
+    ``__foobara_sensitive__`` are hidden.
     """
     try:
         return _simplify(value)
@@ -99,7 +101,8 @@ def _simplify(value: Any) -> Any:
     if getattr(kind, "__foobara_sensitive__", False):
         return HIDDEN
     if isinstance(value, Enum):
-        return value.value
+        inner = value.value
+        return _simplify(inner) if isinstance(inner, bytes) else inner
     if isinstance(value, BaseModel):
         return _model(value)
     if isinstance(value, str):
@@ -129,7 +132,8 @@ def _model(value: BaseModel) -> Any:
     try:
         return value.__pydantic_serializer__.to_json(value)
     except Exception:
-        return {name: getattr(value, name) for name in type(value).model_fields}
+        fields = type(value).model_fields
+        return {name: getattr(value, name) for name, field in fields.items() if not field.exclude}
 
 
 # Severity and text for people
@@ -200,7 +204,8 @@ _TITLES = {
 }
 _STATUS_OF_SYMBOL = {
     **dict.fromkeys(
-        ("not_authenticated", "authentication_failed", "token_expired", "invalid_token", "session_expired"), 401
+        ("not_authenticated", "authentication_failed", "token_expired", "invalid_token", "session_expired"),
+        401,
     ),
     **dict.fromkeys(("not_allowed", "forbidden", "insufficient_permissions", "permission_denied"), 403),
     **dict.fromkeys(("not_found", "record_not_found", "file_not_found"), 404),
@@ -276,7 +281,9 @@ def validation_rows(error: Any, echo_inputs: bool, model: Any) -> list[tuple[str
     neither its type nor the value is sensitive.
     """
     if not isinstance(error, ValidationError):
-        raise TypeError(f"errors_from_validation expects a pydantic ValidationError, not {type(error).__name__}")
+        raise TypeError(
+            f"errors_from_validation expects a pydantic ValidationError, not {type(error).__name__}"
+        )
     rows: list[tuple[str, tuple[str, ...], str, Any]] = []
     for row in error.errors(include_url=False, include_context=False, include_input=echo_inputs):
         loc = row["loc"]
@@ -291,7 +298,9 @@ def _may_echo(model: Any, row: Any) -> bool:
     if model is None or row["type"] == "missing" or not loc:
         return False
     field = _field(model, loc[0])
-    return field is not None and not _sensitive_type(field.annotation, set()) and not _sensitive(row["input"], 0)
+    return (
+        field is not None and not _sensitive_type(field.annotation, set()) and not _sensitive(row["input"], 0)
+    )
 
 
 def _field(model: Any, name: object) -> Any:
@@ -322,7 +331,8 @@ def _sensitive_type(hint: Any, seen: set[int]) -> bool:
     fields = getattr(hint, "model_fields", None)
     if isinstance(hint, type) and isinstance(fields, dict):
         return any(
-            _sensitive_type(f.annotation, seen) or any(_marked(m) for m in f.metadata) for f in fields.values()
+            _sensitive_type(f.annotation, seen) or any(_marked(m) for m in f.metadata)
+            for f in fields.values()
         )
     parts = [*getattr(hint, "__args__", ()), *getattr(hint, "__metadata__", ())]
     origin = getattr(hint, "__origin__", None)
@@ -371,7 +381,9 @@ def set_extras(value: object, found: Mapping[str, Any]) -> None:
 
 def _error_shape() -> core_schema.CoreSchema:
     field = core_schema.typed_dict_field
-    words = core_schema.list_schema(core_schema.union_schema([core_schema.str_schema(), core_schema.int_schema()]))
+    words = core_schema.list_schema(
+        core_schema.union_schema([core_schema.str_schema(), core_schema.int_schema()])
+    )
     maybe = core_schema.nullable_schema(core_schema.str_schema())
     optional = {
         "key": core_schema.str_schema(),
@@ -394,61 +406,73 @@ def _error_shape() -> core_schema.CoreSchema:
     )
 
 
-def error_schema(cls: type, from_dict: Callable[[Any], Any], dump: Callable[[Any], Any]) -> Any:
+def error_schema(cls: Any) -> Any:
     """Return the pydantic schema of an error: an instance, or the dict ``to_dict`` makes."""
     shape = _error_shape()
-    parsed = core_schema.no_info_after_validator_function(from_dict, shape)
-    return core_schema.json_or_python_schema(
-        json_schema=parsed,
-        python_schema=core_schema.union_schema([core_schema.is_instance_schema(cls), parsed], mode="left_to_right"),
-        serialization=_serializer(dump, shape),
-    )
+
+    def parse(data: dict[str, Any]) -> Any:
+        try:
+            return cls.from_dict(data)
+        except (AttributeError, TypeError) as error:
+            raise ValueError(f"not an error: {error}") from error
+
+    def dump(error: Any, info: Any) -> Any:
+        # a context may hold what JSON lacks
+        return json.loads(error.to_json_bytes()) if info.mode == "json" else error.to_dict()
+
+    return _instance_or(cls, core_schema.no_info_after_validator_function(parse, shape), dump, shape)
 
 
-def collection_schema(cls: type, error: Any, from_list: Callable[[Any], Any], dump: Callable[[Any], Any]) -> Any:
+def collection_schema(cls: Any, error: Any, from_list: Callable[[list[Any]], Any]) -> Any:
     """Return the pydantic schema of a collection: an instance, or a list of errors."""
     shape = core_schema.list_schema(error)
-    parsed = core_schema.no_info_after_validator_function(from_list, shape)
+
+    def dump(collection: Any, info: Any) -> Any:
+        return collection.all()
+
+    return _instance_or(cls, core_schema.no_info_after_validator_function(from_list, shape), dump, shape)
+
+
+def _instance_or(cls: Any, parsed: Any, dump: Callable[[Any, Any], Any], shape: Any) -> Any:
+    instance = core_schema.is_instance_schema(cls)
     return core_schema.json_or_python_schema(
         json_schema=parsed,
-        python_schema=core_schema.union_schema([core_schema.is_instance_schema(cls), parsed], mode="left_to_right"),
-        serialization=_serializer(dump, shape),
+        python_schema=core_schema.union_schema([instance, parsed], mode="left_to_right"),
+        serialization=core_schema.plain_serializer_function_ser_schema(
+            dump, info_arg=True, return_schema=shape
+        ),
     )
 
 
-def outcome_schema(cls: type, result: Any, error: Any, build: Callable[..., Any], dump: Callable[[Any], Any]) -> Any:
-    """Return the pydantic schema of an outcome: an instance or the dict ``to_dict`` makes, its result validated."""
+def outcome_schema(cls: Any, result: Any, error: Any, build: Callable[[Any, dict[str, Any]], Any]) -> Any:
+    """Return the pydantic schema of an outcome: an instance, or what ``to_dict`` makes; result validated."""
     field = core_schema.typed_dict_field
+    metadata = core_schema.dict_schema(core_schema.str_schema(), core_schema.any_schema())
     shape = core_schema.typed_dict_schema(
         {
             "success": field(core_schema.bool_schema()),
             "result": field(result, required=False),
             "errors": field(core_schema.list_schema(error), required=False),
-            "metadata": field(
-                core_schema.dict_schema(core_schema.str_schema(), core_schema.any_schema()), required=False
-            ),
+            "metadata": field(metadata, required=False),
         }
     )
 
     def validate(value: Any, handler: Callable[[Any], dict[str, Any]]) -> Any:
         if not isinstance(value, cls):
             return build(cls, handler(value))
-        if value.is_failure():  # type: ignore[attr-defined]
+        if value.is_failure():
             return value
-        before = value.result  # type: ignore[attr-defined]
+        before = value.result
         after = handler({"success": True, "result": before})["result"]
-        if after is before:
-            return value
-        return build(cls, {"success": True, "result": after, "metadata": value.metadata})  # type: ignore[attr-defined]
+        return value if after is before else cls(result=after, metadata=value.metadata)
+
+    def dump(value: Any) -> dict[str, Any]:
+        if value.is_failure():
+            return {"success": False, "errors": value.errors, "metadata": value.metadata}
+        return {"success": True, "result": value.result, "metadata": value.metadata}
 
     return core_schema.no_info_wrap_validator_function(
         validate,
         shape,
-        serialization=core_schema.plain_serializer_function_ser_schema(
-            dump, info_arg=False, return_schema=shape
-        ),
+        serialization=core_schema.plain_serializer_function_ser_schema(dump, return_schema=shape),
     )
-
-
-def _serializer(dump: Callable[[Any], Any], shape: Any) -> Any:
-    return core_schema.plain_serializer_function_ser_schema(dump, info_arg=False, return_schema=shape)

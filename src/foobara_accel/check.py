@@ -1,7 +1,7 @@
 """Holds compiled against pure on this machine: the cases of _corpus, on both backends, by value.
 
-Where only one backend exists its answers are held against those recorded in check.json, which were made by the
-pure backend and are the same on every supported Pydantic.
+Where only one backend exists its answers are held against those recorded in check.json, which the pure
+backend gave and which are the same on every supported Pydantic.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from types import ModuleType
 from typing import Any
 
 from ._backend import backend
-from ._corpus import CASES, Case, Sub, attempt
+from ._corpus import CASES, Sub, attempt
 from .testing import load_twin
 
-__all__ = ["CheckReport", "Mismatch", "answers", "recorded", "render", "run", "to_json"]
+__all__ = ["CheckReport", "Mismatch", "answers", "answers_of", "recorded", "render", "run", "to_json"]
 
 RECORD = Path(__file__).with_name("check.json")
 
@@ -51,14 +51,14 @@ def _sub(package: ModuleType) -> Sub:
     return lambda path: importlib.import_module(f"{package.__name__}.{path}")
 
 
-def _ask(case: Case, package: ModuleType) -> Any:
-    # Through JSON, so that what is compared is what can be recorded.
-    return json.loads(json.dumps(attempt(case, _sub(package))))
+def answers_of(package: ModuleType, name: str) -> Any:
+    """Return what one case answers on *package*, as JSON values: what is compared can be recorded."""
+    return json.loads(json.dumps(attempt(CASES[name], _sub(package))))
 
 
 def answers(package: ModuleType) -> dict[str, Any]:
-    """Return what every case answers on *package*, as JSON values."""
-    return {name: _ask(case, package) for name, case in CASES.items()}
+    """Return what every case answers on *package*, by case."""
+    return {name: answers_of(package, name) for name in CASES}
 
 
 def recorded() -> dict[str, Any]:

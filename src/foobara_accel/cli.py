@@ -66,7 +66,8 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line *argv* (default: ``sys.argv[1:]``) and return its exit status.
 
-    0: done; 1: check found a difference, bench a budget missed, warmup a broken command; 2: bad usage.
+    0: done; 1: check found a difference, bench a budget missed, warmup a broken command, or the backend that
+    was asked for does not load; 2: bad usage.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["bench"]:
@@ -74,6 +75,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return int(bench(words[1:]))
     arguments = _parser().parse_args(words)
+    try:
+        from . import _backend  # noqa: F401
+    except ImportError as error:
+        print(f"foobara-accel {__version__} does not start: {error}", file=sys.stderr)
+        return 1
     return int(arguments.handler(arguments))
 
 

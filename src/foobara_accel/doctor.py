@@ -61,9 +61,13 @@ def _error(error: BaseException | None) -> dict[str, str | None] | None:
 
 
 def _guard() -> dict[str, Any]:
-    from .core.inputs import guard_status
+    # Asked on a machine where something is broken, so whatever the guard's self-test raises is an answer.
+    try:
+        from .core.inputs import guard_status
 
-    on, reason = guard_status()
+        on, reason = guard_status()
+    except Exception as error:
+        return {"on": False, "reason": f"{type(error).__name__}: {error}"}
     return {"on": on, "reason": reason}
 
 
@@ -137,5 +141,5 @@ def _built(build: dict[str, Any]) -> str:
         return "not recorded (a source tree, not an installed build)"
     if not build.get("compiled"):
         return f"pure, FOOBARA_ACCEL_BUILD={build.get('mode')}: {build.get('reason')}"
-    parts = [f"{len(build['compiled'])} modules", build.get("cython"), build.get("compiler"), build.get("flags")]
-    return ", ".join(str(part) for part in parts if part)
+    parts = [build.get(name) for name in ("cython", "compiler", "flags")]
+    return ", ".join([f"{len(build['compiled'])} modules", *(str(part) for part in parts if part)])

@@ -1,8 +1,7 @@
 """The IBAN structures of each country.
 
-SWIFT IBAN registry release 101,
-overlay BR103: BR's alphanumeric form of release 103 (September 2026), SWIFT IBAN registry, as carried by
-iban_validation_py 0.1.30 and schwifty 2026.10.1.
+SWIFT IBAN registry release 101, overlay BR103: BR's alphanumeric form
+of release 103 (September 2026), as carried by schwifty 2026.10.1 and iban_validation_py 0.1.30.
 Written by tools/iban_table.py: change that script, not this file.
 """
 
@@ -10,7 +9,7 @@ from __future__ import annotations
 
 RELEASE = "101+BR103"
 
-# code: BBAN structure; bank and branch identifier as half-open positions within the BBAN ((0, 0): none).
+# code: BBAN structure; bank and branch identifier as half-open positions; (0, 0): none.
 COUNTRIES: dict[str, tuple[str, tuple[int, int], tuple[int, int]]] = {
     "AD": ("4!n4!n12!c", (0, 4), (4, 8)),
     "AE": ("3!n16!n", (0, 3), (0, 0)),

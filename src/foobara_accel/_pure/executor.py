@@ -129,7 +129,12 @@ class BoundRunner:
     def __init__(self, owner: type) -> None:
         self.__self__ = owner
 
-    def __call__(self, /, **inputs: Any) -> Any:
+    def __call__(self, /, *given: Any, **inputs: Any) -> Any:
+        if given:
+            raise TypeError(
+                f"{self.__self__.__name__}.run() takes its inputs as keywords only, not {len(given)} positional "
+                f"argument{'s' if len(given) > 1 else ''}"
+            )
         return run_class(self.__self__, inputs)
 
     def __repr__(self) -> str:
@@ -388,7 +393,8 @@ def _fail(command: Any, plan: Plan, chains: tuple[Any, ...]) -> bool:
     command._state = _FAILED
     if chain is not None:
         _terminal(command, chain)
-    _services.failed(command)
+    if command._log_failures:
+        _services.failed(command)
     return False
 
 
@@ -469,9 +475,9 @@ def _refuse(command: Any, plan: Plan, error: ValidationError) -> None:
     collection = command._errors
     path = _path(command)
     if collection is None:
-        command._errors = _errors.deferred_collection(error, path, plan.echo)
+        command._errors = _errors.deferred_collection(error, path, plan.echo, plan.builder.model)
     else:
-        collection.add_all(*_errors.errors_from_validation(error, path, plan.echo))
+        collection.add_all(*_errors.errors_from_validation(error, path, plan.echo, plan.builder.model))
 
 
 def _path(command: Any) -> tuple[str, ...]:
@@ -651,14 +657,17 @@ class Core:
 
         None when the subcommand failed; this run goes on and fails at its next check.
         """
-        cls = type(self)
-        known = plan_for(cls).subcommands.get(command_class)
-        if known is None or known[0] != _epoch:
-            known = _epoch, _services.verdict(cls, command_class)
-            plan_for(cls).subcommands[command_class] = known
-        if known[1] is not None:
-            known[1]()
-        plan = plan_for(command_class)
+        own = plan_for(type(self))
+        known = own.subcommands.get(command_class)
+        if known is not None and known[0] == _epoch and known[1] is plan_for(command_class):
+            plan, track = known[1], known[2]
+        else:
+            at = _epoch
+            track = _services.verdict(type(self), command_class)
+            plan = plan_for(command_class)
+            own.subcommands[command_class] = at, plan, track
+        if track is not None:
+            track()
         child = command_class(**inputs) if plan.generic else _fresh(command_class, inputs)
         child._parent = self
         if plan.execute_only:
@@ -691,3 +700,62 @@ class Core:
 
 def install_runner(cls: type) -> None:
     """Prepare a new command class; the fallback's runner is inherited, so there is nothing to do."""
+
+
+# What core/async_command.py runs between its awaits.
+
+
+def begin(cls: Any, plan: Plan, inputs: dict[str, Any]) -> Any:
+    """Return a new instance with its inputs validated, or with errors; other exceptions escape."""
+    command = _fresh(cls, inputs)
+    try:
+        command._inputs = plan.builder.build_dict(inputs)
+    except ValidationError as error:
+        command._state = command._entered = 2
+        _refuse(command, plan, error)
+        return command
+    command._state = command._entered = 6
+    return command
+
+
+def refused(command: Any, plan: Plan) -> Any:
+    """Return the outcome of a command whose inputs were wrong."""
+    return _outcome(command, _fail(command, plan, _NO_CHAINS))
+
+
+def raised(command: Any, plan: Plan, error: BaseException) -> Any:
+    """Return the outcome after *error* left ``execute``, or raise it again if it is no Exception."""
+    if isinstance(error, Halt):
+        return _outcome(command, _halted(command, plan, _chains(command, plan)))
+    if isinstance(error, Exception):
+        _add_execution_error(command, error)
+        return _outcome(command, _fail(command, plan, _chains(command, plan)))
+    _abort(command, plan, _NO_CHAINS, error)
+    raise error
+
+
+def changed(command: Any, plan: Plan, result: Any) -> bool:
+    """Keep *result*; true when ``execute`` changed what the rest of the run has to do."""
+    command._result = result
+    return plan.epoch != _epoch or command._own_callbacks is not None or _reshaped(command, plan)
+
+
+def end(command: Any, plan: Plan) -> Any:
+    """Return the outcome of a command that has executed."""
+    if command._errors is not None and command._errors:
+        return _outcome(command, _fail(command, plan, _NO_CHAINS))
+    command._entered = 7
+    command._state = _SUCCEEDED
+    return _errors.succeed(command._result)
+
+
+def finish(command: Any, succeeded: bool) -> Any:
+    """Return the outcome of a command that has ended."""
+    return _outcome(command, succeeded)
+
+
+def close(command: Any) -> bool:
+    """Mark the transaction of *command* as closed; false when it was already."""
+    closed: bool = command._closed
+    command._closed = True
+    return not closed

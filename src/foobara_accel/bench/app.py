@@ -1,6 +1,6 @@
 """Measuring a user's own commands: `--app module:registry --inputs file.jsonl`.
 
-Each line of the file names a command and gives its inputs: `{"command": "Org::Domain::Name", "inputs": {...}}`.
+Each line names a command and gives its inputs: `{"command": "Org::Domain::Name", "inputs": {...}}`.
 The floor is Pydantic's validation of the same inputs (V), the refusal of bad ones included.
 """
 
@@ -72,7 +72,7 @@ def _registry(target: str) -> Any:
 
 
 def _find(registry: Any, name: str) -> Any:
-    """Return the command called *name* (full name or class name) of a registry, mapping, list or command class."""
+    """Return the command called *name* (full or class name) of a registry, mapping, list or command class."""
     if hasattr(registry, "run") and hasattr(registry, "inputs_type"):
         commands: Iterable[Any] = [registry]
     elif isinstance(registry, dict):
@@ -87,15 +87,21 @@ def _find(registry: Any, name: str) -> Any:
         if name in (full_name, command.__name__):
             return command
         known.append(full_name)
-    raise UsageError(f"--inputs: no command {name!r} in the registry; it has {', '.join(sorted(known)) or 'none'}")
+    listed = ", ".join(sorted(known)) or "none"
+    raise UsageError(f"--inputs: no command {name!r} in the registry; it has {listed}")
 
 
-def build(target: str, lines: list[dict[str, Any]]) -> dict[str, Case]:
-    """Return one case per command in *lines*; a command with several lines runs them in turn."""
+def build(target: str, lines: list[dict[str, Any]], package: str) -> dict[str, Case]:
+    """Return one case per command in *lines*; a command with several lines runs them in turn.
+
+    Raises TypeError for a command that is not of *package*: its figures would stand under the wrong name.
+    """
     registry = _registry(target)
     grouped: dict[str, tuple[Any, list[dict[str, Any]]]] = {}
     for line in lines:
         command = _find(registry, line["command"])
+        if not any(base.__module__.partition(".")[0] == package for base in command.__mro__):
+            raise TypeError(f"{command.full_name()} is not a command of {package}")
         grouped.setdefault(command.full_name(), (command, []))[1].append(line["inputs"])
     return {name: _case(name, command, inputs) for name, (command, inputs) in grouped.items()}
 

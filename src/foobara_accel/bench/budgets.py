@@ -71,13 +71,13 @@ UNITS = {
     "V": "V",
     "await": "awaits",
     "json": "json",
-    "lookups": "x two look-ups",
+    "lookups": "x a function of two look-ups",
     "function": "calls",
 }
 
 
 def judge(value: float | None, limit: float, at_least: bool = False) -> str:
-    """Return met or missed for *value* against *limit* with the tolerance, or "not judged" without a value."""
+    """Return met or missed for *value* against *limit* with the tolerance; not judged without a value."""
     if value is None:
         return "not judged"
     if at_least:
@@ -139,7 +139,9 @@ def _tail_verdicts(report: dict[str, Any], backend: str) -> list[Verdict]:
         # Per run: what tracing itself and the interpreter's caches keep is a constant, not a leak.
         retained = max(0.0, round(memory["retained"] / memory["runs"], 1))
         made.append(
-            Verdict("retained", "bytes retained per run", backend, retained, 0, "B", False, judge(retained, 0))
+            Verdict(
+                "retained", "bytes retained per run", backend, retained, 0, "B", False, judge(retained, 0)
+            )
         )
     ratio = report["import"].get(backend, {}).get("ratio")
     if ratio is not None:

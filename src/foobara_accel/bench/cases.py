@@ -1,7 +1,7 @@
 """The framework cases: what is timed, written once against the public Command API.
 
-`build(package)` writes the same cases for foobara_accel, its pure twin and foobara_py. A case is a loop
-over an iterable, so that no call but the one measured stands inside it; the floors are loops of the same form.
+`build(package)` writes the same cases for foobara_accel, its pure twin and foobara_py. A case is a loop over
+an iterable, so that no call but the one measured stands inside it; the floors are loops of the same form.
 """
 
 from __future__ import annotations
@@ -195,7 +195,9 @@ def _runs(api: ModuleType) -> list[Case]:
 
     def order(times: Iterable[object]) -> None:
         for _ in times:
-            PlaceOrder.run(customer="Ada", email="ada@example.com", quantity=3, price=2.5, tags=["new", "web"])
+            PlaceOrder.run(
+                customer="Ada", email="ada@example.com", quantity=3, price=2.5, tags=["new", "web"]
+            )
 
     validate_order = Order.__pydantic_validator__.validate_python
 
@@ -394,13 +396,20 @@ def _json(api: ModuleType) -> list[Case]:
             return _answer(AddJson.run(**loads(body)))
 
     return [
-        Case("fifty_json", "fifty errors to JSON bytes", fifty, lambda: len(errors), ("json",), {"json": fifty_floor}),
+        Case(
+            "fifty_json",
+            "fifty errors to JSON bytes",
+            fifty,
+            lambda: len(errors),
+            ("json",),
+            {"json": fifty_floor},
+        ),
         Case("run_json", "run from JSON bytes", from_json, once, ("json",), {"json": body_floor}),
     ]
 
 
 def json_loads() -> Callable[[bytes], Any]:
-    """Return orjson's reader, the floor the budget names, or the standard library's where orjson is absent."""
+    """Return orjson's reader, the floor the budget names, or the standard library's without orjson."""
     try:
         return importlib.import_module("orjson").loads  # type: ignore[no-any-return]
     except ImportError:
@@ -433,13 +442,17 @@ def _function_command(api: ModuleType) -> Case:
         return a + b
 
     add.__annotations__ = {"a": int, "b": int, "return": int}
-    command = api.simple_command(add)
+    # foobara_py exports the decorator one level down.
+    place = api if hasattr(api, "simple_command") else importlib.import_module(f"{api.__name__}.core.command")
+    command = place.simple_command(add)
 
     def loop(times: Iterable[object]) -> None:
         for _ in times:
             command.run(a=1, b=2)
 
-    return Case("function", "function as a command", loop, lambda: _answer(command.run(a=1, b=2)), ("I", "function"))
+    return Case(
+        "function", "function as a command", loop, lambda: _answer(command.run(a=1, b=2)), ("I", "function")
+    )
 
 
 def _validator_table(package: str) -> list[Case]:
@@ -456,9 +469,12 @@ def _validator_table(package: str) -> list[Case]:
         for _ in times:
             get(Pair)
 
+    def look_up(kind: type) -> object:
+        return inner[outer[kind]]
+
     def lookups(times: Iterable[object]) -> None:
         for _ in times:
-            inner[outer[Pair]]
+            look_up(Pair)
 
     return [
         Case(
@@ -488,6 +504,12 @@ def _checks(package: str) -> list[Case]:
             iban("DE89370400440532013000")
 
     return [
-        Case("card", "card number (Luhn), one value", cards, lambda: [card(CARD), card(CARD[:-1] + "2")], ("function",)),
+        Case(
+            "card",
+            "card number (Luhn), one value",
+            cards,
+            lambda: [card(CARD), card(CARD[:-1] + "2")],
+            ("function",),
+        ),
         Case("iban", "IBAN, one value", ibans, lambda: [iban(IBAN), iban("DE88" + IBAN[4:])], ("function",)),
     ]

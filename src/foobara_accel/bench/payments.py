@@ -1,8 +1,9 @@
 """The payments job: a bank's CSV of payments, a few percent of them faulty, imported by real commands.
 
-`generate` writes the file (the same bytes for the same seed); `run_import` feeds every line to an `ImportPayment`
-command, which checks the account in one subcommand and records the payment in another, inside one SQLite
-transaction per payment. Rejects become JSON lines of complete errors without account or card numbers.
+`generate` writes the file (the same bytes for the same seed); `run_import` feeds every line to an
+`ImportPayment` command, which checks the account in one subcommand and records the payment in another, inside
+one SQLite transaction per payment. Rejects become JSON lines of complete errors without account or card
+numbers.
 """
 
 from __future__ import annotations
@@ -28,11 +29,16 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from .cases import floors
+from .rounds import timed
+
 __all__ = ["COLUMNS", "FAULTS", "Payment", "generate", "mask", "run_import", "writing"]
 
 COLUMNS = ("reference", "booked_on", "iban", "card", "amount", "currency", "payee", "note")
 CURRENCIES = frozenset({"EUR", "USD", "GBP", "CHF", "PLN", "SEK"})
 MASK = "***"
+# How many payments lie between two measurements of I, the unit two reports are compared in.
+UNIT_EVERY = 2_000
 
 _DIGITS = "0123456789"
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -79,7 +85,9 @@ def _card(rng: random.Random) -> str:
 
 def _other_digit(text: str, place: int) -> str:
     """Return *text* with the digit at *place* raised by one: a single wrong digit breaks both checksums."""
-    return text[:place] + str((int(text[place]) + 1) % 10) + text[place + 1 :]
+    digits = list(text)
+    digits[place] = str((int(digits[place]) + 1) % 10)
+    return "".join(digits)
 
 
 Row = list[str]
@@ -130,7 +138,7 @@ def _account_and_card(rng: random.Random, row: Row) -> Row:
     return row
 
 
-# Every fault makes the line unusable. The surrogate becomes a byte that is not UTF-8 when the file is written.
+# Every fault makes the line unusable. A surrogate becomes a byte that is not UTF-8 when the file is written.
 FAULTS: dict[str, Fault] = {
     "iban_digit": _changing("iban", lambda text: _other_digit(text, -1)),
     "iban_short": _changing("iban", lambda text: text[:-1]),
@@ -189,7 +197,7 @@ def writing(path: Path) -> Iterator[io.TextIOWrapper]:
 def generate(path: Path, rows: int, seed: int = 1, faulty: float = 0.04) -> dict[str, Any]:
     """Write *rows* payments to the CSV *path* and return what was planted in it.
 
-    The same arguments give the same bytes. The result holds the number of rows, of usable ones and of each fault.
+    The same arguments give the same bytes. The result counts the rows, the usable ones and each fault.
     """
     rng = random.Random(seed)
     planted: Counter[str] = Counter()
@@ -231,7 +239,12 @@ def generate(path: Path, rows: int, seed: int = 1, faulty: float = 0.04) -> dict
             writer.writerow(row)
             if chance > 0.9995:
                 file.write("\r\n")
-    return {"rows": rows, "seed": seed, "usable": rows - planted.total(), "faults": dict(sorted(planted.items()))}
+    return {
+        "rows": rows,
+        "seed": seed,
+        "usable": rows - planted.total(),
+        "faults": dict(sorted(planted.items())),
+    }
 
 
 class Payment(BaseModel):
@@ -319,18 +332,15 @@ def _commands(package: str, connection: sqlite3.Connection) -> Any:
     """Return the `ImportPayment` class of *package*, working on *connection*."""
     api = importlib.import_module(package)
     transactions = importlib.import_module(f"{package}.core.transactions")
-    types = importlib.import_module("..types", __package__)
+    types = importlib.import_module(f"{package}.types")
+    if not hasattr(types, "is_valid_iban"):
+        types = importlib.import_module("..types", __package__)
     is_valid_iban, is_valid_card = types.is_valid_iban, types.is_valid_card
-    handler = getattr(transactions, "Sqlite3TransactionHandler", None)
-    config = transactions.TransactionConfig
-    opens = config.with_handler(lambda: (handler or _PlainHandler)(connection))
-    # foobara_py would begin a second transaction in a subcommand; ours joins the parent's.
-    joins = config.disabled() if handler is None else config.with_handler(lambda: handler(connection))
+    handler = getattr(transactions, "Sqlite3TransactionHandler", _PlainHandler)
+    config = transactions.TransactionConfig.with_handler(lambda: handler(connection))
     insert = connection.execute
 
     class ValidateAccount(api.Command[Account, bool]):  # type: ignore[misc, name-defined]
-        _transaction_config = config.disabled()
-
         def execute(self) -> bool:
             inputs = self.inputs
             if not is_valid_iban(inputs.iban):
@@ -340,8 +350,6 @@ def _commands(package: str, connection: sqlite3.Connection) -> Any:
             return True
 
     class RecordPayment(api.Command[Entry, int]):  # type: ignore[misc, name-defined]
-        _transaction_config = joins
-
         def execute(self) -> int | None:
             entry = self.inputs
             try:
@@ -368,7 +376,7 @@ def _commands(package: str, connection: sqlite3.Connection) -> Any:
             return cursor.lastrowid
 
     class ImportPayment(api.Command[Payment, int]):  # type: ignore[misc, name-defined]
-        _transaction_config = opens
+        _transaction_config = config
 
         def validate(self) -> None:
             if self.inputs.currency not in CURRENCIES:
@@ -392,11 +400,13 @@ def _commands(package: str, connection: sqlite3.Connection) -> Any:
     return ImportPayment
 
 
-_ACCOUNT_LIKE = re.compile(r"\b[A-Z]{2}[0-9]{2}(?:[ \u00a0]?[A-Z0-9\uff10-\uff19]){8,31}|[0-9](?:[ -]?[0-9]){10,}")
+_ACCOUNT_LIKE = re.compile(
+    r"\b[A-Z]{2}[0-9]{2}(?:[ \u00a0]?[A-Z0-9\uff10-\uff19]){8,31}|[0-9](?:[ -]?[0-9]){10,}"
+)
 
 
 def mask(value: Any, secrets: tuple[str, ...] = ()) -> Any:
-    """Return JSON-ready *value* with each of *secrets*, and all that looks like an IBAN or a card, replaced."""
+    """Return *value* ready for JSON, each of *secrets* and all that looks like an IBAN or a card replaced."""
     if isinstance(value, str):
         for secret in secrets:
             if secret in value:
@@ -416,7 +426,7 @@ def _complete(error: Any, secrets: tuple[str, ...]) -> dict[str, Any]:
     fields = dict(error.to_dict())
     context = dict(fields.get("context") or {})
     if error.path and error.path[0] in ("iban", "card"):
-        context = {key: MASK for key in context}
+        context.update(dict.fromkeys(context.keys() & {"input", "value"}, MASK))
     elif len(error.path) == 1 and str(error.path[0]).startswith("column_"):
         context.pop("input", None)
     fields["context"] = context
@@ -465,27 +475,31 @@ def _import(package: str, source: Path, connection: Ledger, rejects: Path) -> di
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = OFF")
     connection.execute(
-        "CREATE TABLE payments (id INTEGER PRIMARY KEY, reference TEXT NOT NULL UNIQUE, booked_on TEXT NOT NULL,"
-        " iban TEXT NOT NULL, minor_units INTEGER NOT NULL, currency TEXT NOT NULL, payee TEXT NOT NULL,"
-        " note TEXT NOT NULL)"
+        "CREATE TABLE payments (id INTEGER PRIMARY KEY, reference TEXT NOT NULL UNIQUE,"
+        " booked_on TEXT NOT NULL, iban TEXT NOT NULL, minor_units INTEGER NOT NULL, currency TEXT NOT NULL,"
+        " payee TEXT NOT NULL, note TEXT NOT NULL)"
     )
     run = _commands(package, connection).run
     connection.spent = connection.calls = 0
-    accepted = rejected = 0
+    accepted = rejected = aside = 0
+    units: list[float] = []
+    building = floors()["I"]
     reasons: Counter[str] = Counter()
     refused = hashlib.sha256()
     wall = time.perf_counter_ns()
     start = time.thread_time_ns()
     with writing(rejects) as file:
         for number, cells in _lines(source):
+            if (accepted + rejected) % UNIT_EVERY == 0:
+                paused = time.thread_time_ns()
+                units.append(timed(building, 200))
+                aside += time.thread_time_ns() - paused
             outcome = run(**cells)
             if outcome.is_success():
                 accepted += 1
                 continue
             rejected += 1
-            secrets = tuple(
-                text for text in (cells.get("iban", ""), cells.get("card", "")) if len(text) > 5
-            )
+            secrets = tuple(text for text in (cells.get("iban", ""), cells.get("card", "")) if len(text) > 5)
             errors = [_complete(error, secrets) for error in outcome.errors]
             places = sorted(f"{error['symbol']}@{'.'.join(error['path'])}" for error in errors)
             reasons.update(places)
@@ -493,11 +507,13 @@ def _import(package: str, source: Path, connection: Ledger, rejects: Path) -> di
             line = {"line": number, "reference": mask(cells.get("reference")), "errors": errors}
             file.write(json.dumps(line))
             file.write("\n")
-    cpu = time.thread_time_ns() - start
+    cpu = time.thread_time_ns() - start - aside
     wall = time.perf_counter_ns() - wall
     spent, calls = connection.spent, connection.calls
     cost = _clock_cost()
-    amounts = connection.execute("SELECT currency, SUM(minor_units) FROM payments GROUP BY currency ORDER BY currency")
+    amounts = connection.execute(
+        "SELECT currency, SUM(minor_units) FROM payments GROUP BY currency ORDER BY currency"
+    )
     totals = {
         "rows": accepted + rejected,
         "accepted": accepted,
@@ -514,6 +530,7 @@ def _import(package: str, source: Path, connection: Ledger, rejects: Path) -> di
         "cpu_ns": max(cpu - 2 * calls * cost, database),
         "database_ns": database,
         "wall_ns": wall,
+        "unit_ns": statistics.median(units) if units else None,
     }
 
 

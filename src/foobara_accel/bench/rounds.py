@@ -1,7 +1,7 @@
 """Measuring one process: thread CPU time, latency of blocks, collections and memory; and the statistics.
 
-Thread CPU time leaves out what the scheduler gives to others. Reading the clock costs about as much as one run,
-so a latency is that of a block of 20 runs, with an empty block subtracted.
+Thread CPU time leaves out what the scheduler gives to others. Reading the clock costs about as much as one
+run, so a latency is that of a block of 20 runs, with an empty block subtracted.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ class Worker:
         """Load a user's registry and make a case of each command in *lines*."""
         from . import app
 
-        self._cases = app.build(target, lines)
+        self._cases = app.build(target, lines, self.package)
         self._floors = {}
         return {"cases": self._described()}
 
@@ -128,7 +128,7 @@ class Worker:
         return {"per_100k": collections(self._loop(case), runs)}
 
     def do_memory(self, case: str, runs: int) -> dict[str, Any]:
-        """Measure what *runs* of the case retain, and the peak of one; a pass of its own, as tracing slows all."""
+        """Measure what *runs* of the case retain and the peak of one, in a pass of its own (tracing)."""
         from .rounds import memory
 
         return memory(self._loop(case), runs)

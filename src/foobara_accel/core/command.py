@@ -41,6 +41,7 @@ class CommandInfo:
     _tags: ClassVar[tuple[str, ...]] = ()
     _loads: ClassVar[Any] = ()
     _log_failures: ClassVar[bool] = False
+    _is_async: ClassVar[bool] = False
     _transaction_config: ClassVar[TransactionConfig] = TransactionConfig()
     _cached_inputs_type: ClassVar[Any] = None
     echo_inputs: ClassVar[bool] = False

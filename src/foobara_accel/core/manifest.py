@@ -21,13 +21,14 @@ __all__ = [
     "is_async_command",
     "manifest_bytes",
     "name_of",
+    "owners_of",
     "possible_errors_of",
     "reflect",
     "result_schema",
 ]
 
-# The schema lives in the model's own namespace: a table keyed weakly by the model would be kept alive by its own
-# values, because a validator refers to its model.
+# The schema lives in the model's own namespace: a table keyed weakly by the model would be kept alive by its
+# own values, because a validator refers to its model.
 _SCHEMA_SLOT = "__foobara_accel_schema__"
 
 _lock = threading.Lock()
@@ -49,19 +50,47 @@ class CommandManifest:
     is_async: bool = False
     tags: list[str] = field(default_factory=list)
 
+    @classmethod
+    def from_command(cls, command_class: type[Any]) -> CommandManifest:
+        """Return the reflection of *command_class*."""
+        domain, organization = owners_of(command_class)
+        return cls(
+            name=command_class.__name__,
+            full_name=command_class.full_name(),
+            description=description_of(command_class),
+            inputs_schema=inputs_schema(command_class),
+            result_schema=result_schema(command_class),
+            domain=domain,
+            organization=organization,
+            possible_errors=[_copied(error) for error in possible_errors_of(command_class).values()],
+            is_async=is_async_command(command_class),
+            tags=[str(tag) for tag in getattr(command_class, "_tags", None) or ()],
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as a new dict; nested dicts and lists are copies."""
         return {item.name: _copy(getattr(self, item.name)) for item in fields(self)}
 
 
 def name_of(value: Any) -> str | None:
-    """Return the name of a domain or organization given as a string or as an object with ``name``, else None."""
+    """Return the name of a domain or organization given by name or as an object with ``name``, else None."""
     if not value:
         return None
     if isinstance(value, str):
         return value
     name = getattr(value, "name", None)
     return name if isinstance(name, str) and name else None
+
+
+def owners_of(cls: type[Any]) -> tuple[str | None, str | None]:
+    """Return the names of the domain and of the organization of *cls*.
+
+    A domain given as an object brings its own organization, unless the class names one.
+    """
+    domain, organization = getattr(cls, "_domain", None), getattr(cls, "_organization", None)
+    if not organization and domain and not isinstance(domain, str):
+        organization = getattr(domain, "organization", None)
+    return name_of(domain), name_of(organization)
 
 
 def is_async_command(cls: type[Any]) -> bool:
@@ -112,8 +141,8 @@ def possible_errors_of(cls: type[Any]) -> dict[str, dict[str, Any]]:
 def inputs_schema(cls: type[Any]) -> dict[str, Any]:
     """Return the JSON schema of the inputs of *cls*; the caller may change what it gets.
 
-    Computed once per inputs model, and again after the model is rebuilt. Raises TypeError when the inputs type
-    is not a Pydantic model.
+    Computed once per inputs model, and again after the model is rebuilt. Raises TypeError when the inputs
+    type is not a Pydantic model.
     """
     return _copied(_model_schema(_inputs_model(cls)))
 
@@ -132,8 +161,8 @@ def command_manifest(cls: type[Any]) -> dict[str, Any]:
 def manifest_bytes(cls: type[Any]) -> bytes:
     """Return ``command_manifest(cls)`` as compact ASCII JSON.
 
-    Written again only when something in the manifest has changed. Values JSON does not have are written as their
-    ``str``; raises ValueError for a NaN or an infinity in an error's context.
+    Written again only when something in the manifest has changed. Values JSON does not have are written as
+    their ``str``; raises ValueError for a NaN or an infinity in an error's context.
     """
     head, schema = _head(cls), _model_schema(_inputs_model(cls))
     key = _dumps(head)
@@ -149,31 +178,23 @@ def manifest_bytes(cls: type[Any]) -> bytes:
 
 def reflect(cls: type[Any]) -> CommandManifest:
     """Return the reflection of *cls*."""
-    return CommandManifest(
-        name=cls.__name__,
-        full_name=cls.full_name(),
-        description=description_of(cls),
-        inputs_schema=inputs_schema(cls),
-        result_schema=result_schema(cls),
-        domain=name_of(getattr(cls, "_domain", None)),
-        organization=name_of(getattr(cls, "_organization", None)),
-        possible_errors=[_copied(error) for error in possible_errors_of(cls).values()],
-        is_async=is_async_command(cls),
-        tags=[str(tag) for tag in getattr(cls, "_tags", None) or ()],
-    )
+    return CommandManifest.from_command(cls)
 
 
-def _description(cls: type[Any]) -> str:
+def description_of(cls: type[Any]) -> str:
+    """Return what ``cls.description()`` says, without the indentation of a docstring."""
     method = getattr(cls, "description", None)
-    return str(method() or "") if callable(method) else describe(cls)
+    # CPython 3.13 strips a docstring's indentation when it compiles, earlier versions do not.
+    return inspect.cleandoc(str(method() or "")) if callable(method) else describe(cls)
 
 
 def _head(cls: type[Any]) -> dict[str, Any]:
+    domain, organization = owners_of(cls)
     head: dict[str, Any] = {
         "name": cls.full_name(),
         "description": description_of(cls),
-        "organization": name_of(getattr(cls, "_organization", None)),
-        "domain": name_of(getattr(cls, "_domain", None)),
+        "organization": organization,
+        "domain": domain,
         "depends_on": [_dependency(item) for item in getattr(cls, "_depends_on", None) or ()],
         "inputs_type": None,
         "result_type": {"type": str(cls.result_type()) if hasattr(cls, "result_type") else "typing.Any"},

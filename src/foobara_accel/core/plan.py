@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
-from .._backend import errors, executor
+from .._backend import executor
 from .._vocabulary import ErrorSeverity
 from .callbacks import CallbackRegistry, compile_chains
 from .inputs import builder_for
-from .transactions import TransactionContext, TransactionRegistry, may_open, open_context
+from .transactions import TransactionContext, may_open, open_context
 
 __all__ = ["HOOKS", "PlanSpec", "plan_for", "set_domain_policy"]
 
@@ -37,9 +37,11 @@ WATCHED = (
     "run_instance",
     "inputs_type",
     "_transaction_config",
+    "_domain",
+    "_organization",
     "echo_inputs",
 )
-resolve: Callable[[type], tuple[Any, ...]] = attrgetter(*WATCHED)
+_resolve = attrgetter(*WATCHED)
 plan_for = executor.plan_for
 
 logger = logging.getLogger("foobara_accel")
@@ -73,33 +75,29 @@ def set_domain_policy(policy: DomainPolicy | None) -> None:
     executor.bump_epoch()
 
 
-def stock(name: str) -> Any:
-    """Return the library's own version of a hook, which a class that does not override it has."""
-    return _STOCK[name]
-
-
-_STOCK: dict[str, Any] = {}
+# Of each library base class, the attributes as the library made them.
+_STOCK: dict[type, dict[str, Any]] = {}
 
 
 def remember_stock(cls: type) -> None:
-    """Take the hooks of *cls*, a library base class, as the ones that do nothing."""
-    for name in (*HOOKS, "__init__", "__new__", "run_instance"):
-        _STOCK[name] = getattr(cls, name)
+    """Take what *cls*, a library base class, has now as the hooks that do nothing."""
+    _STOCK[cls] = {name: getattr(cls, name) for name in WATCHED}
 
 
 class Services:
     """What a run needs from above the twins."""
 
     ERROR = ErrorSeverity.ERROR
-    resolve = staticmethod(resolve)
+    resolve = staticmethod(_resolve)
 
     @staticmethod
     def analyse(cls: Any) -> PlanSpec:
-        resolved = resolve(cls)
+        resolved = _resolve(cls)
         found = dict(zip(WATCHED, resolved, strict=True))
+        stock = next(_STOCK[base] for base in cls.__mro__ if base in _STOCK)
         mask = 0
         for bit, name in enumerate(HOOKS):
-            if found[name] is not _STOCK[name]:
+            if found[name] is not stock[name]:
                 mask |= 1 << bit
         return PlanSpec(
             cls=cls,
@@ -107,7 +105,7 @@ class Services:
             mask=mask,
             chains=compile_chains(cls),
             opens=may_open(cls._transaction_config),
-            generic=any(found[name] is not _STOCK[name] for name in ("__init__", "__new__", "run_instance")),
+            generic=any(found[name] is not stock[name] for name in ("__init__", "__new__", "run_instance")),
             echo=bool(cls.echo_inputs),
             resolved=resolved,
         )
@@ -119,9 +117,11 @@ class Services:
     @staticmethod
     def verdict(source: type, target: Any) -> Callable[[], None] | None:
         if not (isinstance(target, type) and issubclass(target, executor.Core)):
+            raise TypeError(f"run_subcommand() takes a Command class, not {getattr(target, '__name__', target)!r}")
+        if target._is_async and not source._is_async:  # type: ignore[attr-defined]
             raise TypeError(
-                f"run_subcommand() takes a Command class, not {getattr(target, '__name__', target)!r}; "
-                "await run_subcommand_async() for an AsyncCommand"
+                f"{source.__name__} is a sync command and cannot await {target.__name__}: "
+                "derive it from AsyncCommand"
             )
         return None if _domain_policy is None else _domain_policy(source, target)
 
@@ -135,7 +135,8 @@ class Services:
                 enclosing = found
                 break
             parent = parent._parent
-        context = open_context(type(command)._transaction_config, enclosing)
+        config = type(command)._transaction_config
+        context = open_context(config, enclosing, config.requires_new)
         if context is not None:
             command._transaction = context
             context.begin()
@@ -161,5 +162,4 @@ class Services:
             )
 
 
-_ = (errors, TransactionRegistry)
 executor.configure(Services)

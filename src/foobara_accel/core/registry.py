@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MethodType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
+from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, TypeAdapter
 
@@ -74,30 +75,50 @@ class _Watched(dict[str, Any]):
 class _WarmUp:
     """``warm_up`` of a class is about the default registry, that of an instance about itself."""
 
-    def __get__(self, obj: CommandRegistry | None, owner: type[CommandRegistry]) -> Callable[..., WarmUpReport]:
+    def __get__(
+        self, obj: CommandRegistry | None, owner: type[CommandRegistry]
+    ) -> Callable[..., WarmUpReport]:
         return MethodType(_warm_up, owner if obj is None else obj)
 
 
 def _warm_up(
     target: CommandRegistry | type[CommandRegistry],
-    commands: Iterable[type[Any]] | None = None,
+    commands: Any = None,
     *,
     domain: Any = None,
-    all: bool = False,  # noqa: A002 - the name the roadmap gives it
+    all: bool = False,  # the name the issue gives it
+    types: Iterable[Any] = (),
     strict: bool = False,
     freeze: bool = False,
 ) -> WarmUpReport:
     """Compile ahead of time what the commands of this registry need, and report what was done.
 
-    On the class the default registry is meant, on an instance that registry; *commands*, *domain* or *all* name
-    other commands instead. With *strict* the first failure raises; see ``core.warmup.warm_up``.
+    On the class the default registry is meant, on an instance that registry. *commands*, *domain* (by name
+    they are looked up in that registry), *all* or *types* mean those instead of the whole registry. With
+    *strict* the first failure raises; see ``core.warmup.warm_up``.
     """
     from .warmup import warm_up
 
-    registry: CommandRegistry | None = None
-    if commands is None and domain is None and not all:
-        registry = target if isinstance(target, CommandRegistry) else get_default_registry()
-    return warm_up(commands, registry=registry, domain=domain, all=all, strict=strict, freeze=freeze)
+    registry = target if isinstance(target, CommandRegistry) else get_default_registry()
+    whole = commands is None and domain is None and not all and not types
+    if isinstance(commands, str):
+        commands = (commands,)
+    if commands is not None and not isinstance(commands, type) and isinstance(commands, Iterable):
+        # A name that is not found stays a name, for warm_up to report.
+        commands = [
+            (registry.find_command(item) or item) if isinstance(item, str) else item for item in commands
+        ]
+    if isinstance(domain, str):
+        domain = registry.get_domain(domain) or domain
+    return warm_up(
+        commands,
+        registry=registry if whole else None,
+        domain=domain,
+        all=all,
+        types=types,
+        strict=strict,
+        freeze=freeze,
+    )
 
 
 class DomainRegistry:
@@ -176,8 +197,8 @@ class DomainRegistry:
 class CommandRegistry:
     """Command classes by full name.
 
-    Every method is thread-safe and calls the code of a command without holding the lock. A command whose domain
-    is set after its registration is found under its present name.
+    Every method is thread-safe and calls the code of a command without holding the lock. A command whose
+    domain is set after its registration is found under its present name.
     """
 
     warm_up = _WarmUp()
@@ -187,7 +208,9 @@ class CommandRegistry:
         self._commands = _Watched()
         self._domains: dict[str, DomainRegistry] = {}
         self._lock = threading.RLock()
-        self._short: tuple[int, dict[str, list[str]]] | None = None
+        # Where each class was registered; weak, so that a class taken out of the table by hand is let go.
+        self._places: WeakKeyDictionary[type[Any], str] = WeakKeyDictionary()
+        self._same_class: tuple[int, dict[str, list[str]]] | None = None
 
     @property
     def name(self) -> str:
@@ -198,17 +221,19 @@ class CommandRegistry:
         """Add a command class under its full name and return it, so that this works as a decorator.
 
         The same class again, or a new definition of it (same module and qualified name), replaces the entry.
-        Raises TypeError for anything but a command class, ValueError when a different class has that full name
-        and *replace* is false.
+        Raises TypeError for anything but a command class, ValueError when a different class has that full
+        name and *replace* is false.
         """
         full_name = checked_command(command_class)
         with self._lock:
-            if command_class in self._commands.values():
+            if self._places.get(command_class, full_name) != full_name:
                 self._move({command_class: full_name})
             replaced = self._commands.get(full_name)
             _store(self._commands, full_name, command_class, f"registry {self.name!r}", replace)
             if replaced is not None and replaced is not command_class:
+                self._places.pop(replaced, None)
                 self._leave_domain(replaced)
+            self._places[command_class] = full_name
             self._enter_domain(command_class, full_name)
         return command_class
 
@@ -217,7 +242,9 @@ class CommandRegistry:
         with self._lock:
             found = [key for key, cls in self._commands.items() if cls is command or key == command]
             for full_name in found:
-                self._leave_domain(self._commands.pop(full_name))
+                cls = self._commands.pop(full_name)
+                self._places.pop(cls, None)
+                self._leave_domain(cls)
             return bool(found)
 
     def get(self, name: str) -> type[Any] | None:
@@ -231,11 +258,22 @@ class CommandRegistry:
 
     def find_command(self, name: str) -> type[Any] | None:
         """Return the command of that full name, or the only one whose name ends in ``::name``, or None."""
-        found = self.get(name)
-        if found is not None or not isinstance(name, str):
-            return found
-        full_names = self._short_names().get(name, ())
-        return self.get(full_names[0]) if len(full_names) == 1 else None
+        if not isinstance(name, str):
+            return None
+        exact: type[Any] | None = self._commands.get(name)
+        if exact is not None and exact.full_name() == name:
+            return exact
+        found = self._ending_in(name)
+        if not found or any(cls is None or cls.full_name() != full_name for full_name, cls in found.items()):
+            self._follow_renames()
+            found = self._ending_in(name)
+        if name in found:
+            exact = found[name]
+            return exact
+        fitting: list[type[Any]] = [
+            cls for full_name, cls in found.items() if full_name.endswith(f"::{name}")
+        ]
+        return fitting[0] if len(fitting) == 1 else None
 
     def execute(self, name: str, inputs: Mapping[str, Any] | None = None) -> Any:
         """Run the command *name* with *inputs* and return what its ``run`` returns (async: the awaitable).
@@ -268,8 +306,8 @@ class CommandRegistry:
     def list_tools(self) -> list[dict[str, Any]]:
         """Return {name, description, inputSchema} of every command; the caller may change what it gets.
 
-        Schemas are computed once per inputs model (``core.manifest.inputs_schema``). Raises TypeError naming the
-        command when one has no inputs model or no JSON schema.
+        Schemas are computed once per inputs model (``core.manifest.inputs_schema``). Raises TypeError naming
+        the command when one has no inputs model or no JSON schema.
         """
         return [
             {"name": cls.full_name(), "description": description_of(cls), "inputSchema": _schema(cls)}
@@ -295,13 +333,14 @@ class CommandRegistry:
     def invalidate_cache(self) -> None:
         """Forget the index of short names; no method needs it, since every change is noticed."""
         with self._lock:
-            self._short = None
+            self._same_class = None
 
     def clear(self) -> None:
         """Remove every command."""
         with self._lock:
             self._commands.clear()
             self._domains.clear()
+            self._places.clear()
             self.invalidate_cache()
 
     def __contains__(self, command: object) -> bool:
@@ -353,32 +392,30 @@ class CommandRegistry:
             if now != name and (now in self._commands or now in moved):
                 now = name
             moved[now] = cls
+            self._places[cls] = now
             if now != name:
                 self._leave_domain(cls)
                 self._enter_domain(cls, now)
         moved.version += self._commands.version
         self._commands = moved
 
-    def _short_names(self) -> dict[str, list[str]]:
+    def _ending_in(self, name: str) -> dict[str, Any]:
+        """Return the commands of the class name that *name* ends in, by the full name they are under."""
         with self._lock:
-            kept = self._short
-            if kept is not None and kept[0] == self._commands.version:
-                return kept[1]
-            index: dict[str, list[str]] = {}
-            for full_name in self._commands:
-                rest = full_name
-                while "::" in rest:
-                    rest = rest.partition("::")[2]
-                    index.setdefault(rest, []).append(full_name)
-            self._short = (self._commands.version, index)
-            return index
+            index = self._same_class
+            if index is None or index[0] != self._commands.version:
+                table: dict[str, list[str]] = {}
+                for full_name in self._commands:
+                    table.setdefault(full_name.rpartition("::")[2], []).append(full_name)
+                index = self._same_class = (self._commands.version, table)
+            return {key: self._commands.get(key) for key in index[1].get(name.rpartition("::")[2], ())}
 
     def _unknown(self, name: object) -> str:
         if not isinstance(name, str):
             return f"a command name must be a string, not {type(name).__name__}"
         names = self.list_names()
-        several = self._short_names().get(name)
-        if several:
+        several = [full_name for full_name in names if full_name.endswith(f"::{name}")]
+        if len(several) > 1:
             return f"{name!r} is the name of several commands in registry {self.name!r}: use one of {several}"
         return f"no command {name!r} in registry {self.name!r}{near_misses(name, names)}"
 
@@ -431,9 +468,6 @@ class TypeRegistry:
         return True
 
 
-_default = CommandRegistry("global")
-
-
 def get_default_registry() -> CommandRegistry:
     """Return the registry that ``register`` and ``CommandRegistry.warm_up()`` use; its name is ``global``."""
     return _default
@@ -452,7 +486,9 @@ def register(command_class: Any = None, *, registry: CommandRegistry | None = No
 def checked_name(argument: str, value: Any) -> str:
     """Return *value* if it can name a part of a full name, else raise TypeError or ValueError."""
     if not isinstance(value, str):
-        raise TypeError(f"{argument} must be a string, not {type(value).__name__}; pass a name such as 'Billing'")
+        raise TypeError(
+            f"{argument} must be a string, not {type(value).__name__}; pass a name such as 'Billing'"
+        )
     if not value.strip():
         raise ValueError(f"{argument} must not be empty; pass a name such as 'Billing'")
     if "::" in value:
@@ -466,7 +502,8 @@ def checked_name(argument: str, value: Any) -> str:
 def checked_command(command_class: Any) -> str:
     """Return the full name of a command class.
 
-    Raises TypeError for anything else, ValueError when the full name is not one to three parts joined by ``::``.
+    Raises TypeError for anything else, ValueError when the full name is not one to three parts joined by
+    ``::``.
     """
     if not isinstance(command_class, type):
         kind = type(command_class).__name__
@@ -481,8 +518,8 @@ def checked_command(command_class: Any) -> str:
     parts = full_name.split("::") if isinstance(full_name, str) else ()
     if not 1 <= len(parts) <= 3 or not all(parts):
         raise ValueError(
-            f"the full name {full_name!r} of {command_class.__qualname__} must be Command, Domain::Command or "
-            "Organization::Domain::Command; give _domain and _organization one name each, without '::'"
+            f"the full name {full_name!r} of {command_class.__qualname__} must be Command, Domain::Command "
+            "or Organization::Domain::Command; give _domain and _organization one name each, without '::'"
         )
     return str(full_name)
 
@@ -496,9 +533,10 @@ def checked_type_entry(name: Any, model: Any) -> None:
         try:
             TypeAdapter(model)
         except Exception as error:
-            raise TypeError(f"model={model!r} of {name!r} is not a type Pydantic can validate: {error}") from error
+            # The cause shows the model's repr, which for an instance may hold a secret.
+            raise _no_type(name, model) from (error if isinstance(model, type) else None)
         return
-    raise TypeError(f"model={model!r} of {name!r} is not a type; pass a Pydantic model or a type expression")
+    raise _no_type(name, model)
 
 
 def near_misses(name: str, names: Iterable[str]) -> str:
@@ -522,8 +560,9 @@ def near_misses(name: str, names: Iterable[str]) -> str:
 
 def manifest_of(cls: type[Any]) -> dict[str, Any]:
     """Return the manifest of a command by its own ``manifest()``, which a class may override."""
-    own = getattr(cls, "manifest", None)
-    return own() if callable(own) else command_manifest(cls)
+    own: Any = getattr(cls, "manifest", None)
+    manifest: dict[str, Any] = command_manifest(cls) if own is None else own()
+    return manifest
 
 
 def type_schema(model: Any) -> dict[str, Any]:
@@ -531,6 +570,14 @@ def type_schema(model: Any) -> dict[str, Any]:
     if isinstance(model, type) and issubclass(model, BaseModel):
         return model.model_json_schema()
     return TypeAdapter(model).json_schema()
+
+
+def _no_type(name: str, model: Any) -> TypeError:
+    given = model.__qualname__ if isinstance(model, type) else f"an instance of {type(model).__name__}"
+    return TypeError(
+        f"the model of {name!r} is {given}, not a type that Pydantic can validate; "
+        "pass a Pydantic model or a type expression"
+    )
 
 
 def _is_command(cls: type[Any]) -> bool:
@@ -558,9 +605,12 @@ def _place(value: Any) -> str:
 
 
 def _schema(cls: type[Any]) -> dict[str, Any]:
-    own = getattr(cls, "inputs_schema", None)
+    own: Any = getattr(cls, "inputs_schema", None)
     try:
-        return own() if callable(own) else inputs_schema(cls)
+        schema: dict[str, Any] = inputs_schema(cls) if own is None else own()
     except Exception as error:
         raise TypeError(f"{cls.full_name()} has no JSON schema for its inputs: {error}") from error
+    return schema
 
+
+_default = CommandRegistry("global")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar, overload
 
 from .._backend import executor
-from ..core.manifest import name_of
+from ..core.manifest import name_of, owners_of
+from ..core.plan import set_domain_policy
 from ..core.registry import DomainRegistry, checked_command, checked_name, manifest_of, type_schema
 
 __all__ = [
@@ -66,8 +68,9 @@ class _Calls:
 class Domain:
     """A group of commands and types, alone or in an organization.
 
-    Making one enters it in the table of domains under its full name; a domain of the same full name is replaced
-    there. Its commands may call those of the same domain, of ``Global`` and of the domains it depends on.
+    Making one enters it in the table of domains under its full name; a domain of the same full name is
+    replaced there. Its commands may call those of the same domain, of ``Global`` and of the domains it
+    depends on.
     """
 
     __slots__ = ("__weakref__", "_contents", "_dependencies", "_name", "_organization")
@@ -108,9 +111,10 @@ class Domain:
     def depends_on(self, *domains: Any) -> Domain:
         """Allow calls into *domains* (names or Domain objects) and return this domain.
 
-        A name without ``::`` means the domain of that name in the same organization where there is one, else the
-        one without an organization; write ``Organization::Name`` for any other. Domains may be named before they
-        exist. Raises DomainDependencyError for this domain itself or for a cycle, and then adds none of them.
+        A name without ``::`` means the domain of that name in the same organization where there is one, else
+        the one without an organization; write ``Organization::Name`` for any other. Domains may be named
+        before they exist. Raises DomainDependencyError for this domain itself or for a cycle, and then adds
+        none of them.
         """
         names = [_dependency_name(domain) for domain in domains]
         with Domain._lock:
@@ -118,7 +122,7 @@ class Domain:
             for name in names:
                 if self._resolve(name) == self.full_name:
                     raise DomainDependencyError(
-                        f"domain {self.full_name!r} cannot depend on itself; remove {name!r} from depends_on()",
+                        f"domain {self.full_name!r} cannot depend on itself; leave {name!r} out",
                         (self.full_name, self.full_name),
                     )
             path = self._cycle(wanted)
@@ -134,29 +138,20 @@ class Domain:
 
     def can_call_from(self, domain: Any) -> bool:
         """Say whether commands of this domain may call commands of *domain* (a name or a Domain object)."""
-        target = domain.full_name if isinstance(domain, Domain) else _dependency_name(domain)
-        if self._name == GLOBAL and self._organization is None:
-            return True
-        if target in (GLOBAL, self.full_name):
-            return True
-        with Domain._lock:
-            if not isinstance(domain, Domain):
-                target = self._resolve(target)
-            # A simple name whose domain was never made may mean either place (see depends_on).
-            return target == self.full_name or any(
-                target == self._resolve(name)
-                or (target == f"{self._organization}::{name}" and name not in Domain._registry)
-                for name in self._dependencies
-            )
+        name = _dependency_name(domain)
+        return self._allows(name if isinstance(domain, Domain) or name == GLOBAL else self._resolve(name))
 
     def validate_subcommand_call(self, command_class: CommandClass, target: Any) -> None:
         """Raise DomainDependencyError when *command_class* of this domain may not call *target*.
 
         *target* is a command class, a Domain or the name of one.
         """
-        key = domain_key(target) if isinstance(target, type) else target
-        if key is not None and not self._allows(key):
-            raise _violation(self, command_class, target, str(getattr(key, "full_name", key)))
+        if isinstance(target, type) and not isinstance(getattr(target, "foobara_domain", None), Domain):
+            key = domain_key(target)
+            if key is not None and not self._allows(key):
+                raise _violation(self, command_class, target, key)
+        elif not self.can_call_from(target):
+            raise _violation(self, command_class, target, _dependency_name(target))
 
     @classmethod
     def track_cross_domain_call(cls, source: str, target: str) -> None:
@@ -188,7 +183,7 @@ class Domain:
         def decorate(target: C) -> C:
             self.register_command(target)
             if description is not None:
-                target._description = description  # type: ignore[attr-defined]
+                target._description = description
             return target
 
         return decorate if command_class is None else decorate(command_class)
@@ -200,16 +195,15 @@ class Domain:
         different class of this domain has its name.
         """
         checked_command(command_class)
-        own = command_class.__dict__
-        declared = _full(name_of(own.get("_domain")), name_of(own.get("_organization")))
+        declared = domain_key(command_class) if command_class.__dict__.get("_domain") else None
         if declared is not None and declared not in (self._name, self.full_name):
             raise ValueError(
                 f"{command_class.__qualname__} is in domain {declared!r} already, so it cannot be put into "
                 f"{self.full_name!r}; derive a subclass for the second domain"
             )
         self._contents.register(command_class, replace=replace)
-        command_class._domain = self._name  # type: ignore[attr-defined]
-        command_class._organization = self._organization  # type: ignore[attr-defined]
+        command_class._domain = self._name
+        command_class._organization = self._organization
         executor.bump_epoch()
         return command_class
 
@@ -250,7 +244,7 @@ class Domain:
         return self._contents.list_types()
 
     def manifest(self) -> dict[str, Any]:
-        """Return {name, organization, full_name, depends_on, commands, types}: manifests and schemas by name."""
+        """Return {name, organization, full_name, depends_on, commands, types}, the last two by name."""
         return {
             "name": self._name,
             "organization": self._organization,
@@ -282,7 +276,7 @@ class Domain:
 
     @classmethod
     def find_domain_for_command(cls, command: CommandClass | str) -> Domain | None:
-        """Return the domain that has this command class, or the command of this short or full name, or None."""
+        """Return the domain with this command class, or a command of this short or full name, or None."""
         for domain in Domain.all():
             for known in domain.list_commands():
                 if known is command or (
@@ -302,16 +296,27 @@ class Domain:
                 return near
         return name
 
-    def _allows(self, target: Any) -> bool:
-        return self.can_call_from(target)
+    def _allows(self, target: str) -> bool:
+        """Say whether calls into the domain of the full name *target* are allowed."""
+        if target in (GLOBAL, self.full_name) or self.full_name == GLOBAL:
+            return True
+        for name in self._dependencies:
+            if self._resolve(name) == target:
+                return True
+            # Where neither domain was ever made, a simple name may mean either place (see depends_on).
+            if target == f"{self._organization}::{name}" and name not in Domain._registry:
+                return True
+        return False
 
     def _cycle(self, dependencies: tuple[str, ...]) -> tuple[str, ...]:
         """Return the full names along the first cycle that *dependencies* would close, or ()."""
         start = self.full_name
         seen: set[str] = set()
-        # One entry per open domain: its full name and the dependencies still to follow; no recursion, so that a
-        # long chain of domains cannot exhaust the stack.
-        trail: list[tuple[str, list[str]]] = [(start, [self._resolve(name) for name in reversed(dependencies)])]
+        # One entry per open domain: its full name and the dependencies still to follow; no recursion, so
+        # that a long chain of domains cannot exhaust the stack.
+        trail: list[tuple[str, list[str]]] = [
+            (start, [self._resolve(name) for name in reversed(dependencies)])
+        ]
         while trail:
             rest = trail[-1][1]
             if not rest:
@@ -361,8 +366,8 @@ def all_domains() -> list[Domain]:
 def foobara_domain(name: str | None = None, organization: Any = None) -> Callable[[C], C]:
     """Decorate a class to make it stand for a domain, named after the class unless *name* says otherwise.
 
-    The class gets the domain's methods and properties' values, and the domain itself as ``foobara_domain``;
-    what its body defines is left alone.
+    The class gets the domain's methods and names, and the domain itself as ``foobara_domain``; what its body
+    defines is left alone.
     """
 
     def decorate(target: C) -> C:
@@ -373,28 +378,34 @@ def foobara_domain(name: str | None = None, organization: Any = None) -> Callabl
 
 
 def attach(target: type[Any], instance: Any, attribute: str) -> None:
-    """Give the class *target* the public methods of *instance*, bound, and *instance* itself as *attribute*."""
+    """Give *target* the public methods of *instance*, bound, and *instance* itself as *attribute*."""
     setattr(target, attribute, instance)
-    for key in dir(type(instance)):
-        if key.startswith("_") or key in target.__dict__:
+    kind = type(instance)
+    for key in dir(kind):
+        if (
+            key.startswith("_")
+            or key in target.__dict__
+            or isinstance(inspect.getattr_static(kind, key), classmethod)
+        ):
             continue
         value = getattr(instance, key)
-        setattr(target, key, staticmethod(value) if callable(value) else value)
+        if callable(value):
+            setattr(target, key, staticmethod(value))
+        elif isinstance(value, str):
+            setattr(target, key, value)
 
 
 def domain_key(command_class: type[Any]) -> str | None:
     """Return the full name of the domain a command class is in, or None."""
-    domain = getattr(command_class, "_domain", None)
-    if isinstance(domain, Domain):
-        return domain.full_name
-    return _full(name_of(domain), name_of(getattr(command_class, "_organization", None)))
+    domain, organization = owners_of(command_class)
+    return f"{organization}::{domain}" if domain and organization else domain
 
 
 def policy(source_cls: type[Any], target_cls: type[Any]) -> Callable[[], None] | None:
     """Decide whether commands of *source_cls* may run *target_cls* as a subcommand.
 
-    Returns None when there is nothing to do, else a callable to call once per subcommand call, which counts it.
-    The answer holds until the epoch of the executor moves or a class's ``_domain`` changes. Raises
+    Returns None when there is nothing to do, else a callable to call once per subcommand call, which counts
+    it. The answer holds until the epoch of the executor moves or a class's ``_domain`` changes. Raises
     DomainDependencyError when the calling domain exists and does not depend on the called one.
     """
     source, target = domain_key(source_cls), domain_key(target_cls)
@@ -423,10 +434,6 @@ def _calls(source: str, target: str) -> _Calls:
         return Domain._cross_domain_calls.setdefault((source, target), _Calls())
 
 
-def _full(domain: str | None, organization: str | None) -> str | None:
-    return f"{organization}::{domain}" if domain and organization else domain
-
-
 def _organization_name(organization: Any) -> str | None:
     if organization is None:
         return None
@@ -444,13 +451,17 @@ def _organization_name(organization: Any) -> str | None:
 def _dependency_name(domain: Any) -> str:
     if isinstance(domain, Domain):
         return domain.full_name
-    if isinstance(domain, type) and isinstance(getattr(domain, "foobara_domain", None), Domain):
-        return str(domain.foobara_domain.full_name)
+    if isinstance(domain, type) and isinstance(own := getattr(domain, "foobara_domain", None), Domain):
+        return own.full_name
     if not isinstance(domain, str):
         raise TypeError(
-            f"a domain must be given by name or as a Domain, not {type(domain).__name__}; pass a name such as 'Billing'"
+            f"a domain must be given by name or as a Domain, not {type(domain).__name__}; "
+            "pass a name such as 'Billing'"
         )
     parts = domain.split("::")
     if len(parts) > 2 or not all(part.strip() for part in parts):
         raise ValueError(f"{domain!r} is no name of a domain; write 'Domain' or 'Organization::Domain'")
     return domain
+
+
+set_domain_policy(policy)

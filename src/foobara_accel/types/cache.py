@@ -1,7 +1,7 @@
 """The validator table: one built pydantic-core validator per class, registered name or type expression.
 
-1. A class keeps its own validator (pydantic's attribute on a model, one of ours on any other class): the table
-   holds it weakly, and a class of the same name that is defined later has its own.
+1. A class keeps its own validator (pydantic's attribute on a model, one of ours on any other class): the
+   table holds it weakly, and a class of the same name that is defined later has its own.
 2. Expressions are recognised by structure and by the identity of the classes in them, never by ``==``:
    ``list[int | str] == list[str | int]`` is true and the two validate differently.
 3. A hit is one look-up in the table and, for a class, one in its ``__dict__``; it takes no lock.
@@ -26,6 +26,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import SchemaValidator
 
 from .expressions import (
+    Fresh,
     TypeExpressionError,
     is_type,
     names,
@@ -61,7 +62,7 @@ class ValidatorBuildError(TypeError):
     """No validator can be built for a type; the cause is pydantic's own error."""
 
 
-# -- building --------------------------------------------------------------------------------------------------
+# -- building ------------------------------------------------------------------------------------------------
 
 
 def _is_built(validator: object) -> bool:
@@ -70,7 +71,7 @@ def _is_built(validator: object) -> bool:
 
 
 def force_build(cls: type) -> bool:
-    """Build the deferred validator of a pydantic model or dataclass; return whether there was something to build.
+    """Build the deferred validator of a pydantic model or dataclass; return whether there was one to build.
 
     Raises ValidatorBuildError when pydantic cannot build it.
     """
@@ -86,22 +87,24 @@ def force_build(cls: type) -> bool:
             if issubclass(cls, BaseModel):
                 cls.model_rebuild(_types_namespace={})
             else:
-                rebuild_dataclass(cls, _types_namespace={})
+                rebuild_dataclass(typing.cast(Any, cls), _types_namespace={})
     except Exception as error:
         raise ValidatorBuildError(f"cannot build the validator of {cls.__qualname__}: {error}") from error
     if not _is_built(vars(cls).get("__pydantic_validator__")):
-        raise ValidatorBuildError(f"cannot build the validator of {cls.__qualname__}: it is not fully defined")
+        raise ValidatorBuildError(
+            f"cannot build the validator of {cls.__qualname__}: it is not fully defined"
+        )
     return True
 
 
 def compile_validator(target: Any) -> SchemaValidator:
     """Return a built validator for a class, registered name or type expression, past every table.
 
-    A pydantic model or dataclass carries its validator: that one is returned, built if it was deferred. Raises
-    TypeExpressionError for text that is no known type, TypeError for what is no type and ValidatorBuildError when
-    pydantic cannot build it.
+    A pydantic model or dataclass carries its validator: that one is returned, built if it was deferred.
+    Raises TypeExpressionError for text that is no known type, TypeError for what is no type and
+    ValidatorBuildError when pydantic cannot build it.
     """
-    return _compile(_target(target)).validator
+    return _compile(_target(target)).validator  # type: ignore[no-any-return]
 
 
 def _target(target: Any) -> Any:
@@ -110,7 +113,9 @@ def _target(target: Any) -> Any:
     if isinstance(target, typing.ForwardRef):
         return resolve(target.__forward_arg__)
     if not is_type(target):
-        raise TypeError(f"a validator is built for a class, a type name or a type expression, not {_shown(target)}")
+        raise TypeError(
+            f"a validator is built for a class, a type name or a type expression, not {_shown(target)}"
+        )
     try:
         return _without_text(target)
     except RecursionError:
@@ -161,7 +166,8 @@ class _Compiled:
         return self.validator
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # It lives in class dictionaries, which cloudpickle ships by value: there it becomes None, "not compiled".
+        # It lives in class dictionaries, which cloudpickle ships by value: there it becomes None, "not
+        # compiled".
         return type(None), ()
 
 
@@ -211,7 +217,7 @@ def _shown(target: object) -> str:
     return text if len(text) <= 120 else text[:117] + "..."
 
 
-# -- recognising an expression -----------------------------------------------------------------------------------
+# -- recognising an expression -------------------------------------------------------------------------------
 
 _CONSTANTS = (int, float, str, bytes, bool, complex, type(None))
 _TRUSTED = ("pydantic", "annotated_types")
@@ -225,13 +231,19 @@ def _structure(value: Any) -> Any:
     kind = type(value)
     if kind in _CONSTANTS:
         return kind, value
+    if kind is Fresh:
+        return None
     origin = typing.get_origin(value)
     if origin is typing.Annotated:
         return "annotated", *(_structure(item) for item in (value.__origin__, *value.__metadata__))
     if origin is typing.Union or origin is types.UnionType:
         return "union", *(_structure(item) for item in typing.get_args(value))
     if origin is not None and kind.__module__ in ("types", "typing", "typing_extensions"):
-        return id(origin), getattr(value, "_name", None), *(_structure(item) for item in typing.get_args(value))
+        return (
+            id(origin),
+            getattr(value, "_name", None),
+            *(_structure(item) for item in typing.get_args(value)),
+        )
     if kind in (list, tuple):
         return kind, *(_structure(item) for item in value)
     if kind is dict:
@@ -254,10 +266,10 @@ def _state(value: Any) -> list[tuple[str, Any]]:
     return [*held, *getattr(value, "__dict__", {}).items()] or [("", id(value))]
 
 
-# -- the table ---------------------------------------------------------------------------------------------------
+# -- the table -----------------------------------------------------------------------------------------------
 
 
-class _Ref(weakref.ref):  # type: ignore[type-arg]
+class _Ref(weakref.ref[Any]):
     """A weak reference that knows its key, so that its callback can be a plain ``deque.append``."""
 
     __slots__ = ("key",)
@@ -285,8 +297,13 @@ class _ClassEntry:
 
     def drop(self) -> None:
         cls = self.ref()
-        if cls is not None and not self.carries and _SLOT in vars(cls):
+        if cls is None or self.carries:
+            return
+        try:
             type.__delattr__(cls, _SLOT)
+        except AttributeError:
+            # Another table, or another thread of one, has dropped it.
+            return
 
 
 class _FixedEntry:
@@ -384,8 +401,8 @@ class _Either(Generic[P, R]):
 class ValidationCache:
     """A table of built validators with a bounded number of entries, the least recently used leaving first.
 
-    Every method works on the class (``ValidationCache.get_validator(int)``: the table the process shares) and on an
-    instance (its own table). Safe to use from any number of threads.
+    Every method works on the class (``ValidationCache.get_validator(int)``: the table the process shares) and
+    on an instance (its own table). Safe to use from any number of threads.
     """
 
     _shared: ValidationCache | None = None
@@ -409,7 +426,7 @@ class ValidationCache:
                 found = cls.__dict__.get("_shared")
                 if found is None:
                     found = cls._shared = cls()
-        return found  # type: ignore[no-any-return]
+        return found
 
     def _reset_counts(self) -> None:
         # One clock gives both the order of use and the number of hits: a hit draws a tick, without a lock.
@@ -526,7 +543,9 @@ class ValidationCache:
             structure = _structure(target)
             plain = _without_text(target)
         except RecursionError:
-            raise ValidatorBuildError(f"cannot build a validator for {_shown(target)}: nested too deep") from None
+            raise ValidatorBuildError(
+                f"cannot build a validator for {_shown(target)}: nested too deep"
+            ) from None
         found = self._entries.get(structure)
         if isinstance(found, _FixedEntry) and found.epoch in (-1, epoch):
             validator = found.compiled.current()
@@ -550,6 +569,8 @@ class ValidationCache:
         if isinstance(found, (_ClassEntry, _FixedEntry)):
             validator = found.current(cls)
             if validator is not None:
+                if count:
+                    found.used = self._tick()
                 return found, validator
         compiled = _compile(cls)
         carries = _carries(cls)
@@ -599,7 +620,8 @@ class ValidationCache:
     def _shrink(self, limit: int) -> None:
         """Evict the least recently used entries until at most *limit* are left.
 
-        One sort serves many evictions: a listed entry that has not been used since is older than all unlisted ones.
+        One sort serves many evictions: a listed entry that has not been used since is older than all unlisted
+        ones.
         """
         while self._size() > limit:
             if not self._oldest:
@@ -642,5 +664,3 @@ def _counter() -> Callable[[], int]:
             return draw()
 
     return locked
-
-

@@ -1,7 +1,7 @@
 """Type expressions written as text, read without evaluating code.
 
-``resolve("dict[str, list[User] | None]")`` knows registered names, the usual builtins, typing and pydantic names,
-``Annotated`` with the constraints of annotated_types and pydantic, and nothing else.
+``resolve("dict[str, list[User] | None]")`` knows registered names, the usual builtins, typing and pydantic
+names, ``Annotated`` with the constraints of annotated_types and pydantic, and nothing else.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _TYPING = (
 )
 _PYDANTIC = (
     "PositiveInt NegativeInt NonNegativeInt NonPositiveInt PositiveFloat NegativeFloat NonNegativeFloat "
-    "NonPositiveFloat FiniteFloat StrictInt StrictFloat StrictStr StrictBool StrictBytes SecretStr SecretBytes Json "
-    "UUID1 UUID3 UUID4 UUID5 FilePath DirectoryPath NewPath PastDate FutureDate PastDatetime FutureDatetime "
-    "AwareDatetime NaiveDatetime ByteSize Base64Bytes Base64Str AnyUrl AnyHttpUrl HttpUrl EmailStr NameEmail "
-    "IPvAnyAddress BaseModel"
+    "NonPositiveFloat FiniteFloat StrictInt StrictFloat StrictStr StrictBool StrictBytes SecretStr "
+    "SecretBytes Json UUID1 UUID3 UUID4 UUID5 FilePath DirectoryPath NewPath PastDate FutureDate "
+    "PastDatetime FutureDatetime AwareDatetime NaiveDatetime ByteSize Base64Bytes Base64Str AnyUrl "
+    "AnyHttpUrl HttpUrl EmailStr NameEmail IPvAnyAddress BaseModel"
 )
 _HOMES: dict[str, str] = {
     **dict.fromkeys(_BUILTINS.split(), "builtins"),
@@ -50,6 +50,8 @@ _HOMES: dict[str, str] = {
     "UUID": "uuid",
     "Path": "pathlib",
 }
+# The builtins themselves take any number of arguments.
+_ARITIES: tuple[tuple[type, int], ...] = ((list, 1), (set, 1), (frozenset, 1), (type, 1), (dict, 2))
 # typing's capitalised aliases mean the builtin; their own subscription goes through a cache that takes
 # List[int | str] and List[str | int] for the same thing.
 _ALIASES = {
@@ -63,13 +65,15 @@ _ALIASES = {
     "DefaultDict": "defaultdict",
 }
 _CONSTRAINTS: dict[str, str] = {
-    **dict.fromkeys("Gt Ge Lt Le Interval MultipleOf MinLen MaxLen Len".split(), "annotated_types"),
-    **dict.fromkeys("Field StringConstraints Strict AllowInfNan".split(), "pydantic"),
+    **dict.fromkeys(
+        ["Gt", "Ge", "Lt", "Le", "Interval", "MultipleOf", "MinLen", "MaxLen", "Len"], "annotated_types"
+    ),
+    **dict.fromkeys(["Field", "StringConstraints", "Strict", "AllowInfNan"], "pydantic"),
 }
 
 
 class TypeExpressionError(ValueError):
-    """A type expression that cannot be read; ``unknown`` holds the names nobody knows, ``expression`` the text."""
+    """A type expression that cannot be read; ``unknown`` lists the names nobody knows."""
 
     def __init__(self, expression: str, reason: str, unknown: tuple[str, ...] = ()) -> None:
         super().__init__(f"type expression {_short(expression)}: {reason}")
@@ -79,6 +83,16 @@ class TypeExpressionError(ValueError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.expression, self.reason, self.unknown)
+
+
+class Fresh:
+    """Metadata that says nothing; no two are equal, so that typing's cache makes every expression anew.
+
+    For that cache ``list[int | str]`` and ``list[str | int]`` inside Annotated are one.
+    """
+
+    def __repr__(self) -> str:
+        return "text"
 
 
 class _Names:
@@ -100,7 +114,9 @@ def register_type_name(name: str, type_: Any) -> None:
     """
     _check_name(name)
     if not is_type(type_):
-        raise TypeError(f"register_type_name({_short(name)}): {_short(type_)} is not a type or type expression")
+        raise TypeError(
+            f"register_type_name({_short(name)}): {_short(type_)} is not a type or type expression"
+        )
     with names.lock:
         if name in names.table and names.table[name] is type_:
             return
@@ -176,7 +192,9 @@ def _resolve(text: str, depth: int) -> Any:
         unknown = tuple(dict.fromkeys(reader.unknown))
         listed = ", ".join(repr(name) for name in unknown)
         plural = "s" if len(unknown) > 1 else ""
-        raise TypeExpressionError(text, f"unknown name{plural} {listed} (register_type_name adds one)", unknown)
+        raise TypeExpressionError(
+            text, f"unknown name{plural} {listed} (register_type_name adds one)", unknown
+        )
     return value
 
 
@@ -192,7 +210,7 @@ def _short(value: object) -> str:
 
 
 class _Reader:
-    """Turns the syntax tree of one expression into a type; unknown names are collected, not raised at once."""
+    """Turns the syntax tree of one expression into a type; unknown names are collected first."""
 
     def __init__(self, text: str, depth: int) -> None:
         self.text = text
@@ -245,11 +263,9 @@ class _Reader:
         if dotted in names.table:
             return names.table[dotted]
         module, _, last = dotted.rpartition(".")
-        wanted = last if module in ("typing", "t", "typing_extensions") else _ALIASES.get(last, last)
-        wanted = _ALIASES.get(wanted, wanted)
+        wanted = _ALIASES.get(last, last)
         home = _HOMES.get(wanted)
-        spelled = (home, "typing", "t", "typing_extensions", "collections.abc") if home else ()
-        if home is None or (module and module not in spelled):
+        if home is None or module not in ("", home, "typing", "t", "typing_extensions", "collections.abc"):
             self.unknown.append(dotted)
             return Any
         return getattr(importlib.import_module(home), wanted)
@@ -261,10 +277,11 @@ class _Reader:
         try:
             return functools.reduce(operator.or_, members) if len(members) > 1 else members[0]
         except TypeError:
-            return typing.Union[tuple(members)]  # noqa: UP007  # for members without ``|``, such as None | None
+            # Members without ``|``, such as None | None.
+            return typing.Union[tuple(members)]  # noqa: UP007
 
     def subscript(self, node: ast.Subscript) -> Any:
-        base = self.name(node.value)
+        base: Any = self.name(node.value)
         items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         if any(isinstance(item, (ast.Slice, ast.Starred)) for item in items):
             raise self.fail("slices and * are not types")
@@ -273,7 +290,9 @@ class _Reader:
         if base is typing.Annotated:
             if len(items) < 2:
                 raise self.fail("Annotated needs a type and at least one constraint")
-            return typing.Annotated[(self.read(items[0]), *(self.constraint(item) for item in items[1:]))]
+            return typing.Annotated[
+                (self.read(items[0]), *(self.constraint(item) for item in items[1:]), Fresh())
+            ]
         if base is typing.Union:
             return self.union(items)
         if base is typing.Optional:
@@ -285,25 +304,32 @@ class _Reader:
             if self.unknown:
                 return Any
             raise self.fail("Any takes no arguments")
-        if isinstance(base, type) and base.__module__ == "builtins":
-            self.check_arity(base, arguments)
+        self.check_arity(base, arguments)
         try:
             return base[arguments if len(arguments) != 1 else arguments[0]]
         except Exception as error:
             # A registered class may refuse its arguments with any exception.
             raise self.fail(f"{ast.unparse(node.value)} does not take these arguments: {error}") from error
 
-    def check_arity(self, base: type, arguments: tuple[Any, ...]) -> None:
-        wanted = {list: 1, set: 1, frozenset: 1, type: 1, dict: 2}.get(base)
-        if wanted is not None and len(arguments) != wanted:
-            raise self.fail(f"{base.__name__} takes {wanted} argument{'s' * (wanted > 1)}, not {len(arguments)}")
-        if base is not tuple and any(argument is ... for argument in arguments):
+    def check_arity(self, base: Any, arguments: tuple[Any, ...]) -> None:
+        wanted = next((arity for cls, arity in _ARITIES if base is cls), None)
+        if wanted is None:
+            return
+        if len(arguments) != wanted:
+            raise self.fail(
+                f"{base.__name__} takes {wanted} argument{'s' * (wanted > 1)}, not {len(arguments)}"
+            )
+        if any(argument is ... for argument in arguments):
             raise self.fail(f"... has no place in {base.__name__}")
 
     def constant(self, node: ast.expr) -> Any:
         if isinstance(node, ast.Constant) and node.value is not ...:
             return node.value
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
+        if (
+            isinstance(node, ast.UnaryOp)
+            and isinstance(node.op, ast.USub)
+            and isinstance(node.operand, ast.Constant)
+        ):
             value = node.operand.value
             if type(value) in (int, float):
                 return -value  # type: ignore[operator]
@@ -314,7 +340,9 @@ class _Reader:
             return node.value
         called = _dotted(node.func) if isinstance(node, ast.Call) else None
         if not isinstance(node, ast.Call) or called is None:
-            raise self.fail(f"{_short(ast.unparse(node))} is not a constraint such as Gt(0) or Field(max_length=3)")
+            raise self.fail(
+                f"{_short(ast.unparse(node))} is not a constraint such as Gt(0) or Field(max_length=3)"
+            )
         module, _, last = called.rpartition(".")
         home = _CONSTRAINTS.get(last)
         if home is None or (module and module != home):

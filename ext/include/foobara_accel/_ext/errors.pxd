@@ -23,6 +23,7 @@ cdef class ErrorCollection:
     cdef object _pending           # a pydantic ValidationError not converted yet, or None
     cdef tuple _pending_prefix     # runtime path that converted errors will carry
     cdef bint _pending_echo        # put the offending input into context["input"]
+    cdef object _pending_model     # the inputs model, which tells sensitive fields; None: echo nothing
     cdef set _ids                  # identities in _items, built only when there are many
     cdef bint has_any(self)
     cdef list items(self)          # converts what is pending; the live list, never None
@@ -41,5 +42,7 @@ cdef FoobaraError make_error(object category, object symbol, object path, object
                              object context, object runtime_path, object is_fatal, object severity)
 cdef ErrorCollection new_collection()
 cdef ErrorCollection deferred_collection(object validation_error, tuple runtime_path, bint echo_inputs)
+cdef ErrorCollection deferred_collection_for(object validation_error, tuple runtime_path, bint echo_inputs,
+                                             object model)
 cdef CommandOutcome succeed(object result)
 cdef CommandOutcome fail(object result, ErrorCollection errors)

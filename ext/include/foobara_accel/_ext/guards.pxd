@@ -18,7 +18,8 @@ cdef class InputsBuilder:
     cdef readonly str reason            # why the level is not 1; "" at level 1
     cdef object _renew
     cdef object _call                   # levels 2 and 3: the validator call, made when first needed
-    cdef bint _whole                    # what _call returns is the instance itself
+    cdef object _call_json
+    cdef bint _whole                    # what they return is the instance itself
     cdef InputsBuilder _next            # after a rebuild of the model
     cdef dict _index
     cdef dict _template                 # the instance dict with every default in its place
@@ -31,8 +32,11 @@ cdef class InputsBuilder:
     # values[i] is the argument named kwnames[i]; a new, valid instance of the model,
     # or the exception that building it in Python would have raised (ValidationError most of all)
     cdef object build_kw(self, PyObject* const* values, object kwnames)
-    # the same from a dict with str keys; the dict is not kept and not changed
+    # the same from a dict with str keys; the dict is not changed, and only an error about a missing field
+    # refers to it
     cpdef object build_dict(self, dict raw)
+    # the same from a JSON object in bytes, bytearray or str
+    cpdef object build_json(self, data)
 
     # build_kw and build_dict as a new reference, or NULL with the exception set and no traceback entry
     # of ours: for callers that turn the exception into an outcome
@@ -45,8 +49,7 @@ cdef class InputsBuilder:
     cdef PyObject* _assemble(self, PyObject* const* given, Py_ssize_t count) noexcept
     cdef PyObject* _instance(self, PyObject* values, PyObject* extra, PyObject* names) noexcept
     cdef PyObject* _validate(self, PyObject* raw) noexcept
-    cdef PyObject* _from_parts(self, PyObject* parts) noexcept
+    cdef PyObject* _take_parts(self, PyObject* parts) noexcept
     cdef bint _is_current(self) noexcept
     cdef bint _compare(self) noexcept
-    cdef PyObject* _elsewhere(self, PyObject* raw) noexcept
-    cdef PyObject* _validate_or_guard(self, PyObject* raw) noexcept
+    cdef PyObject* _make_dict(self, PyObject* raw) noexcept

@@ -1,0 +1,1415 @@
+"""FoobaraError, ErrorCollection and CommandOutcome in Python. Twin of ``ext/errors.pyx``.
+
+1. Storage: an error is twelve fields; its key, its context dict and its JSON are made when someone asks.
+2. A collection may hold a pydantic ValidationError that nobody has looked at, and converts it then.
+3. An outcome of a command holds the command's own collection and copies its list at the first look.
+4. JSON is built as str and encoded once; an error whose text needs no escape takes one f-string.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
+from json.encoder import encode_basestring as quote
+from math import isfinite
+from reprlib import recursive_repr
+from types import GenericAlias
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, get_args
+
+from .. import _reports
+from .._vocabulary import ErrorSeverity
+
+__all__ = [
+    "CommandOutcome",
+    "ErrorCollection",
+    "FoobaraError",
+    "deferred_collection",
+    "errors_from_validation",
+    "fail",
+    "make_error",
+    "new_collection",
+    "succeed",
+]
+
+ResultT = TypeVar("ResultT")
+OtherT = TypeVar("OtherT")
+ErrorT = TypeVar("ErrorT", bound="FoobaraError")
+OutcomeT = TypeVar("OutcomeT", bound="CommandOutcome[Any]")
+
+ERROR = ErrorSeverity.ERROR
+WARNING = ErrorSeverity.WARNING
+CRITICAL = ErrorSeverity.CRITICAL
+FATAL = ErrorSeverity.FATAL
+SPECIAL = bytes(range(32)) + b'"\\'  # what JSON text may not contain as it is
+QUOTES = 28  # of an error with empty paths and context
+SMALL = 10**18
+
+text = _reports.text
+key_text = _reports.key_text
+int_text = _reports.int_text
+simplify = _reports.simplify
+rank = _reports.rank
+
+
+# Fields
+
+
+def as_path(value: Any, name: str) -> Any:
+    # tuples and strings are kept; lists and other iterables become tuples
+    if type(value) is tuple or isinstance(value, tuple | str):
+        return value
+    if value is None:
+        return ()
+    if isinstance(value, bytes | bytearray):
+        raise TypeError(f"{name} must be a tuple or list of names, not {type(value).__name__}")
+    try:
+        return tuple(value)
+    except TypeError:
+        raise TypeError(f"{name} must be a tuple or list of names, not {type(value).__name__}") from None
+
+
+def part(value: object) -> str:
+    # one piece of a key, as a str
+    return value if isinstance(value, str) else text(value)
+
+
+def _restore_error(
+    cls: type[FoobaraError] | None, fields: tuple[Any, ...], extras: dict[str, Any]
+) -> FoobaraError:
+    # by public attributes: the class of a pickle may be a subclass of the other twin's error
+    if cls is None:
+        cls = FoobaraError
+    error = cls.__new__(cls)
+    (
+        error.category,
+        error.symbol,
+        error.path,
+        error.message,
+        error.context,
+        error.runtime_path,
+        error.is_fatal,
+        severity,
+        error.suggestion,
+        error.help_url,
+        error.cause,
+        error.stack_trace,
+    ) = fields
+    error.severity = ErrorSeverity(severity[0]) if type(severity) is tuple else severity
+    _reports.set_extras(error, extras)
+    return error
+
+
+class FoobaraError:
+    """One error of a command: where (path, runtime path), what (category, symbol, message) and how bad."""
+
+    __module__ = "foobara_accel.core.errors"
+    __slots__ = (
+        "__weakref__",
+        "_context",
+        "_path",
+        "_runtime_path",
+        "category",
+        "cause",
+        "help_url",
+        "is_fatal",
+        "message",
+        "severity",
+        "stack_trace",
+        "suggestion",
+        "symbol",
+    )
+    __hash__ = None  # type: ignore[assignment]
+
+    _path: tuple[str, ...]
+    _runtime_path: tuple[str, ...]
+    _context: dict[str, Any] | None
+    category: Any
+    symbol: Any
+    message: Any
+    is_fatal: Any
+    severity: Any
+    suggestion: Any
+    help_url: Any
+    cause: Any
+    stack_trace: Any
+
+    def __init__(
+        self,
+        category: str = "data",
+        symbol: str = "",
+        path: Iterable[Any] = (),
+        message: str = "",
+        context: dict[str, Any] | None = None,
+        runtime_path: Iterable[Any] = (),
+        is_fatal: bool = False,
+        severity: ErrorSeverity = ERROR,
+        suggestion: str | None = None,
+        help_url: str | None = None,
+        cause: FoobaraError | None = None,
+        stack_trace: str | None = None,
+    ) -> None:
+        self.category = category
+        self.symbol = symbol
+        self._path = as_path(path, "path")
+        self.message = message
+        self._context = context
+        self._runtime_path = as_path(runtime_path, "runtime_path")
+        self.is_fatal = is_fatal
+        self.severity = severity
+        self.suggestion = suggestion
+        self.help_url = help_url
+        self.cause = cause
+        self.stack_trace = stack_trace
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """Where in the inputs: a tuple of names; a str is kept as it was given."""
+        return self._path
+
+    @path.setter
+    def path(self, value: Iterable[Any]) -> None:
+        self._path = as_path(value, "path")
+
+    @property
+    def runtime_path(self) -> tuple[str, ...]:
+        """The symbols of the commands around the one that failed, outermost first."""
+        return self._runtime_path
+
+    @runtime_path.setter
+    def runtime_path(self, value: Iterable[Any]) -> None:
+        self._runtime_path = as_path(value, "runtime_path")
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """Details of the error; the dict is created at the first look."""
+        if self._context is None:
+            self._context = {}
+        return self._context
+
+    @context.setter
+    def context(self, value: dict[str, Any] | None) -> None:
+        self._context = value
+
+    # Factories
+
+    @classmethod
+    def data_error(
+        cls, symbol: str, path: Iterable[Any], message: str, suggestion: str | None = None, **context: Any
+    ) -> Self:
+        """An input that is wrong; ``severity`` and ``is_fatal`` go by name, other names are context."""
+        return build(cls, "data", symbol, path, message, suggestion, None, context)
+
+    @classmethod
+    def validation_error(
+        cls, symbol: str, path: Iterable[Any], message: str, suggestion: str | None = None, **context: Any
+    ) -> Self:
+        """The same as :meth:`data_error`."""
+        return build(cls, "data", symbol, path, message, suggestion, None, context)
+
+    @classmethod
+    def runtime_error(
+        cls, symbol: str, message: str, is_fatal: bool = False, suggestion: str | None = None, **context: Any
+    ) -> Self:
+        """Something that went wrong while running; critical when fatal."""
+        context["is_fatal"] = is_fatal
+        refuse_severity(context)
+        return build(
+            cls, "runtime", symbol, (), message, suggestion, CRITICAL if is_fatal else ERROR, context
+        )
+
+    @classmethod
+    def domain_error(
+        cls,
+        symbol: str,
+        message: str,
+        path: Iterable[Any] = (),
+        suggestion: str | None = None,
+        **context: Any,
+    ) -> Self:
+        """A rule of the domain that does not hold."""
+        return build(cls, "domain", symbol, path, message, suggestion, None, context)
+
+    @classmethod
+    def system_error(
+        cls, symbol: str, message: str, is_fatal: bool = True, suggestion: str | None = None, **context: Any
+    ) -> Self:
+        """A failure of the system itself: fatal, or critical when *is_fatal* is False."""
+        context["is_fatal"] = is_fatal
+        refuse_severity(context)
+        return build(cls, "system", symbol, (), message, suggestion, FATAL if is_fatal else CRITICAL, context)
+
+    @classmethod
+    def auth_error(cls, symbol: str, message: str, suggestion: str | None = None, **context: Any) -> Self:
+        """A caller who is not known, or not allowed to do this."""
+        return build(cls, "auth", symbol, (), message, suggestion, None, context)
+
+    @classmethod
+    def external_error(
+        cls,
+        symbol: str,
+        message: str,
+        service: str | None = None,
+        suggestion: str | None = None,
+        **context: Any,
+    ) -> Self:
+        """A failure of another service, whose name goes to ``context["service"]``; a warning."""
+        refuse_severity(context)
+        if service:
+            context["service"] = service
+        return build(cls, "external", symbol, (), message, suggestion, WARNING, context)
+
+    @classmethod
+    def from_exception(
+        cls, exception: BaseException, symbol: str = "exception", category: str = "runtime"
+    ) -> Self:
+        """Describe an exception: its text, and its type and module in the context."""
+        kind = type(exception)
+        context = {"exception_type": kind.__name__, "exception_module": kind.__module__}
+        return cls(category=category, symbol=symbol, message=text(exception), context=context)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Build an error from what :meth:`to_dict` returned."""
+        severity = data.get("severity", ERROR)
+        cause = data.get("cause")
+        return cls(
+            category=data.get("category", "data"),
+            symbol=data.get("symbol", ""),
+            path=data.get("path", ()),
+            message=data.get("message", ""),
+            context=dict(data.get("context") or {}),
+            runtime_path=data.get("runtime_path", ()),
+            is_fatal=data.get("is_fatal", False),
+            severity=severity if isinstance(severity, ErrorSeverity) else ErrorSeverity(severity),
+            suggestion=data.get("suggestion"),
+            help_url=data.get("help_url"),
+            cause=FoobaraError.from_dict(cause) if isinstance(cause, dict) else cause,
+        )
+
+    # Derived
+
+    def key(self) -> str:
+        """Return ``outer>inner>category.path.symbol`` of the present fields; an empty path is ``root``."""
+        path = ".".join([part(p) for p in self._path]) if self._path else "root"
+        tail = f"{part(self.category) + '.'}{path}.{part(self.symbol) + ''}"
+        if not self._runtime_path:
+            return tail
+        return ">".join([part(p) for p in self._runtime_path]) + ">" + tail
+
+    @property
+    def error_code(self) -> str:
+        """``category.path.symbol``; an empty path adds nothing."""
+        return ".".join([part(self.category), *[part(p) for p in self._path], part(self.symbol)])
+
+    def with_runtime_path_prefix(self, *prefix: str) -> Self:
+        """Return a copy with *prefix* in front of the runtime path; the context dict is shared."""
+        copy = clone(self, True)
+        copy._runtime_path = prefix + tuple(self._runtime_path)
+        return copy
+
+    def with_path_prefix(self, *prefix: str) -> Self:
+        """Return a copy with *prefix* in front of the path; the context dict is shared."""
+        copy = clone(self, True)
+        copy._path = prefix + tuple(self._path)
+        return copy
+
+    def with_cause(self, cause: FoobaraError | None) -> Self:
+        """Return a copy whose cause is *cause*; the context dict is shared."""
+        copy = clone(self, True)
+        copy.cause = cause
+        return copy
+
+    def with_suggestion(self, suggestion: str | None) -> Self:
+        """Return a copy with this suggestion; the context dict is shared."""
+        copy = clone(self, True)
+        copy.suggestion = suggestion
+        return copy
+
+    def with_help_url(self, help_url: str | None) -> Self:
+        """Return a copy with this help URL; the context dict is shared."""
+        copy = clone(self, True)
+        copy.help_url = help_url
+        return copy
+
+    def get_error_chain(self) -> list[FoobaraError]:
+        """Return this error, its cause, the cause's cause and so on; a cycle ends the list."""
+        chain = [self]
+        seen = {id(self)}
+        cause = self.cause
+        while isinstance(cause, FoobaraError) and id(cause) not in seen:
+            seen.add(id(cause))
+            chain.append(cause)
+            cause = (cause).cause
+        return chain
+
+    def get_root_cause(self) -> FoobaraError:
+        """Return the last error of :meth:`get_error_chain`."""
+        return self.get_error_chain()[-1]
+
+    # Output
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a dict: optional members only when set, the context dict itself, no stack trace."""
+        return error_dict(self)
+
+    def to_json_bytes(self) -> bytes:
+        """Return :meth:`to_dict` as compact UTF-8 JSON; values JSON lacks are converted."""
+        return encode(one_json(self, []))
+
+    def to_problem(self) -> dict[str, Any]:
+        """Return the RFC 9457 problem document of this one error."""
+        return cast(dict[str, Any], _reports.problem([self]))
+
+    # Protocols
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return same_error(self, other)
+
+    @recursive_repr("...")
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__qualname__}(category={self.category!r}, symbol={self.symbol!r}, "
+            f"path={self._path!r}, "
+            f"message={self.message!r}, context={self.context!r}, runtime_path={self._runtime_path!r}, "
+            f"is_fatal={self.is_fatal!r}, severity={self.severity!r}, suggestion={self.suggestion!r}, "
+            f"help_url={self.help_url!r}, cause={self.cause!r}, stack_trace={self.stack_trace!r})"
+        )
+
+    def __copy__(self) -> Self:
+        return clone(self, True)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        copy = clone(self, False)
+        memo[id(self)] = copy
+        copy._path = deepcopy(self._path, memo)
+        copy._context = deepcopy(self._context, memo)
+        copy._runtime_path = deepcopy(self._runtime_path, memo)
+        copy.cause = deepcopy(self.cause, memo)
+        _reports.set_extras(copy, deepcopy(_reports.extras(self, FoobaraError), memo))
+        return copy
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        restore = importlib.import_module("foobara_accel.core.errors")._restore_error
+        kind = type(self)
+        severity = self.severity
+        if isinstance(severity, ErrorSeverity):
+            severity = (severity.value,)
+        fields = (
+            self.category,
+            self.symbol,
+            self._path,
+            self.message,
+            self._context,
+            self._runtime_path,
+            self.is_fatal,
+            severity,
+            self.suggestion,
+            self.help_url,
+            self.cause,
+            self.stack_trace,
+        )
+        return restore, (None if kind is FoobaraError else kind, fields, _reports.extras(self, FoobaraError))
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        return _reports.error_schema(cls)
+
+
+def refuse_severity(context: dict[str, Any]) -> None:
+    if "severity" in context:
+        raise TypeError("severity follows from is_fatal and the kind of error; it cannot be passed")
+
+
+def build(
+    cls: type[ErrorT],
+    category: str,
+    symbol: Any,
+    path: Any,
+    message: Any,
+    suggestion: Any,
+    severity: Any,
+    context: dict[str, Any],
+) -> ErrorT:
+    # what the factories share: path, severity and is_fatal travel in the keyword arguments
+    if "category" in context:
+        raise TypeError("the factory decides the category; it cannot be passed")
+    is_fatal = context.pop("is_fatal", False)
+    if "path" in context:
+        path = context.pop("path")
+    if severity is None:
+        severity = context.pop("severity", None)
+        if severity is None:
+            severity = FATAL if is_fatal else ERROR
+    runtime_path = context.pop("runtime_path", ())
+    help_url = context.pop("help_url", None)
+    if cls is FoobaraError:
+        error = make_error(category, symbol, path, message, context or None, runtime_path, is_fatal, severity)
+        error.suggestion = suggestion
+        error.help_url = help_url
+        return cast(ErrorT, error)
+    return cls(
+        category=category,
+        symbol=symbol,
+        path=path,
+        message=message,
+        context=context,
+        runtime_path=runtime_path,
+        is_fatal=is_fatal,
+        severity=severity,
+        suggestion=suggestion,
+        help_url=help_url,
+    )
+
+
+def clone(error: ErrorT, share: bool) -> ErrorT:
+    kind = type(error)
+    copy = FoobaraError.__new__(FoobaraError) if kind is FoobaraError else kind.__new__(kind)
+    if share and error._context is None:
+        error._context = {}
+    copy.category = error.category
+    copy.symbol = error.symbol
+    copy._path = error._path
+    copy.message = error.message
+    copy._context = error._context
+    copy._runtime_path = error._runtime_path
+    copy.is_fatal = error.is_fatal
+    copy.severity = error.severity
+    copy.suggestion = error.suggestion
+    copy.help_url = error.help_url
+    copy.cause = error.cause
+    copy.stack_trace = error.stack_trace
+    if kind is not FoobaraError:
+        _reports.set_extras(copy, _reports.extras(error, FoobaraError))
+    return cast(ErrorT, copy)
+
+
+def same_error(a: FoobaraError, b: FoobaraError) -> bool:
+    # causes are followed in a loop: a chain may be long, or closed
+    seen = None
+    while True:
+        if a is b:
+            return True
+        if not (
+            a.category == b.category
+            and a.symbol == b.symbol
+            and a._path == b._path
+            and a.message == b.message
+            and (a._context or {}) == (b._context or {})
+            and a._runtime_path == b._runtime_path
+            and a.is_fatal == b.is_fatal
+            and a.severity == b.severity
+            and a.suggestion == b.suggestion
+            and a.help_url == b.help_url
+            and a.stack_trace == b.stack_trace
+        ):
+            return False
+        if not isinstance(a.cause, FoobaraError) or type(a.cause) is not type(b.cause):
+            return bool(a.cause == b.cause)
+        a, b = a.cause, b.cause
+        if seen is None:
+            seen = set()
+        if (id(a), id(b)) in seen:
+            return True
+        seen.add((id(a), id(b)))
+
+
+def severity_text(severity: Any) -> Any:
+    return severity.value if isinstance(severity, ErrorSeverity) else severity
+
+
+def error_dict(error: FoobaraError) -> dict[str, Any]:
+    first: dict[str, Any] = {}
+    outer: dict[str, Any] | None = None
+    seen: set[int] | None = None
+    while True:
+        this = {
+            "key": error.key(),
+            "category": error.category,
+            "symbol": error.symbol,
+            "path": list(error._path),
+            "runtime_path": list(error._runtime_path),
+            "message": error.message,
+            "context": error.context,
+            "is_fatal": error.is_fatal,
+            "severity": severity_text(error.severity),
+        }
+        if error.suggestion:
+            this["suggestion"] = error.suggestion
+        if error.help_url:
+            this["help_url"] = error.help_url
+        if outer is None:
+            first = this
+        else:
+            outer["cause"] = this
+        outer = this
+        cause = error.cause
+        if not isinstance(cause, FoobaraError):
+            if cause:
+                this["cause"] = cause
+            return first
+        if seen is None:
+            seen = {id(error)}
+        if id(cause) in seen:
+            return first
+        seen.add(id(cause))
+        error = cause
+
+
+# Collection
+
+
+class ErrorCollection:
+    """The errors of one command in order of arrival, each object once."""
+
+    __module__ = "foobara_accel.core.errors"
+    __slots__ = (
+        "__weakref__",
+        "_ids",
+        "_items",
+        "_pending",
+        "_pending_echo",
+        "_pending_model",
+        "_pending_prefix",
+    )
+
+    _items: list[FoobaraError] | None
+    _pending: Any
+    _pending_echo: bool
+    _pending_model: Any
+    _pending_prefix: Any
+    _ids: set[int] | None
+
+    def __new__(cls, *args: Any, **named: Any) -> Self:
+        self = object.__new__(cls)
+        self._items = self._ids = self._pending = self._pending_model = None
+        self._pending_prefix = None
+        self._pending_echo = False
+        return self
+
+    def __init__(self) -> None:
+        pass
+
+    def _has_any(self) -> bool:
+        return self._pending is not None or (self._items is not None and len(self._items) > 0)
+
+    def _list(self) -> list[FoobaraError]:
+        if self._pending is not None:
+            settle(self)
+        if self._items is None:
+            self._items = []
+        return self._items
+
+    def _append(self, error: FoobaraError) -> None:
+        items = self._list()
+        if self._ids is None:
+            for i in range(len(items)):
+                if items[i] is error:
+                    return
+            items.append(error)
+            if len(items) >= 16:
+                self._ids = {id(e) for e in items}
+            return
+        if id(error) not in self._ids:
+            self._ids.add(id(error))
+            items.append(error)
+        return
+
+    # Changing
+
+    def add(self, error: FoobaraError) -> Self:
+        """Add an error unless this object is present; returns the collection. TypeError for another type."""
+        self._append(as_error(error))
+        return self
+
+    def add_all(self, *errors: FoobaraError) -> Self:
+        """Add several errors; returns the collection."""
+        for error in errors:
+            self._append(as_error(error))
+        return self
+
+    def merge(self, errors: Iterable[FoobaraError]) -> Self:
+        """Add the errors of a collection or any iterable; returns the collection."""
+        for error in list(errors):
+            self._append(as_error(error))
+        return self
+
+    def clear(self) -> None:
+        """Remove every error."""
+        self._items = None
+        self._pending = None
+        self._ids = None
+
+    def copy(self) -> ErrorCollection:
+        """Return a new collection with the same error objects."""
+        return collection_of(list(self._list()))
+
+    # Looking
+
+    def has_errors(self) -> bool:
+        """Tell whether there is an error."""
+        return self._has_any()
+
+    def has_fatal(self) -> bool:
+        """Tell whether an error is fatal."""
+        if self._items is None:
+            return False
+        for error in self._items:
+            if error.is_fatal:
+                return True
+        return False
+
+    def is_empty(self) -> bool:
+        """Tell whether there is no error."""
+        return not self._has_any()
+
+    def count(self) -> int:
+        """Return how many errors there are."""
+        return self.__len__()
+
+    def __len__(self) -> int:
+        if self._pending is not None:
+            settle(self)
+        return 0 if self._items is None else len(self._items)
+
+    def __bool__(self) -> bool:
+        return self._has_any()
+
+    def __iter__(self) -> Iterator[FoobaraError]:
+        return iter(list(self._list()))
+
+    def __contains__(self, key: object) -> bool:
+        if isinstance(key, FoobaraError):
+            return any([error is key for error in self._list()])
+        return any([error.key() == key for error in self._list()])
+
+    def get(self, key: str) -> FoobaraError | None:
+        """Return the last error with this key, or None."""
+        found = None
+        for error in self._list():
+            if error.key() == key:
+                found = error
+        return found
+
+    def first(self) -> FoobaraError | None:
+        """Return the first error, or None."""
+        items = self._list()
+        return items[0] if items else None
+
+    def all(self) -> list[FoobaraError]:
+        """Return a new list of the errors."""
+        return list(self._list())
+
+    def keys(self) -> list[str]:
+        """Return the keys, each once, in order of first arrival."""
+        return list(dict.fromkeys([error.key() for error in self._list()]))
+
+    # Choosing
+
+    def at_path(self, path: Any, *rest: Any) -> list[FoobaraError]:
+        """Return the errors at exactly this path, given as names or as one list or tuple."""
+        wanted = (path, *rest) if isinstance(path, str) else (*as_path(path, "path"), *rest)
+        return [error for error in self._list() if tuple(error._path) == wanted]
+
+    def with_symbol(self, symbol: str) -> list[FoobaraError]:
+        """Return the errors with this symbol."""
+        return [error for error in self._list() if error.symbol == symbol]
+
+    def by_category(self, category: str) -> list[FoobaraError]:
+        """Return the errors of this category."""
+        return [error for error in self._list() if error.category == category]
+
+    def by_severity(self, severity: ErrorSeverity | str) -> list[FoobaraError]:
+        """Return the errors of this severity, given as ErrorSeverity or as its value."""
+        return [error for error in self._list() if error.severity == severity]
+
+    def in_runtime_path(self, *prefix: Any) -> list[FoobaraError]:
+        """Return the errors whose runtime path starts with *prefix*: names, or one list or tuple."""
+        if len(prefix) == 1 and isinstance(prefix[0], list | tuple):
+            prefix = tuple(prefix[0])
+        n = len(prefix)
+        return [error for error in self._list() if tuple(error._runtime_path[:n]) == prefix]
+
+    def fatal_errors(self) -> list[FoobaraError]:
+        """Return the fatal errors."""
+        return [error for error in self._list() if error.is_fatal]
+
+    def critical_errors(self) -> list[FoobaraError]:
+        """Return the errors whose severity is critical or fatal."""
+        return [error for error in self._list() if error.severity in (CRITICAL, FATAL)]
+
+    def data_errors(self) -> list[FoobaraError]:
+        """Return the errors of category data."""
+        return self.by_category("data")
+
+    def runtime_errors(self) -> list[FoobaraError]:
+        """Return the errors of category runtime."""
+        return self.by_category("runtime")
+
+    def system_errors(self) -> list[FoobaraError]:
+        """Return the errors of category system."""
+        return self.by_category("system")
+
+    def domain_errors(self) -> list[FoobaraError]:
+        """Return the errors of category domain."""
+        return self.by_category("domain")
+
+    def auth_errors(self) -> list[FoobaraError]:
+        """Return the errors of category auth."""
+        return self.by_category("auth")
+
+    def with_suggestions(self) -> list[FoobaraError]:
+        """Return the errors that carry a suggestion."""
+        return [error for error in self._list() if error.suggestion]
+
+    def group_by_path(self) -> dict[tuple[str, ...], list[FoobaraError]]:
+        """Return path -> errors, in order of first arrival."""
+        groups: dict[Any, list[FoobaraError]] = {}
+        for error in self._list():
+            groups.setdefault(error._path, []).append(error)
+        return groups
+
+    def group_by_category(self) -> dict[str, list[FoobaraError]]:
+        """Return category -> errors, in order of first arrival."""
+        groups: dict[Any, list[FoobaraError]] = {}
+        for error in self._list():
+            groups.setdefault(error.category, []).append(error)
+        return groups
+
+    def sort_by_severity(self) -> list[FoobaraError]:
+        """Return the errors, most severe first; equals keep their order."""
+        return sorted(self._list(), key=rank, reverse=True)
+
+    def most_severe(self) -> FoobaraError | None:
+        """Return the first of the most severe errors, or None."""
+        return max(self._list(), key=rank, default=None)
+
+    # Output
+
+    def messages(self) -> list[str]:
+        """Return the messages."""
+        return [error.message for error in self._list()]
+
+    def to_sentence(self) -> str:
+        """Return the messages as ``a, b and c``."""
+        return _reports.sentence([part(message) for message in self.messages()])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return key -> error dict; of errors with the same key the last."""
+        return {error.key(): error_dict(error) for error in self._list()}
+
+    def to_list(self) -> list[dict[str, Any]]:
+        """Return the error dicts."""
+        return [error_dict(error) for error in self._list()]
+
+    def to_json_bytes(self) -> bytes:
+        """Return :meth:`to_list` as compact UTF-8 JSON; values JSON lacks are converted."""
+        return encode(errors_json(self._list(), []))
+
+    def to_problem(self) -> dict[str, Any] | None:
+        """Return the RFC 9457 problem document, None without errors."""
+        return _reports.problem(self._list())
+
+    def to_human_readable(self) -> str:
+        """Return a numbered list for a person to read."""
+        return _reports.human_readable(self._list())
+
+    def summary(self) -> dict[str, Any]:
+        """Return the counts: total, fatal, by_category."""
+        return _reports.summary(self._list())
+
+    # Protocols
+
+    @recursive_repr("...")
+    def __repr__(self) -> str:
+        return f"ErrorCollection({self._list()!r})"
+
+    def __copy__(self) -> ErrorCollection:
+        return self.copy()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ErrorCollection:
+        copy = ErrorCollection.__new__(ErrorCollection)
+        memo[id(self)] = copy
+        for error in self._list():
+            copy._append(deepcopy(error, memo))
+        return copy
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        restore = importlib.import_module("foobara_accel.core.errors")._restore_collection
+        return restore, (list(self._list()),)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        return _reports.collection_schema(cls, handler.generate_schema(FoobaraError), collection_of)
+
+
+def as_error(error: Any) -> FoobaraError:
+    if not isinstance(error, FoobaraError):
+        raise TypeError(f"an ErrorCollection holds FoobaraError objects, not {type(error).__name__}")
+    return error
+
+
+def settle(collection: ErrorCollection) -> None:
+    # in front of what was added since: validation comes first in a command
+    items = validation_errors(
+        collection._pending, collection._pending_prefix, collection._pending_echo, collection._pending_model
+    )
+    if collection._items is not None:
+        items.extend(collection._items)
+    collection._items = items
+    collection._pending = None
+    collection._pending_model = None
+    collection._ids = None
+    return
+
+
+def validation_errors(error: Any, runtime_path: Any, echo_inputs: bool, model: Any) -> list[FoobaraError]:
+    found = []
+    for symbol, path, message, context in _reports.validation_rows(error, echo_inputs, model):
+        found.append(make_error("data", symbol, path, message, context, runtime_path, False, ERROR))
+    return found
+
+
+# Outcome
+
+
+class _Subscriptable:
+    __slots__ = ()
+    __class_getitem__: Any = classmethod(GenericAlias)
+
+
+if TYPE_CHECKING:
+
+    class _OutcomeBase(Generic[ResultT]): ...
+
+else:
+    _OutcomeBase = _Subscriptable
+
+
+class CommandOutcome(_OutcomeBase[ResultT]):
+    """What a command came to: a result, or errors."""
+
+    __module__ = "foobara_accel.core.outcome"
+    __slots__ = ("__weakref__", "_collection", "_errors", "_metadata", "_result")
+    __hash__ = None  # type: ignore[assignment]
+
+    _collection: ErrorCollection | None
+    _errors: list[FoobaraError] | None
+    _metadata: dict[str, Any] | None
+    _result: Any
+
+    def __init__(
+        self,
+        result: Any = None,
+        errors: Iterable[FoobaraError] = (),
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._result = result
+        self._collection = None
+        self._errors = as_errors(errors)
+        self._metadata = None if metadata is None else dict(metadata)
+
+    @classmethod
+    def from_result(cls, result: Any = None, **metadata: Any) -> Self:
+        """Return a success; keyword arguments become the metadata."""
+        return cls(result=result, metadata=metadata)
+
+    @classmethod
+    def from_errors(cls, *errors: FoobaraError, **metadata: Any) -> Self:
+        """Return a failure with these errors (none: a success); keyword arguments become the metadata."""
+        return cls(errors=errors, metadata=metadata)
+
+    @property
+    def result(self) -> ResultT:
+        """The result; None after a failure."""
+        return cast(ResultT, self._result)
+
+    @result.setter
+    def result(self, value: Any) -> None:
+        self._result = value
+
+    @property
+    def errors(self) -> list[FoobaraError]:
+        """The errors, a list of this outcome's own."""
+        return errors_of(self)
+
+    @errors.setter
+    def errors(self, value: Iterable[FoobaraError]) -> None:
+        self._errors = as_errors(value)
+        self._collection = None
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What else is known of the run."""
+        if self._metadata is None:
+            self._metadata = {}
+        return self._metadata
+
+    @metadata.setter
+    def metadata(self, value: Mapping[str, Any]) -> None:
+        self._metadata = dict(value)
+
+    def is_success(self) -> bool:
+        """Tell whether there are no errors."""
+        return not failed(self)
+
+    def success(self) -> bool:
+        """Tell whether there are no errors."""
+        return not failed(self)
+
+    def is_failure(self) -> bool:
+        """Tell whether there are errors."""
+        return failed(self)
+
+    def failure(self) -> bool:
+        """Tell whether there are errors."""
+        return failed(self)
+
+    def unwrap(self) -> ResultT:
+        """Return the result; ValueError with the messages after a failure."""
+        if failed(self):
+            messages = ", ".join([part(error.message) for error in errors_of(self)])
+            raise ValueError(f"Command failed: {messages}")
+        return cast(ResultT, self._result)
+
+    def unwrap_or(self, default: Any) -> Any:
+        """Return the result, *default* after a failure."""
+        return default if failed(self) else self._result
+
+    def map(self, fn: Callable[[ResultT], OtherT]) -> CommandOutcome[OtherT]:
+        """Return an outcome with ``fn(result)`` and the same metadata; a failure returns itself."""
+        if failed(self):
+            return cast("CommandOutcome[Any]", self)
+        kind: Any = type(self)
+        return cast("CommandOutcome[OtherT]", kind(result=fn(self._result), metadata=self._metadata))
+
+    def flat_map(self, fn: Callable[[ResultT], Any]) -> Any:
+        """Return the outcome ``fn(result)`` returns; a failure returns itself."""
+        return self if failed(self) else fn(self._result)
+
+    def add_error(self, error: FoobaraError) -> Self:
+        """Add an error; returns the outcome."""
+        errors_of(self).append(as_outcome_error(error))
+        return self
+
+    # Output
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return success, then the result itself or the error dicts, then metadata."""
+        if failed(self):
+            return {
+                "success": False,
+                "errors": [error_dict(error) for error in errors_of(self)],
+                "metadata": self.metadata,
+            }
+        return {"success": True, "result": self._result, "metadata": self.metadata}
+
+    def to_json_bytes(self) -> bytes:
+        """Return :meth:`to_dict` as compact UTF-8 JSON; values JSON lacks are converted."""
+        return encode(outcome_json(self, [self]))
+
+    def to_problem(self) -> dict[str, Any] | None:
+        """Return the RFC 9457 problem document of a failure, None of a success."""
+        return _reports.problem(errors_of(self)) if failed(self) else None
+
+    # Protocols
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        if self is other:
+            return True
+        if failed(self) or failed(other):
+            if errors_of(self) != errors_of(other):
+                return False
+        return bool(self._result == (other)._result and (self._metadata or {}) == ((other)._metadata or {}))
+
+    @recursive_repr("...")
+    def __repr__(self) -> str:
+        errors = errors_of(self) if failed(self) else []
+        return (
+            f"{type(self).__qualname__}(result={self._result!r}, errors={errors!r}, "
+            f"metadata={self._metadata or {}!r})"
+        )
+
+    def __copy__(self) -> Self:
+        return outcome_copy(self, self._result, list(errors_of(self)), dict(self._metadata or {}))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        copy = outcome_copy(self, None, [], None)
+        memo[id(self)] = copy
+        copy._result = deepcopy(self._result, memo)
+        copy._errors = deepcopy(errors_of(self), memo)
+        copy._metadata = deepcopy(self._metadata, memo)
+        _reports.set_extras(copy, deepcopy(_reports.extras(self, CommandOutcome), memo))
+        return copy
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        restore = importlib.import_module("foobara_accel.core.outcome")._restore_outcome
+        kind = type(self)
+        errors = list(errors_of(self)) if failed(self) else []
+        return restore, (
+            None if kind is CommandOutcome else kind,
+            self._result,
+            errors,
+            self._metadata,
+            _reports.extras(self, CommandOutcome),
+        )
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        arguments = get_args(source)
+        result = handler.generate_schema(arguments[0] if arguments else Any)
+        return _reports.outcome_schema(cls, result, handler.generate_schema(FoobaraError), outcome_from)
+
+
+def failed(outcome: CommandOutcome[Any]) -> bool:
+    if outcome._errors is not None:
+        return len(outcome._errors) > 0
+    return outcome._collection is not None and outcome._collection._has_any()
+
+
+def errors_of(outcome: CommandOutcome[Any]) -> list[FoobaraError]:
+    if outcome._errors is None:
+        if outcome._collection is None:
+            outcome._errors = []
+        else:
+            outcome._errors = list(outcome._collection._list())
+            outcome._collection = None
+    return outcome._errors
+
+
+def as_errors(errors: Any) -> list[FoobaraError]:
+    if isinstance(errors, FoobaraError) or isinstance(errors, str | bytes | dict):
+        raise TypeError(f"errors must be an iterable of FoobaraError objects, not {type(errors).__name__}")
+    try:
+        found = list(errors)
+    except TypeError:
+        raise TypeError(
+            f"errors must be an iterable of FoobaraError objects, not {type(errors).__name__}"
+        ) from None
+    for error in found:
+        as_outcome_error(error)
+    return found
+
+
+def as_outcome_error(error: Any) -> FoobaraError:
+    if not isinstance(error, FoobaraError):
+        raise TypeError(f"an outcome holds FoobaraError objects, not {type(error).__name__}")
+    return error
+
+
+def outcome_copy(outcome: OutcomeT, result: Any, errors: list[FoobaraError], metadata: Any) -> OutcomeT:
+    kind = type(outcome)
+    copy = kind.__new__(kind)
+    copy._result = result
+    copy._errors = errors
+    copy._metadata = metadata
+    _reports.set_extras(copy, _reports.extras(outcome, CommandOutcome))
+    return copy
+
+
+def outcome_from(cls: Any, parts: dict[str, Any]) -> Any:
+    # parts: what validation made of a dict such as to_dict returns
+    errors = parts.get("errors") or []
+    if parts["success"] and errors:
+        raise ValueError("a successful outcome has no errors")
+    if not parts["success"] and not errors:
+        raise ValueError("a failed outcome needs errors")
+    return cls(result=parts.get("result"), errors=errors, metadata=parts.get("metadata"))
+
+
+def _restore_outcome(
+    cls: Any, result: Any, errors: list[FoobaraError], metadata: Any, extras: dict[str, Any]
+) -> Any:
+    outcome = (CommandOutcome if cls is None else cls).__new__(CommandOutcome if cls is None else cls)
+    (outcome)._result = result
+    (outcome)._errors = errors
+    (outcome)._metadata = metadata
+    _reports.set_extras(outcome, extras)
+    return outcome
+
+
+def collection_of(errors: list[FoobaraError]) -> ErrorCollection:
+    # a collection of these error objects
+    collection = ErrorCollection.__new__(ErrorCollection)
+    for error in errors:
+        collection._append(as_error(error))
+    return collection
+
+
+# JSON
+
+
+def encode(document: str) -> bytes:
+    # a lone surrogate has no UTF-8 form; backslashreplace spells it as JSON does
+    return document.encode("utf-8", "backslashreplace")
+
+
+def value_json(value: Any, stack: list[Any]) -> str:
+    kind = type(value)
+    if value is None:
+        return "null"
+    if kind is str:
+        return quote(value)
+    if value is True:
+        return "true"
+    if value is False:
+        return "false"
+    if kind is int:
+        return int_json(value)
+    if kind is float:
+        return float.__repr__(value) if isfinite(value) else "null"
+    for outer in stack:
+        if outer is value:
+            return quote(_reports.CIRCULAR)
+    if len(stack) >= _reports.MAX_DEPTH:
+        return quote(_reports.TOO_DEEP)
+    stack.append(value)
+    if kind is dict:
+        found = dict_json(value, stack)
+    elif kind is list or kind is tuple:
+        found = items_json(tuple(value), stack)
+    elif isinstance(value, FoobaraError):
+        found = error_json(value, stack)
+    elif isinstance(value, ErrorCollection):
+        found = errors_json(value._list(), stack)
+    elif isinstance(value, CommandOutcome):
+        found = outcome_json(value, stack)
+    else:
+        plain = simplify(value)
+        found = plain.decode() if type(plain) is bytes else value_json(plain, stack)
+    stack.pop()
+    return found
+
+
+def int_json(value: int) -> str:
+    digits = int_text(value)
+    return quote(digits) if digits.startswith(("0x", "-0x")) else digits
+
+
+def dict_json(value: dict[Any, Any], stack: list[Any]) -> str:
+    # a copy: converting a value may run code that changes the dict
+    pairs = [
+        f"{quote(key if type(key) is str else key_text(key))}:{value_json(item, stack)}"
+        for key, item in list(value.items())
+    ]
+    return f"{{{','.join(pairs)}}}"
+
+
+def items_json(items: tuple[Any, ...], stack: list[Any]) -> str:
+    return f"[{','.join([value_json(item, stack) for item in items])}]"
+
+
+def path_json(path: Any, stack: list[Any]) -> str:
+    return items_json(path if type(path) is tuple else tuple(path), stack)
+
+
+def error_json(error: FoobaraError, stack: list[Any]) -> str:
+    # causes are followed in a loop and their braces closed at the end: a chain may be long, or closed
+    parts: list[str] = []
+    seen: set[int] = set()
+    while True:
+        parts += [
+            f'{{"key":{quote(error.key())},"category":{value_json(error.category, stack)}',
+            f',"symbol":{value_json(error.symbol, stack)},"path":{path_json(error._path, stack)}',
+            f',"runtime_path":{path_json(error._runtime_path, stack)}',
+            f',"message":{value_json(error.message, stack)}',
+            ',"context":',
+            "{}" if error._context is None else value_json(error._context, stack),
+            f',"is_fatal":{value_json(error.is_fatal, stack)},"severity":',
+            value_json(severity_text(error.severity), stack),
+        ]
+        if error.suggestion:
+            parts.append(f',"suggestion":{value_json(error.suggestion, stack)}')
+        if error.help_url:
+            parts.append(f',"help_url":{value_json(error.help_url, stack)}')
+        seen.add(id(error))
+        cause = error.cause
+        if not isinstance(cause, FoobaraError):
+            if cause:
+                parts.append(f',"cause":{value_json(cause, stack)}')
+            break
+        if id(cause) in seen:
+            break
+        parts.append(',"cause":')
+        error = cause
+    parts.append("}" * len(seen))
+    return "".join(parts)
+
+
+def usual_json(errors: Iterable[FoobaraError]) -> str | None:
+    # Errors of the usual types are written without looking at their text; one look at all of it then tells
+    # whether a character needed an escape, by counting quotes, backslashes and controls. None: no.
+    drafts: list[str] = []
+    special = 0
+    plain, severity = FoobaraError, ERROR
+    for error in errors:
+        category, symbol, message = error.category, error.symbol, error.message
+        path, outer, context = error._path, error._runtime_path, error._context
+        if not (
+            type(category) is str
+            and type(symbol) is str
+            and type(message) is str
+            and type(path) is tuple
+            and type(outer) is tuple
+            and error.severity is severity
+            and error.is_fatal is False
+            and error.cause is None
+            and not error.suggestion
+            and not error.help_url
+            and type(error) is plain
+        ):
+            return None
+        special += QUOTES
+        names = outers = details = ""
+        head = category
+        try:
+            if path:
+                names = '","'.join(path)
+                head = f"{category}.{'.'.join(path)}"
+                names = f'"{names}"'
+                special += 2 * len(path)
+            else:
+                head = f"{category}.root"
+            if outer:
+                head = f"{'>'.join(outer)}>{head}"
+                outers = '","'.join(outer)
+                outers = f'"{outers}"'
+                special += 2 * len(outer)
+        except TypeError:
+            return None
+        if context:
+            if type(context) is not dict:
+                return None
+            pairs = []
+            for key, value in context.items():
+                if type(key) is not str:
+                    return None
+                kind = type(value)
+                if kind is str:
+                    pairs.append(f'"{key}":"{value}"')
+                    special += 4
+                elif kind is int and -SMALL < value < SMALL:
+                    pairs.append(f'"{key}":{value}')
+                    special += 2
+                elif kind is bool or value is None or kind is float:
+                    pairs.append(f'"{key}":{value_json(value, [])}')
+                    special += 2
+                else:
+                    return None
+            details = ",".join(pairs)
+        drafts.append(
+            f'{{"key":"{head}.{symbol}","category":"{category}","symbol":"{symbol}","path":[{names}],'
+            f'"runtime_path":[{outers}],"message":"{message}","context":{{{details}}},'
+            f'"is_fatal":false,"severity":"error"}}'
+        )
+    found = ",".join(drafts)
+    octets = found.encode("utf-8", "backslashreplace")
+    return found if len(octets.translate(None, SPECIAL)) + special == len(octets) else None
+
+
+def errors_json(errors: list[FoobaraError], stack: list[Any]) -> str:
+    snapshot = tuple(errors)
+    if roomy(stack):
+        found = usual_json(snapshot)
+        if found is not None:
+            return f"[{found}]"
+    return f"[{','.join([one_json(error, stack) for error in snapshot])}]"
+
+
+def one_json(error: FoobaraError, stack: list[Any]) -> str:
+    found = usual_json((error,)) if roomy(stack) else None
+    return value_json(error, stack) if found is None else found
+
+
+def roomy(stack: list[Any]) -> bool:
+    # can an error and its context be entered, and is it not being written already?
+    return not stack or (
+        len(stack) < _reports.MAX_DEPTH - 1 and not any([isinstance(outer, FoobaraError) for outer in stack])
+    )
+
+
+def outcome_json(outcome: CommandOutcome[Any], stack: list[Any]) -> str:
+    if failed(outcome):
+        main = f'{{"success":false,"errors":{errors_json(errors_of(outcome), stack)}'
+    else:
+        main = f'{{"success":true,"result":{value_json(outcome._result, stack)}'
+    metadata = "{}" if outcome._metadata is None else value_json(outcome._metadata, stack)
+    return f'{main},"metadata":{metadata}}}'
+
+
+# Construction
+
+
+def make_error(
+    category: Any,
+    symbol: Any,
+    path: Any,
+    message: Any,
+    context: Any,
+    runtime_path: Any,
+    is_fatal: Any,
+    severity: Any,
+) -> FoobaraError:
+    """Return an error from its first eight fields; the context None is an empty one."""
+    error = object.__new__(FoobaraError)
+    error.category = category
+    error.symbol = symbol
+    error._path = path if type(path) is tuple else as_path(path, "path")
+    error.message = message
+    error._context = context
+    error._runtime_path = (
+        runtime_path if type(runtime_path) is tuple else as_path(runtime_path, "runtime_path")
+    )
+    error.is_fatal = is_fatal
+    error.severity = severity
+    error.suggestion = error.help_url = error.cause = error.stack_trace = None
+    return error
+
+
+def new_collection() -> ErrorCollection:
+    """Return an empty collection."""
+    return ErrorCollection()
+
+
+def deferred_collection(
+    validation_error: Any, runtime_path: Iterable[str] = (), echo_inputs: bool = False, model: Any = None
+) -> ErrorCollection:
+    """Return a collection that converts a pydantic ValidationError when first looked at."""
+    collection = ErrorCollection()
+    collection._pending = validation_error
+    collection._pending_prefix = tuple(runtime_path)
+    collection._pending_echo = echo_inputs
+    collection._pending_model = model
+    return collection
+
+
+def succeed(result: ResultT) -> CommandOutcome[ResultT]:
+    """Return a successful outcome."""
+    outcome: CommandOutcome[ResultT] = object.__new__(CommandOutcome)
+    outcome._result = result
+    outcome._collection = outcome._errors = outcome._metadata = None
+    return outcome
+
+
+def fail(result: Any, errors: ErrorCollection) -> CommandOutcome[Any]:
+    """Return an outcome that takes its errors from a collection."""
+    outcome: CommandOutcome[Any] = object.__new__(CommandOutcome)
+    outcome._result = result
+    outcome._collection = errors
+    outcome._errors = outcome._metadata = None
+    return outcome
+
+
+def errors_from_validation(
+    exc: Any, runtime_path: Iterable[Any] = (), echo_inputs: bool = False, model: Any = None
+) -> list[FoobaraError]:
+    """Return a data error per error of a pydantic ValidationError, in its order; TypeError for anything else.
+
+    With *echo_inputs* the context holds the offending input of fields that *model* declares and does not mark
+    as sensitive; without a model nothing is echoed.
+    """
+    return validation_errors(exc, as_path(runtime_path, "runtime_path"), echo_inputs, model)

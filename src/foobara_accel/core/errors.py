@@ -1,0 +1,35 @@
+"""Errors: FoobaraError, its collection, and the words they use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._backend import errors as _twin
+from .._reports import ERROR_SUGGESTIONS
+from .._vocabulary import ErrorCategory, ErrorSeverity
+from .symbols import ErrorSymbols, Symbols
+
+if TYPE_CHECKING:
+    from .._pure.errors import ErrorCollection, FoobaraError, errors_from_validation
+else:
+    FoobaraError = _twin.FoobaraError
+    ErrorCollection = _twin.ErrorCollection
+    errors_from_validation = _twin.errors_from_validation
+
+__all__ = [
+    "ERROR_SUGGESTIONS",
+    "DataError",
+    "ErrorCategory",
+    "ErrorCollection",
+    "ErrorSeverity",
+    "ErrorSymbols",
+    "FoobaraError",
+    "Symbols",
+    "errors_from_validation",
+]
+
+DataError = FoobaraError
+
+# What pickles of both backends name; they call the active twin.
+_restore_error = _twin._restore_error
+_restore_collection = _twin.collection_of

@@ -1,0 +1,481 @@
+"""What is known about an inputs model, written down once for both twins.
+
+`analyze` reads the core schema that pydantic compiled for a model and answers which of three ways may
+build an instance: 1, the guard's field table; 2, pydantic-core's inner field validator; 3, the model's
+own validator. Each schema dict is held against a whitelist of keys *and* values: what is not known here
+is refused, with the reason, so a newer pydantic or an unusual model is slower and never different.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from inspect import getattr_static
+from typing import Any
+from weakref import WeakValueDictionary
+
+import pydantic
+from pydantic import BaseModel
+from pydantic_core import SchemaValidator
+
+from .._backend import guards
+
+__all__ = [
+    "TESTED_PYDANTIC",
+    "FieldSpec",
+    "InputsSpec",
+    "analyze",
+    "approve_guard",
+    "builder_for",
+    "guard_status",
+]
+
+TESTED_PYDANTIC = ("2.10", "2.11", "2.12", "2.13", "2.14")
+
+INT, FLOAT, STR, BOOL, NONE, ANY = range(1, 7)
+_CODES = {"int": INT, "float": FLOAT, "str": STR, "bool": BOOL, "none": NONE, "any": ANY}
+_SCALARS = (int, float, str, bool, type(None))
+_I64 = (-(2**63), 2**63 - 1)
+_LENGTH = 2**31 - 1
+_EXACT_DOUBLE = 2**53
+_IS_ABSTRACT = 1 << 20  # Py_TPFLAGS_IS_ABSTRACT
+_SLOTS = ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
+
+
+_Call = Callable[[Any], Any]
+
+
+class _Refused(Exception):
+    """Why a model or field is not known here."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSpec:
+    """One field of a guarded model: exact type, bounds (inclusive) or lengths, default.
+
+    ``bounded`` says whether ``lo..hi``, ``flo..fhi`` or the lengths mean anything; ``finite`` refuses nan
+    and infinity.
+    """
+
+    name: str
+    code: int
+    optional: bool = False
+    required: bool = True
+    default: Any = None
+    bounded: bool = False
+    finite: bool = False
+    lo: int = _I64[0]
+    hi: int = _I64[1]
+    flo: float = -math.inf
+    fhi: float = math.inf
+    min_length: int = 0
+    max_length: int = _LENGTH
+
+
+@dataclass(frozen=True, slots=True)
+class InputsSpec:
+    """A model as the twins need it; ``reason`` says why ``level`` is not 1."""
+
+    model: type[BaseModel]
+    validator: Any
+    level: int
+    reason: str = ""
+    fields: tuple[FieldSpec, ...] = ()
+    schema: Mapping[str, Any] | None = field(default=None, repr=False)
+    config: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    def validation(self) -> tuple[bool, _Call, _Call]:
+        """Return (do the calls give the instance itself, the call for a dict, the call for JSON).
+
+        Calls that do not give the instance give its dict, its extra values and the names that were set.
+        """
+        if self.level < 3:
+            inner: Any = _build_inner(self.schema, self.config)
+            return False, inner.validate_python, inner.validate_json
+        return True, *self.whole()
+
+    def whole(self) -> tuple[_Call, _Call]:
+        """Return the calls of the model's own validator, for a dict and for JSON."""
+        if type(self.validator) is SchemaValidator:
+            return self.validator.validate_python, self.validator.validate_json
+        late = _Late(self.model)
+        return late.from_dict, late.from_json
+
+
+def _build_inner(schema: Any, config: Any) -> SchemaValidator:
+    try:
+        # exactly the schema the model was built from, even if a nested model was rebuilt since
+        return SchemaValidator(schema, config, _use_prebuilt=False)
+    except TypeError:  # pydantic < 2.13 has no such parameter
+        return SchemaValidator(schema, config)
+
+
+class _Late:
+    """Looks the validator up at each call: a model that is not built yet, or one behind a plugin."""
+
+    __slots__ = ("_model",)
+
+    def __init__(self, model: type[BaseModel]) -> None:
+        self._model = model
+
+    def from_dict(self, raw: dict[str, Any]) -> Any:
+        return self._model.__pydantic_validator__.validate_python(raw)
+
+    def from_json(self, data: str | bytes | bytearray) -> Any:
+        return self._model.__pydantic_validator__.validate_json(data)
+
+
+# -- the whitelist ---------------------------------------------------------------------------
+
+
+def _known(where: str, schema: Any, keys: Mapping[str, Callable[[Any], bool]]) -> None:
+    """Refuse *schema* unless every key is known and its value is one that changes nothing."""
+    if type(schema) is not dict:
+        raise _Refused(f"{where}: not a plain dict")
+    for key, value in schema.items():
+        if key not in keys:
+            raise _Refused(f"{where}: {key!r}")
+        if not keys[key](value):
+            raise _Refused(f"{where}: {key}={value!r:.60}")
+
+
+def _anything(_: Any) -> bool:
+    return True
+
+
+def _false(value: Any) -> bool:
+    return value is False
+
+
+def _flag(value: Any) -> bool:
+    return value is True or value is False
+
+
+def _none_or_false(value: Any) -> bool:
+    return value is None or value is False
+
+
+def _text(value: Any) -> bool:
+    return type(value) is str
+
+
+def _is(*allowed: Any) -> Callable[[Any], bool]:
+    return lambda value: type(value) is str and value in allowed
+
+
+def _int_bound(value: Any) -> bool:
+    return type(value) is int and _I64[0] <= value <= _I64[1]
+
+
+def _float_bound(value: Any) -> bool:
+    if type(value) is int:
+        return abs(value) <= _EXACT_DOUBLE
+    return type(value) is float and math.isfinite(value)
+
+
+def _length(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= _LENGTH
+
+
+# serialisation and JSON schema read these; validation does not
+_PASSIVE: dict[str, Callable[[Any], bool]] = {"metadata": _anything, "serialization": _anything, "ref": _text}
+
+_MODEL = {
+    **_PASSIVE,
+    "type": _is("model"),
+    "cls": _anything,
+    "generic_origin": _anything,
+    "schema": _anything,
+    "config": _anything,
+    "custom_init": _none_or_false,
+    "root_model": _none_or_false,
+    "post_init": lambda value: value is None,
+    "frozen": _flag,
+    "revalidate_instances": _is("never", "always", "subclass-instances"),  # for instances; ours are dicts
+}
+_CONFIG = {
+    "title": _text,
+    "strict": _flag,
+    "extra_fields_behavior": _is("ignore"),
+    "hide_input_in_errors": _flag,
+    "loc_by_alias": _flag,
+    "revalidate_instances": _is("never", "always", "subclass-instances"),
+    "ser_json_timedelta": _anything,
+    "ser_json_temporal": _anything,
+    "ser_json_bytes": _anything,
+    "ser_json_inf_nan": _anything,
+    "val_json_bytes": _anything,
+    "serialize_by_alias": _flag,
+    "polymorphic_serialization": _flag,
+}
+_FIELDS = {
+    **_PASSIVE,
+    "type": _is("model-fields"),
+    "model_name": _text,
+    "fields": _anything,
+    "computed_fields": lambda value: type(value) is list,
+    "extra_behavior": _is("ignore"),
+}
+_FIELD: dict[str, Callable[[Any], bool]] = {
+    "type": _is("model-field"),
+    "metadata": _anything,
+    "schema": _anything,
+    "frozen": _flag,
+    "serialization_alias": _anything,
+    "serialization_exclude": _anything,
+    "serialization_exclude_if": _anything,
+}
+_DEFAULT = {
+    **_PASSIVE,
+    "type": _is("default"),
+    "schema": _anything,
+    "default": _anything,
+    "validate_default": _none_or_false,
+    "copy_default": _none_or_false,
+    "on_error": _is("raise"),
+    "default_factory_takes_data": _none_or_false,
+}
+_NULLABLE = {**_PASSIVE, "type": _is("nullable"), "schema": _anything, "strict": _flag}
+_TYPES: dict[str, dict[str, Callable[[Any], bool]]] = {
+    "int": {"strict": _flag, "ge": _int_bound, "gt": _int_bound, "le": _int_bound, "lt": _int_bound},
+    "float": {
+        "strict": _flag,
+        "allow_inf_nan": _flag,
+        "ge": _float_bound,
+        "gt": _float_bound,
+        "le": _float_bound,
+        "lt": _float_bound,
+    },
+    "str": {"strict": _flag, "min_length": _length, "max_length": _length},
+    "bool": {"strict": _flag},
+    "none": {},
+    "any": {},
+}
+_TYPES = {name: {**_PASSIVE, "type": _is(name), **keys} for name, keys in _TYPES.items()}
+
+
+# -- one field ---------------------------------------------------------------------------------
+
+
+def _field(name: Any, schema: Any) -> FieldSpec:
+    if type(name) is not str:
+        raise _Refused(f"field {name!r}: its name is not a plain str")
+    where = f"field {name!r}"
+    _known(where, schema, _FIELD)
+    inner = schema["schema"]
+    found: dict[str, Any] = {}
+    if isinstance(inner, dict) and inner.get("type") == "default":
+        _known(where, inner, _DEFAULT)
+        if "default" not in inner or type(inner["default"]) not in _SCALARS:
+            raise _Refused(f"{where}: default that is not a scalar")
+        found.update(required=False, default=inner["default"])
+        inner = inner["schema"]
+    if isinstance(inner, dict) and inner.get("type") == "nullable":
+        _known(where, inner, _NULLABLE)
+        found["optional"] = True
+        inner = inner["schema"]
+    kind = inner.get("type") if isinstance(inner, dict) else None
+    if kind not in _TYPES:
+        raise _Refused(f"{where}: type {kind!r}")
+    _known(where, inner, _TYPES[kind])
+    found.update(_limits(_CODES[kind], inner))
+    return FieldSpec(sys.intern(name), _CODES[kind], **found)
+
+
+def _limits(code: int, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Bounds as one inclusive range; an empty range is kept, and nothing passes it."""
+    if code == INT:
+        steps = {"ge": 0, "gt": 1, "le": 0, "lt": -1}
+        bounds = {key: schema[key] + step for key, step in steps.items() if key in schema}
+        low = max(bounds.get("ge", _I64[0]), bounds.get("gt", _I64[0]))
+        high = min(bounds.get("le", _I64[1]), bounds.get("lt", _I64[1]))
+        if low > _I64[1] or high < _I64[0]:
+            raise _Refused("a bound that no C long satisfies")
+        return {"lo": low, "hi": high, "bounded": bool(bounds)}
+    if code == FLOAT:
+        reals = {key: float(schema[key]) for key in ("ge", "gt", "le", "lt") if key in schema}
+        # v > g means v >= the next double above g, for a finite g and any v that is not nan
+        over = math.nextafter(reals["gt"], math.inf) if "gt" in reals else -math.inf
+        under = math.nextafter(reals["lt"], -math.inf) if "lt" in reals else math.inf
+        return {
+            "flo": max(reals.get("ge", -math.inf), over),
+            "fhi": min(reals.get("le", math.inf), under),
+            "bounded": bool(reals),
+            "finite": schema.get("allow_inf_nan") is False,
+        }
+    if code == STR:
+        lengths = {key: schema[key] for key in ("min_length", "max_length") if key in schema}
+        return {**lengths, "bounded": bool(lengths)}
+    return {}
+
+
+# -- one model ---------------------------------------------------------------------------------
+
+
+def _stock(model: type[BaseModel]) -> None:
+    """Refuse a model whose instances pydantic does not build the plain way."""
+    if not isinstance(model, type) or not issubclass(model, BaseModel):
+        raise _Refused("not a pydantic model")
+    if getattr_static(model, "__new__") is not getattr_static(object, "__new__"):
+        raise _Refused("its own __new__")
+    if getattr_static(model, "__init__") is not getattr_static(BaseModel, "__init__"):
+        raise _Refused("its own __init__")
+    if getattr_static(type(model), "__call__") is not getattr_static(type(BaseModel), "__call__"):
+        raise _Refused("a metaclass with its own __call__")
+    for name in _SLOTS:
+        if getattr_static(model, name) is not getattr_static(BaseModel, name):
+            raise _Refused(f"its own {name}")
+    if model.__flags__ & _IS_ABSTRACT:
+        raise _Refused("an abstract class")
+
+
+def _inner(model: type[BaseModel]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the core schema of the fields and the config, for a model that level 2 may build."""
+    schema: Any = model.__dict__.get("__pydantic_core_schema__")
+    shared: dict[str, Any] | None = None
+    if type(schema) is dict and schema.get("type") == "definitions":
+        shared, schema = schema, schema["schema"]  # models used more than once; recursive ones are refs
+    if type(schema) is not dict or schema.get("type") != "model":
+        raise _Refused("a recursive model, or validators around the model")
+    _known("model", schema, _MODEL)
+    if schema["cls"] is not model:
+        raise _Refused("the schema of another class")
+    inner, config = schema["schema"], schema.get("config")
+    if type(inner) is not dict or inner.get("type") != "model-fields":
+        raise _Refused("validators around the fields")
+    if type(config) is not dict or type(config.get("title")) is not str:
+        raise _Refused("a config without title")
+    if inner.get("from_attributes") or config.get("from_attributes"):
+        raise _Refused("from_attributes")
+    if shared is not None:
+        inner = {"type": "definitions", "schema": inner, "definitions": shared["definitions"]}
+    return inner, config
+
+
+def _table(inner: dict[str, Any], config: dict[str, Any]) -> tuple[FieldSpec, ...]:
+    _known("config", config, _CONFIG)
+    _known("fields", inner, _FIELDS)
+    if type(inner["fields"]) is not dict:
+        raise _Refused("fields: not a plain dict")
+    if len(inner["fields"]) > guards.FIELD_LIMIT:
+        raise _Refused(f"more than {guards.FIELD_LIMIT} fields")
+    return tuple(_field(name, schema) for name, schema in inner["fields"].items())
+
+
+def analyze(model: type[BaseModel]) -> InputsSpec:
+    """Return how instances of *model* may be built; a model that is not built yet is built first."""
+    if type(model.__dict__.get("__pydantic_validator__")) is not SchemaValidator:
+        # depth 0: names come from the model's module and its own parent namespace, never from our frames
+        model.model_rebuild(raise_errors=False, _parent_namespace_depth=0)
+    validator = model.__dict__.get("__pydantic_validator__")
+    if type(validator) is not SchemaValidator:
+        shown = type(model.__pydantic_validator__).__name__
+        return InputsSpec(model, model.__pydantic_validator__, 3, f"validator of type {shown}")
+    if not _guard.on:
+        return InputsSpec(model, validator, 3, _guard.reason)
+    try:
+        _stock(model)
+        inner, config = _inner(model)
+    except _Refused as refused:
+        return InputsSpec(model, validator, 3, str(refused))
+    try:
+        fields = _table(inner, config)
+    except _Refused as refused:
+        return InputsSpec(model, validator, 2, str(refused), schema=inner, config=config)
+    return InputsSpec(model, validator, 1, "", fields, inner, config)
+
+
+# a builder owns its model, so the cache must not own the builder: plans do
+_builders: WeakValueDictionary[int, guards.InputsBuilder] = WeakValueDictionary()
+
+
+def builder_for(model: type[BaseModel]) -> guards.InputsBuilder:
+    """Return the builder of *model*, made anew when the model's validator was replaced.
+
+    Kept only while somebody holds it.
+    """
+    found = _builders.get(id(model))
+    if found is not None and found.model is model and found.validator is model.__pydantic_validator__:
+        return found
+    made = guards.InputsBuilder(analyze(model), builder_for)
+    _builders[id(model)] = made
+    return made
+
+
+# -- may the guard be used at all ----------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Guard:
+    on: bool
+    reason: str
+
+
+_guard = _Guard(True, "")
+
+
+def guard_status() -> tuple[bool, str]:
+    """Return whether levels 1 and 2 are in use, and why."""
+    return _guard.on, _guard.reason
+
+
+def approve_guard() -> None:
+    """Use the guard on a pydantic that is newer than the tested ones, after ``check`` passed on it."""
+    _guard.on = True
+    difference = _self_test()
+    _guard.on, _guard.reason = not difference, difference or "approved by check"
+    _builders.clear()
+
+
+def _self_test() -> str:
+    """Build one model each way; return what differs, or nothing."""
+
+    class Sample(BaseModel):
+        whole: int = pydantic.Field(ge=-5, lt=5)
+        text: str = pydantic.Field("x", max_length=3)
+        real: float | None = None
+
+    arguments: tuple[dict[str, Any], ...] = (
+        {"whole": 1, "text": "abc", "real": 0.5},
+        {"real": None, "whole": 4},
+        {"whole": "2"},
+        {"whole": 5, "text": "abcd", "real": "?"},
+        {"other": 1},
+    )
+    validator = Sample.__pydantic_validator__
+    for level in (1, 2):
+        spec = analyze(Sample)
+        if spec.level != 1:
+            return f"a plain model is not recognised: {spec.reason}"
+        if level == 2:
+            spec = InputsSpec(Sample, validator, 2, "self-test", (), spec.schema, spec.config)
+        builder = guards.InputsBuilder(spec, None)
+        for raw in arguments:
+            ours, theirs = _seen(builder.build_dict, raw), _seen(validator.validate_python, raw)
+            if ours != theirs:
+                return f"level {level} differs from pydantic: {ours!r} for {theirs!r}"
+    return ""
+
+
+def _seen(build: Callable[[dict[str, Any]], Any], raw: dict[str, Any]) -> object:
+    try:
+        made = build(dict(raw))
+    except pydantic.ValidationError as error:
+        return error.title, error.errors()
+    slots = [getattr_static(BaseModel, name).__get__(made) for name in _SLOTS]
+    return type(made), list(slots[0].items()), slots[1:], made.model_dump_json()
+
+
+def _decide() -> None:
+    minor = ".".join(pydantic.VERSION.split(".")[:2])
+    if minor not in TESTED_PYDANTIC:
+        tested = ", ".join(TESTED_PYDANTIC)
+        _guard.on, _guard.reason = False, f"pydantic {pydantic.VERSION} is not one of {tested}"
+        return
+    difference = _self_test()
+    _guard.on, _guard.reason = not difference, difference or f"pydantic {pydantic.VERSION}, self-test passed"
+
+
+_decide()

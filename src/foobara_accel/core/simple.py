@@ -1,0 +1,248 @@
+"""Commands made of a function, and the decorators that give a command class its place."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, ParamSpec, TypeVar, get_type_hints, overload
+
+from pydantic import BaseModel, create_model
+
+from .async_command import AsyncCommand
+from .command import Command
+from .outcome import CommandOutcome
+
+__all__ = [
+    "AsyncSimpleCommand",
+    "SimpleCommand",
+    "async_command",
+    "async_simple_command",
+    "command",
+    "simple_command",
+]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+C = TypeVar("C", bound=type)
+
+
+def _inputs_model(func: Callable[..., Any]) -> type[BaseModel]:
+    """Return a model with a field for each parameter of *func*; one without annotation takes anything."""
+    hints = get_type_hints(func, include_extras=True)
+    fields: dict[str, Any] = {}
+    for parameter in inspect.signature(func).parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise TypeError(
+                f"{func.__qualname__}: a command's inputs are named, so *{parameter.name} cannot be one; "
+                "list the parameters"
+            )
+        if parameter.name.startswith("_"):
+            raise TypeError(
+                f"{func.__qualname__}: the parameter {parameter.name} cannot be an input, "
+                "because Pydantic keeps names with a leading underscore private; rename it"
+            )
+        default = ... if parameter.default is parameter.empty else parameter.default
+        fields[parameter.name] = (hints.get(parameter.name, Any), default)
+    name = "".join(part.title() for part in func.__name__.split("_")) or "Function"
+    return create_model(f"{name}Inputs", __module__=func.__module__, **fields)
+
+
+class _FunctionCommand(Generic[P, R]):
+    """What both kinds share: the function, its inputs model and the command class made of them."""
+
+    func: Callable[P, Any]
+    command_class: Any
+
+    def __init__(self, func: Callable[P, Any]) -> None:
+        self.func = func
+        self.name = func.__name__
+        self.__name__ = func.__name__
+        self.__qualname__ = func.__qualname__
+        self.__module__ = func.__module__
+        self.__doc__ = func.__doc__
+        self.__wrapped__ = func
+        self._hints = get_type_hints(func, include_extras=True)
+        self._return_type = self._hints.get("return", Any)
+        self._inputs_model = _inputs_model(func)
+        parameters = inspect.signature(func).parameters.values()
+        self._positional = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
+        self._first = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_ONLY)
+
+    def inputs_schema(self) -> dict[str, Any]:
+        """Return the JSON schema of the function's parameters."""
+        return self.command_class.inputs_schema()  # type: ignore[no-any-return]
+
+    def before_execute(self, inputs: Any) -> None:
+        """Run before the function, on the validated inputs; does nothing unless overridden."""
+
+    def after_execute(self, result: Any) -> Any:
+        """Run after the function; what it returns is the result."""
+        return result
+
+    def on_error(self, error: Exception) -> None:
+        """Run when the function raises; does nothing unless overridden."""
+
+    def _members(self) -> dict[str, Any]:
+        return {
+            "__doc__": self.__doc__,
+            "__module__": self.func.__module__,
+            "_cached_inputs_type": self._inputs_model,
+        }
+
+    def _named(self, given: tuple[Any, ...], inputs: dict[str, Any]) -> dict[str, Any]:
+        if len(given) > len(self._positional):
+            raise TypeError(f"{self.name}() takes {len(self._positional)} positional inputs, not {len(given)}")
+        for name, value in zip(self._positional, given, strict=False):
+            if name in inputs:
+                raise TypeError(f"{self.name}() got the input {name!r} twice")
+            inputs[name] = value
+        return inputs
+
+    def _arguments(self, inputs: Any) -> tuple[list[Any], dict[str, Any]]:
+        values = dict(inputs.__dict__)
+        return [values.pop(name) for name in self._first], values
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.__module__}.{self.__qualname__}>"
+
+
+class SimpleCommand(_FunctionCommand[P, R]):
+    """A function as a command: typed inputs from its signature, an outcome instead of exceptions."""
+
+    def __init__(self, func: Callable[P, R]) -> None:
+        super().__init__(func)
+        members = self._members()
+        members["execute"] = self._execute()
+        self.command_class = type(func.__name__, (Command,), members)
+
+    def _execute(self) -> Callable[[Any], Any]:
+        func, cls = self.func, type(self)
+        stock = SimpleCommand
+        if (
+            cls.before_execute is stock.before_execute
+            and cls.after_execute is stock.after_execute
+            and cls.on_error is stock.on_error
+            and not self._first
+        ):
+
+            def execute(command: Any) -> Any:
+                return func(**command.inputs.__dict__)  # type: ignore[call-arg]
+
+            return execute
+
+        def execute_with_hooks(command: Any) -> Any:
+            first, values = self._arguments(command.inputs)
+            self.before_execute(command.inputs)
+            try:
+                return self.after_execute(func(*first, **values))  # type: ignore[call-arg]
+            except Exception as error:
+                self.on_error(error)
+                raise
+
+        return execute_with_hooks
+
+    def run(self, *args: P.args, **inputs: P.kwargs) -> CommandOutcome[R]:
+        """Run on *inputs* and return the outcome."""
+        return self.command_class.run(**self._named(args, inputs))  # type: ignore[no-any-return]
+
+    def __call__(self, *args: P.args, **inputs: P.kwargs) -> R:
+        """Run and return the result. Raises ValueError with the messages when the command fails."""
+        return self.run(*args, **inputs).unwrap()
+
+
+class AsyncSimpleCommand(_FunctionCommand[P, R]):
+    """A coroutine function as a command."""
+
+    def __init__(self, func: Callable[P, Awaitable[R]]) -> None:
+        if not inspect.iscoroutinefunction(func):
+            raise TypeError(f"async_simple_command() takes a coroutine function; {func!r} is none: use async def")
+        super().__init__(func)
+        members = self._members()
+        members["execute"] = self._execute()
+        self.command_class = type(func.__name__, (AsyncCommand,), members)
+
+    def _execute(self) -> Callable[[Any], Awaitable[Any]]:
+        async def execute(command: Any) -> Any:
+            first, values = self._arguments(command.inputs)
+            self.before_execute(command.inputs)
+            try:
+                return self.after_execute(await self.func(*first, **values))  # type: ignore[call-arg]
+            except Exception as error:
+                self.on_error(error)
+                raise
+
+        return execute
+
+    async def run(self, *args: P.args, **inputs: P.kwargs) -> CommandOutcome[R]:
+        """Run on *inputs* and return the outcome."""
+        return await self.command_class.run(**self._named(args, inputs))  # type: ignore[no-any-return]
+
+    async def __call__(self, *args: P.args, **inputs: P.kwargs) -> R:
+        """Run and return the result. Raises ValueError with the messages when the command fails."""
+        return (await self.run(*args, **inputs)).unwrap()
+
+
+def simple_command(func: Callable[P, R]) -> SimpleCommand[P, R]:
+    """Make a command of a function."""
+    if not callable(func):
+        raise TypeError(f"simple_command() takes a function, not {type(func).__name__}")
+    return SimpleCommand(func)
+
+
+def async_simple_command(func: Callable[P, Awaitable[R]]) -> AsyncSimpleCommand[P, R]:
+    """Make a command of a coroutine function. Raises TypeError for any other."""
+    return AsyncSimpleCommand(func)
+
+
+@overload
+def command(target: C, /) -> C: ...
+@overload
+def command(target: Callable[P, R], /) -> SimpleCommand[P, R]: ...
+@overload
+def command(
+    *,
+    domain: Any = None,
+    organization: Any = None,
+    description: str | None = None,
+    depends_on: tuple[str, ...] = (),
+) -> Callable[[Any], Any]: ...
+def command(
+    target: Any = None,
+    /,
+    *,
+    domain: Any = None,
+    organization: Any = None,
+    description: str | None = None,
+    depends_on: tuple[str, ...] = (),
+) -> Any:
+    """Give a command class its domain, organization, description and dependencies; make a command of a function.
+
+    Usable bare (``@command``) and with arguments; only arguments that are given change the class.
+    """
+
+    def place(found: Any) -> Any:
+        made = found
+        if not isinstance(found, type):
+            made = async_simple_command(found) if inspect.iscoroutinefunction(found) else simple_command(found)
+        cls = made if isinstance(made, type) else made.command_class
+        if domain:
+            cls._domain = domain
+        if organization:
+            cls._organization = organization
+        if description:
+            cls._description = description
+        if depends_on:
+            cls._depends_on = tuple(depends_on)
+        return made
+
+    return place if target is None else place(target)
+
+
+def async_command(
+    domain: Any = None,
+    organization: Any = None,
+    description: str | None = None,
+    depends_on: tuple[str, ...] = (),
+) -> Callable[[Any], Any]:
+    """The same as ``command(...)`` for an AsyncCommand class or a coroutine function."""
+    return command(domain=domain, organization=organization, description=description, depends_on=depends_on)

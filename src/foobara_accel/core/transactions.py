@@ -1,0 +1,702 @@
+"""Transactions around commands: what opens one, how contexts join, and handlers for common databases.
+
+A handler begins, commits and rolls back; a context makes sure that each happens once. A command opens a
+context by its TransactionConfig; a subcommand whose handler equals the enclosing one joins it.
+Whoever opened a transaction ends it: a handler that finds one open works in a savepoint of it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+
+from .._backend import executor
+
+__all__ = [
+    "NoOpTransactionHandler",
+    "SQLAlchemyTransactionHandler",
+    "SavepointHandler",
+    "Sqlite3TransactionHandler",
+    "TransactionConfig",
+    "TransactionContext",
+    "TransactionError",
+    "TransactionHandler",
+    "TransactionPoisoned",
+    "TransactionRegistry",
+    "get_current_transaction",
+    "may_open",
+    "open_context",
+    "set_current_transaction",
+    "transaction",
+]
+
+
+class TransactionError(RuntimeError):
+    """A transaction was used in a way that cannot keep its promise."""
+
+
+class TransactionPoisoned(TransactionError):
+    """Something inside the transaction failed, so it was rolled back instead of committed."""
+
+
+@runtime_checkable
+class TransactionHandler(Protocol):
+    """What a context needs of a database. Two handlers of one connection should compare equal."""
+
+    def begin(self) -> None:
+        """Start a transaction."""
+
+    def commit(self) -> None:
+        """Make what was done since ``begin`` permanent."""
+
+    def rollback(self) -> None:
+        """Undo what was done since ``begin``."""
+
+
+@runtime_checkable
+class SavepointHandler(TransactionHandler, Protocol):
+    """A handler that can undo a part of its transaction: what a joined context does is undone alone."""
+
+    def savepoint(self) -> Any:
+        """Mark a point and return what names it."""
+
+    def rollback_to(self, token: Any) -> None:
+        """Undo what was done since the point."""
+
+    def release(self, token: Any) -> None:
+        """Forget the point and keep what was done since."""
+
+
+class NoOpTransactionHandler:
+    """A handler that does nothing."""
+
+    __slots__ = ()
+
+    def begin(self) -> None:
+        """Do nothing."""
+
+    def commit(self) -> None:
+        """Do nothing."""
+
+    def rollback(self) -> None:
+        """Do nothing."""
+
+
+class SQLAlchemyTransactionHandler:
+    """A handler of a SQLAlchemy Session: a transaction, or a savepoint when the session is in one already.
+
+    A ``scoped_session`` is resolved at once, so make the handler where it is used (``with_handler``).
+    Raises TypeError for anything but a Session.
+    """
+
+    __slots__ = ("_began", "_session")
+
+    def __init__(self, session: Any) -> None:
+        if hasattr(session, "registry") and callable(session):
+            session = session()
+        if hasattr(session, "sync_session"):
+            raise TypeError(
+                "session must be a Session, not an AsyncSession: pass its sync_session inside run_sync()"
+            )
+        for name in ("begin", "begin_nested", "commit", "rollback", "in_transaction", "get_bind"):
+            if not callable(getattr(session, name, None)):
+                raise TypeError(f"session must be a sqlalchemy.orm.Session, not {type(session).__name__}")
+        self._session = session
+        self._began: list[Any] = []
+
+    @property
+    def session(self) -> Any:
+        """The session."""
+        return self._session
+
+    def begin(self) -> None:
+        """Begin a transaction, or a savepoint when the session is in one."""
+        if self._session.in_transaction():
+            self._began.append(self._nested())
+        else:
+            self._began.append(self._session.begin())
+
+    def commit(self) -> None:
+        """Flush and commit. Raises TransactionError when other code has ended the transaction meanwhile."""
+        began = self._last()
+        if not self._open(began):
+            raise TransactionError(
+                "the session's transaction was ended inside the command: leave commit() and rollback() to it"
+            )
+        if began.nested:
+            began.commit()
+        else:
+            self._session.commit()
+        self._began.pop()
+
+    def rollback(self) -> None:
+        """Roll back; nothing is left to do when other code has ended the transaction."""
+        began = self._last()
+        self._began.pop()
+        if not began.nested:
+            self._session.rollback()
+        elif self._open(began):
+            began.rollback()
+
+    def savepoint(self) -> Any:
+        """Flush, set a savepoint and return it."""
+        return self._nested()
+
+    def rollback_to(self, token: Any) -> None:
+        """Undo what the session did since the savepoint. Raises TransactionError when it is gone."""
+        if not self._open(token):
+            raise TransactionError("the savepoint was ended inside the command")
+        token.rollback()
+
+    def release(self, token: Any) -> None:
+        """Flush and release the savepoint. Raises TransactionError when it is gone."""
+        if not self._open(token):
+            raise TransactionError("the savepoint was ended inside the command")
+        token.commit()
+
+    def _last(self) -> Any:
+        if not self._began:
+            raise TransactionError("begin() has not been called")
+        return self._began[-1]
+
+    def _open(self, wanted: Any) -> bool:
+        current = self._session.get_nested_transaction() or self._session.get_transaction()
+        while current is not None and current is not wanted:
+            current = current.parent
+        return current is not None
+
+    def _nested(self) -> Any:
+        # Python's sqlite3 delays BEGIN to the first INSERT, UPDATE or DELETE. A savepoint set before that
+        # would be the transaction, and releasing it would commit.
+        session = self._session
+        if self._dialect() == "sqlite":
+            connection = session.connection()
+            raw = connection.connection.dbapi_connection
+            if getattr(raw, "in_transaction", True) is False:
+                connection.exec_driver_sql("BEGIN")
+        return session.begin_nested()
+
+    def _dialect(self) -> str:
+        from sqlalchemy.exc import UnboundExecutionError
+
+        try:
+            return str(self._session.get_bind().dialect.name)
+        except UnboundExecutionError:
+            return ""  # the session chooses an engine per class
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self._session is other._session
+
+    def __hash__(self) -> int:
+        return hash((type(self), id(self._session)))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {type(self._session).__name__} at {id(self._session):#x}>"
+
+
+_savepoint_numbers = itertools.count(1)
+
+
+class Sqlite3TransactionHandler:
+    """A handler of a ``sqlite3.Connection``: a transaction, or a savepoint when one is open already.
+
+    *mode* is what follows BEGIN; by default the connection's ``isolation_level``. A connection with
+    ``autocommit=False`` (Python 3.12+) is always in a transaction: there begin does nothing and commit
+    and rollback take uncommitted work from before with them, as ``with connection:`` does.
+    Raises TypeError for anything but a connection, ValueError for an unknown mode.
+    """
+
+    __slots__ = ("_began", "_connection", "_mode")
+
+    def __init__(
+        self, connection: Any, mode: Literal["DEFERRED", "IMMEDIATE", "EXCLUSIVE"] | None = None
+    ) -> None:
+        for name in ("execute", "commit", "rollback", "in_transaction"):
+            if not hasattr(connection, name):
+                raise TypeError(f"connection must be a sqlite3.Connection, not {type(connection).__name__}")
+        if mode not in (None, "DEFERRED", "IMMEDIATE", "EXCLUSIVE"):
+            raise ValueError(f"mode={mode!r} is unknown: use 'DEFERRED', 'IMMEDIATE' or 'EXCLUSIVE'")
+        self._connection = connection
+        self._mode = mode
+        # Per begin(): the savepoint's name, "" for a transaction, None for the standing one.
+        self._began: list[str | None] = []
+
+    @property
+    def connection(self) -> Any:
+        """The connection."""
+        return self._connection
+
+    def begin(self) -> None:
+        """Begin a transaction, or a savepoint when one is open."""
+        connection = self._connection
+        if not self._began and getattr(connection, "autocommit", None) is False:
+            self._began.append(None)
+            return
+        if connection.in_transaction:
+            self._began.append(self.savepoint())
+            return
+        try:
+            connection.execute(f"BEGIN {self._mode or connection.isolation_level or ''}".rstrip())
+        except BaseException:
+            # An interrupt that arrives once BEGIN has worked would leave the transaction open.
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        self._began.append("")
+
+    def commit(self) -> None:
+        """Commit. Raises TransactionError when other code, or SQLite, has ended the transaction meanwhile."""
+        began = self._last()
+        if began is None:
+            self._connection.commit()
+        elif began:
+            self.release(began)
+        elif not self._connection.in_transaction:
+            # connection.commit() would be silent about it.
+            raise TransactionError(
+                "the connection's transaction was ended inside the command: "
+                "leave commit(), rollback() and executescript() out of it"
+            )
+        else:
+            self._connection.execute("COMMIT")
+        self._began.pop()
+
+    def rollback(self) -> None:
+        """Roll back; nothing is left to do when SQLite has rolled the transaction back by itself."""
+        began = self._last()
+        self._began.pop()
+        if began is None:
+            self._connection.rollback()
+        elif not self._connection.in_transaction:
+            return
+        elif began:
+            self.rollback_to(began)
+        else:
+            self._connection.execute("ROLLBACK")
+
+    def savepoint(self) -> str:
+        """Set a savepoint and return its name."""
+        name = f"foobara_{next(_savepoint_numbers)}"
+        self._connection.execute(f"SAVEPOINT {name}")
+        return name
+
+    def rollback_to(self, token: str) -> None:
+        """Undo what was done since the savepoint. Raises sqlite3.OperationalError when it is gone."""
+        self._connection.execute(f"ROLLBACK TO {token}")
+        self._connection.execute(f"RELEASE {token}")
+
+    def release(self, token: str) -> None:
+        """Release the savepoint. Raises sqlite3.OperationalError when it is gone."""
+        self._connection.execute(f"RELEASE {token}")
+
+    def _last(self) -> str | None:
+        if not self._began:
+            raise TransactionError("begin() has not been called")
+        return self._began[-1]
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self._connection is other._connection
+
+    def __hash__(self) -> int:
+        return hash((type(self), id(self._connection)))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {type(self._connection).__name__} at {id(self._connection):#x}>"
+
+
+class TransactionContext:
+    """One transaction, or a part of an enclosing one: begins once, and commits or rolls back once.
+
+    As a context manager it may be entered again while open; the outermost exit commits, or rolls back when
+    an exception passed any level. Raises TypeError for a handler without begin, commit and rollback.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_children",
+        "_committed",
+        "_depth",
+        "_enclosing",
+        "_failed",
+        "_handler",
+        "_overlaps",
+        "_poisoned",
+        "_savepoint",
+        "_token",
+    )
+
+    def __init__(
+        self, handler: TransactionHandler | None = None, enclosing: TransactionContext | None = None
+    ) -> None:
+        if handler is None:
+            handler = NoOpTransactionHandler()
+        for name in ("begin", "commit", "rollback"):
+            if not callable(getattr(handler, name, None)):
+                raise TypeError(
+                    f"handler must have begin(), commit() and rollback(): "
+                    f"{type(handler).__name__} has no {name}()"
+                )
+        self._handler = handler
+        self._enclosing = enclosing
+        self._depth = 0
+        self._failed = False
+        self._poisoned = False
+        self._committed = False
+        self._savepoint = False
+        self._overlaps = False
+        self._token: Any = None
+        self._children: list[TransactionContext] | None = None
+
+    @property
+    def handler(self) -> TransactionHandler:
+        """The handler; a joined context has one that equals the enclosing context's."""
+        return self._handler
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it has begun and neither committed nor rolled back."""
+        return self._depth > 0
+
+    @property
+    def joined(self) -> bool:
+        """Whether it is a part of an enclosing transaction."""
+        return self._enclosing is not None
+
+    def mark_failed(self) -> None:
+        """Make the end of this context a rollback."""
+        self._failed = True
+
+    def begin(self) -> None:
+        """Begin. An exception of the handler leaves the context as it was and goes to the caller."""
+        if self._depth:
+            raise TransactionError("this transaction has begun already")
+        self._failed = self._poisoned = self._committed = self._overlaps = False
+        self._children = None
+        enclosing = self._enclosing
+        # Counted first, so that an interrupt during begin() finds a context that is open rather than lost.
+        self._depth = 1
+        try:
+            if enclosing is None:
+                answer: Any = self._handler.begin()  # type: ignore[func-returns-value]
+                if hasattr(answer, "__await__"):
+                    answer.close()
+                    raise TypeError(
+                        f"{type(self._handler).__name__}.begin() is a coroutine: handlers are synchronous"
+                    )
+            else:
+                self._join(enclosing)
+        except BaseException:
+            self._depth = 0
+            raise
+
+    def commit(self) -> None:
+        """Commit. Raises TransactionPoisoned, after rolling back, when something inside has failed.
+
+        When the handler's commit fails it is rolled back once and its exception goes to the caller.
+        """
+        if not self._depth:
+            raise TransactionError("nothing to commit: the transaction has not begun or has ended")
+        if self._failed or self._poisoned:
+            self.rollback()
+            raise TransactionPoisoned("a part of the transaction failed, so all of it was rolled back")
+        enclosing = self._enclosing
+        self._depth = 0
+        try:
+            if enclosing is None:
+                self._handler.commit()
+            elif not enclosing._depth:
+                raise TransactionError("the enclosing transaction has ended before this part of it")
+            elif self._savepoint and not self._overlapped():
+                self._handler.release(self._token)  # type: ignore[attr-defined]
+        except BaseException as error:
+            self._undo_after(error)
+            raise
+        self._committed = True
+        self._leave()
+
+    def rollback(self) -> None:
+        """Roll back, or do nothing when the transaction has not begun or has ended.
+
+        An exception of the handler goes to the caller; the context has ended all the same.
+        """
+        if not self._depth:
+            return
+        self._depth = 0
+        self._undo()
+
+    def abort(self, error: BaseException) -> None:
+        """Roll back because of *error*, which the caller raises on: a failing rollback becomes its note."""
+        if not self._depth:
+            return
+        self._depth = 0
+        self._undo_after(error)
+
+    def _join(self, enclosing: TransactionContext) -> None:
+        if not enclosing._depth:
+            raise TransactionError("the enclosing transaction has ended")
+        siblings = enclosing._children
+        if siblings is None:
+            siblings = enclosing._children = []
+        # Savepoints are a stack, parts that run concurrently are not: undoing one would undo the others.
+        self._overlaps = bool(siblings)
+        for sibling in siblings:
+            sibling._overlaps = True
+        handler = self._handler
+        self._savepoint = not self._overlapped() and all(
+            callable(getattr(handler, name, None)) for name in ("savepoint", "rollback_to", "release")
+        )
+        if self._savepoint:
+            self._token = handler.savepoint()  # type: ignore[attr-defined]
+        siblings.append(self)
+
+    def _overlapped(self) -> bool:
+        context: TransactionContext | None = self
+        while context is not None:
+            if context._overlaps:
+                return True
+            context = context._enclosing
+        return False
+
+    def _leave(self) -> None:
+        self._token = None
+        enclosing = self._enclosing
+        if enclosing is not None and enclosing._children:
+            enclosing._children = [child for child in enclosing._children if child is not self]
+
+    def _undo(self) -> None:
+        enclosing = self._enclosing
+        try:
+            if enclosing is None:
+                self._handler.rollback()
+            elif not enclosing._depth:
+                if enclosing._committed:
+                    raise TransactionError("cannot be undone: the enclosing transaction was committed first")
+            elif self._savepoint and not self._overlapped():
+                try:
+                    self._handler.rollback_to(self._token)  # type: ignore[attr-defined]
+                except BaseException:
+                    enclosing._poisoned = True
+                    raise
+            else:
+                enclosing._poisoned = True
+        finally:
+            self._leave()
+
+    def _undo_after(self, error: BaseException) -> None:
+        try:
+            self._undo()
+        except Exception as second:
+            # Its text may hold data; the class says what to look for.
+            error.add_note(f"the rollback failed too, with {type(second).__name__}")
+
+    def __enter__(self) -> TransactionContext:
+        if self._depth:
+            self._depth += 1
+        else:
+            self.begin()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._depth > 1:
+            self._depth -= 1
+            if exc_type is not None:
+                self._poisoned = True
+        elif exc is not None:
+            self.abort(exc)
+        elif self._depth and self._failed and not self._poisoned:
+            # Asked for by mark_failed(): no surprise to report.
+            self.rollback()
+        elif self._depth:
+            self.commit()
+
+    def __repr__(self) -> str:
+        state = "active" if self._depth else "closed"
+        return f"<TransactionContext {state}{' joined' if self.joined else ''} of {self._handler!r}>"
+
+
+_current: ContextVar[TransactionContext | None] = ContextVar("foobara_accel_transaction", default=None)
+
+
+def get_current_transaction() -> TransactionContext | None:
+    """Return the innermost open ``transaction(...)`` of this thread or task, or None."""
+    context = _current.get()
+    return context if context is not None and context._depth else None
+
+
+def set_current_transaction(context: TransactionContext | None) -> None:
+    """Make *context* the current transaction of this thread or task; None for none."""
+    if context is not None and not isinstance(context, TransactionContext):
+        raise TypeError(f"context must be a TransactionContext or None, not {type(context).__name__}")
+    _current.set(context)
+
+
+@contextmanager
+def transaction(handler: TransactionHandler | None = None) -> Iterator[TransactionContext]:
+    """Commit what happens in the block, or roll it back on an exception; commands with an equal handler join.
+
+    Inside another ``transaction`` with an equal handler it joins that one. Raises TransactionPoisoned at
+    the end of the block when a part of it failed and could not be undone alone.
+    """
+    context = _context_for(TransactionContext(handler).handler, None)
+    before = _current.get()
+    _current.set(context)
+    try:
+        with context:
+            yield context
+    finally:
+        _current.set(before)
+
+
+def _context_for(handler: TransactionHandler, enclosing: TransactionContext | None) -> TransactionContext:
+    if enclosing is None or not enclosing._depth:
+        enclosing = get_current_transaction()
+    if enclosing is not None and handler == enclosing._handler:
+        return TransactionContext(handler, enclosing)
+    return TransactionContext(handler)
+
+
+@dataclass(slots=True)
+class TransactionConfig:
+    """Whether and how a command class opens a transaction; a field set later holds from the next run on.
+
+    ``requires_new=True`` keeps a subcommand out of its parent's transaction.
+    Raises TypeError for a flag that is no bool and a factory that is not callable.
+    """
+
+    enabled: bool = True
+    handler_factory: Callable[[], TransactionHandler | None] | None = None
+    auto_detect: bool = True
+    requires_new: bool = False
+
+    @classmethod
+    def disabled(cls) -> TransactionConfig:
+        """Return a config that opens none."""
+        return cls(enabled=False)
+
+    @classmethod
+    def with_handler(cls, factory: Callable[[], TransactionHandler | None]) -> TransactionConfig:
+        """Return a config whose transactions use what *factory* returns, anew for each run."""
+        if factory is None:
+            raise TypeError("factory must be callable and return a handler, not None")
+        return cls(handler_factory=factory)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name == "handler_factory":
+            if value is not None and not callable(value):
+                raise TypeError(
+                    f"handler_factory must be callable and return a handler, not {type(value).__name__}"
+                )
+        elif name in ("enabled", "auto_detect", "requires_new") and not isinstance(value, bool):
+            raise TypeError(f"{name} must be True or False, not {type(value).__name__}")
+        known = hasattr(self, name)
+        object.__setattr__(self, name, value)
+        if known:
+            executor.bump_epoch()
+
+
+Detector = Callable[[], "TransactionHandler | None"]
+
+
+class _Watched(type):
+    # Replacing detect(), as a test double does, must be seen by plans that found nothing to detect.
+    def __setattr__(cls, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        executor.bump_epoch()
+
+    def __delattr__(cls, name: str) -> None:
+        super().__delattr__(name)
+        executor.bump_epoch()
+
+
+class TransactionRegistry(metaclass=_Watched):
+    """Detectors that find the handler for a run when the config names none; shared by the process."""
+
+    _handlers: ClassVar[tuple[Detector, ...]] = ()
+    _lock: ClassVar[threading.Lock] = threading.Lock()
+
+    @classmethod
+    def register(cls, detector: Detector) -> None:
+        """Add *detector*: called once per run that needs a handler, it returns one or None.
+
+        Raises TypeError when it is not callable.
+        """
+        if not callable(detector):
+            raise TypeError(
+                f"detector must be callable and return a handler or None, not {type(detector).__name__}"
+            )
+        with cls._lock:
+            TransactionRegistry._handlers = (*TransactionRegistry._handlers, detector)
+
+    @classmethod
+    def detect(cls) -> TransactionHandler | None:
+        """Return the first handler that a detector finds, in order of registration, or None."""
+        for detector in TransactionRegistry._handlers:
+            handler = detector()
+            if handler is not None:
+                return handler
+        return None
+
+    @classmethod
+    def clear(cls) -> None:
+        """Forget all detectors."""
+        with cls._lock:
+            TransactionRegistry._handlers = ()
+
+
+_detect = TransactionRegistry.__dict__["detect"]
+
+
+def may_open(config: TransactionConfig) -> bool:
+    """Return whether a run with *config* could open a transaction as things are."""
+    if not config.enabled:
+        return False
+    if config.handler_factory is not None:
+        return True
+    if not config.auto_detect:
+        return False
+    registry = TransactionRegistry.__dict__
+    return bool(registry["_handlers"]) or registry["detect"] is not _detect
+
+
+def open_context(
+    config: TransactionConfig, enclosing: TransactionContext | None = None, requires_new: bool = False
+) -> TransactionContext | None:
+    """Return the context of a run, not begun yet, or None when it has no handler.
+
+    It joins *enclosing*, else the current ``transaction(...)``, when the handlers are equal and
+    *requires_new* is false. Raises TransactionError when *requires_new* is asked of a handler that could
+    only set a savepoint in the transaction it wants to be apart from.
+    """
+    if not config.enabled:
+        return None
+    handler: TransactionHandler | None = None
+    if config.handler_factory is not None:
+        handler = config.handler_factory()
+    elif config.auto_detect:
+        handler = TransactionRegistry.detect()
+    if not handler:
+        return None
+    context = _context_for(handler, enclosing)
+    if not requires_new or context._enclosing is None:
+        return context
+    if isinstance(handler, SavepointHandler):
+        raise TransactionError(
+            "requires_new=True needs a connection of its own: "
+            "the handler works on the one that the enclosing transaction uses"
+        )
+    return TransactionContext(handler)

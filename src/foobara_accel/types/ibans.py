@@ -1,0 +1,123 @@
+"""IBANs: the verdict of the SWIFT registry's structures and the parsed form."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+from .._backend import checks
+from .._pure import _iban_table as table
+
+__all__ = ["REGISTRY_RELEASE", "Iban", "is_valid_iban", "parse_iban"]
+
+#: Release of the SWIFT IBAN registry the structures come from, and what was laid over it.
+REGISTRY_RELEASE: str = table.RELEASE
+
+is_valid_iban = checks.is_valid_iban
+
+# Rule -> what a reader of the error is told; the IBAN itself is never part of it.
+_RULES = {
+    "empty": "is empty",
+    "character": "has a character that is neither a letter A-Z nor a digit",
+    "country": "does not begin with a registered country code",
+    "length": "does not have the length of its country",
+    "structure": "does not have the structure of its country",
+    "check_digits": "has check digits outside 02-98",
+    "checksum": "has a wrong checksum (ISO 7064 MOD 97-10)",
+}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Iban:
+    """An IBAN that passed every check, in upper case without spaces; made by :func:`parse_iban`.
+
+    ``str()``, ``repr()`` and formatting show the masked form; ``canonical`` and ``print_format()`` are whole.
+    """
+
+    canonical: str
+
+    def __post_init__(self) -> None:
+        canonical, rule = checks.parse_iban(self.canonical, lenient=True)
+        if rule:
+            raise ValueError(f"IBAN {_RULES[rule]} (rule: {rule})")
+        object.__setattr__(self, "canonical", canonical)
+
+    @property
+    def country(self) -> str:
+        """The two letters it begins with."""
+        return self.canonical[:2]
+
+    @property
+    def listed_under(self) -> str | None:
+        """The country whose structure this prefix shares (GG: GB, AX: FI); None for one of its own."""
+        return table.TERRITORIES.get(self.country)
+
+    @property
+    def check_digits(self) -> str:
+        """The two digits after the country."""
+        return self.canonical[2:4]
+
+    @property
+    def bban(self) -> str:
+        """What follows the check digits: the account number as its country writes it."""
+        return self.canonical[4:]
+
+    @property
+    def bank_code(self) -> str:
+        """The bank identifier at the registry's position."""
+        return self._part(1) or ""
+
+    @property
+    def branch_code(self) -> str | None:
+        """The branch identifier at the registry's position; None for a country without one."""
+        return self._part(2)
+
+    @property
+    def masked(self) -> str:
+        """Country, check digits and the last four characters."""
+        return f"{self.canonical[:4]} **** {self.canonical[-4:]}"
+
+    def print_format(self) -> str:
+        """Return the complete IBAN in groups of four."""
+        return " ".join(self.canonical[start : start + 4] for start in range(0, len(self.canonical), 4))
+
+    def _part(self, index: int) -> str | None:
+        row = table.COUNTRIES[self.listed_under or self.country]
+        start, stop = row[1] if index == 1 else row[2]
+        return self.bban[start:stop] or None
+
+    def __str__(self) -> str:
+        return self.masked
+
+    def __repr__(self) -> str:
+        return f"Iban('{self.masked}')"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.masked, spec)
+
+    def __copy__(self) -> Iban:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Iban:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        public = importlib.import_module("foobara_accel.types.ibans")
+        return public.Iban, (self.canonical,)
+
+
+Iban.__module__ = "foobara_accel.types.ibans"
+
+
+def parse_iban(value: str, /, *, lenient: bool = False) -> Iban:
+    """Return the parsed IBAN.
+
+    Raises ValueError that names the first rule broken (empty, character, country, length, structure,
+    check_digits, checksum) and never holds the IBAN, TypeError for anything but a str. ``lenient=True`` takes
+    blanks around it, spaces in it, either case, and AX.
+    """
+    canonical, rule = checks.parse_iban(value, lenient=lenient)
+    if rule:
+        raise ValueError(f"IBAN {_RULES[rule]} (rule: {rule})")
+    return Iban(canonical)

@@ -1,0 +1,284 @@
+"""Random models and values: what a builder makes of them must be what pydantic makes of them.
+
+Run by hand with a number of cases and a seed: ``python -m tests.fuzz_guards 1000000 7``.
+"""
+
+from __future__ import annotations
+
+import enum
+import importlib
+import math
+import sys
+from collections.abc import Callable
+from random import Random
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    create_model,
+    model_validator,
+)
+from pydantic_core import SchemaError
+
+NAMES = ("a", "b", "name", "x_1", "größe", "class_", "self_", "zz")
+
+
+class Whole(int):
+    """An int that pydantic turns into an int."""
+
+
+class Text(str):
+    """A str that pydantic turns into a str."""
+
+
+class Real(float):
+    """A float that pydantic turns into a float."""
+
+
+class Number(enum.IntEnum):
+    ONE = 1
+    TWO = 2
+
+
+class Nested(BaseModel):
+    n: int = 0
+
+
+def _double(value: Any) -> Any:
+    return value + value if isinstance(value, str) else value
+
+
+def _grumble(value: Any) -> Any:
+    if value == 3:
+        raise ValueError("three")
+    return value
+
+
+def scalar(rng: Random) -> Any:
+    """An annotation that the guard may know, constraints included."""
+    kind = rng.choice(("int", "int", "float", "str", "str", "bool", "none", "any", "object"))
+    made: Any
+    if kind == "int":
+        made = int
+        for key in ("ge", "gt", "le", "lt"):
+            if rng.random() < 0.15:
+                made = Annotated[
+                    made, Field(**{key: rng.choice((0, -5, 7, 2**31, -(2**63), 2**63 - 1, 2**70))})
+                ]
+        if rng.random() < 0.05:
+            made = Annotated[made, Field(multiple_of=2)]
+    elif kind == "float":
+        made = float
+        for key in ("ge", "gt", "le", "lt"):
+            if rng.random() < 0.15:
+                made = Annotated[made, Field(**{key: rng.choice((0, -0.0, 1.5, 5e-324, -1e300, 10))})]
+        if rng.random() < 0.15:
+            made = Annotated[made, Field(allow_inf_nan=rng.random() < 0.5)]
+    elif kind == "str":
+        made = str
+        if rng.random() < 0.3:
+            made = Annotated[made, Field(min_length=rng.choice((0, 1, 2)))]
+        if rng.random() < 0.3:
+            made = Annotated[made, Field(max_length=rng.choice((0, 2, 5)))]
+        if rng.random() < 0.05:
+            made = Annotated[made, Field(pattern="^[a-c]*$")]
+    else:
+        made = {"bool": bool, "none": type(None), "any": Any, "object": object}[kind]
+    if kind in ("int", "float", "str", "bool") and rng.random() < 0.1:
+        made = Annotated[made, Field(strict=rng.random() < 0.5)]
+    if rng.random() < 0.25:
+        made = made if made in (type(None), Any) else made | None
+    return made
+
+
+def annotation(rng: Random) -> Any:
+    """Any annotation: mostly scalars, sometimes what the guard has to refuse."""
+    if rng.random() < 0.85:
+        return scalar(rng)
+    return rng.choice(
+        (
+            list[int],
+            dict[str, int],
+            int | str,
+            Literal[1, "a", None],
+            Number,
+            Nested,
+            bytes,
+            Annotated[int, AfterValidator(_grumble)],
+            Annotated[str, BeforeValidator(_double)],
+        )
+    )
+
+
+def value(rng: Random) -> Any:
+    """A value near the edges of what a field accepts."""
+    return rng.choice(
+        (
+            lambda: rng.randint(-10, 10),
+            lambda: rng.randint(-10, 10),
+            lambda: rng.choice((2**31, 2**63 - 1, 2**63, -(2**63), -(2**63) - 1, 2**70, -(2**70))),
+            lambda: rng.uniform(-5, 5),
+            lambda: rng.choice((0.0, -0.0, math.nan, math.inf, -math.inf, 5e-324, 1e308, 3.0)),
+            lambda: "".join(rng.choice("abcxé中😀") for _ in range(rng.randint(0, 6))),
+            lambda: rng.choice(
+                ("", "a", "\ud800", "a\udfff中", "\U0001f600", "12", " 1 ", "true", "e\u0301")
+            ),
+            lambda: rng.random() < 0.5,
+            lambda: None,
+            lambda: rng.choice(
+                (Whole(3), Text("ab"), Real(1.5), Number.ONE, b"ab", [1], {"n": 1}, Nested(n=2))
+            ),
+        )
+    )()
+
+
+def _default(rng: Random) -> Any:
+    roll = rng.random()
+    if roll < 0.5:
+        return ...
+    if roll < 0.9:
+        return rng.choice((0, 1, -7, "d", "", 1.5, True, None, 2**70))
+    if roll < 0.95:
+        return Field(default_factory=lambda: 5)
+    return rng.choice(([], {}, (1,), Nested()))
+
+
+def model(rng: Random) -> type[BaseModel]:
+    """A model with up to eight fields and, sometimes, a setting that changes how it is built."""
+    fields: dict[str, Any] = {}
+    for name in rng.sample(NAMES, rng.randint(0, len(NAMES))):
+        default = _default(rng)
+        kind = annotation(rng)
+        if rng.random() < 0.03:
+            kind = Annotated[kind, Field(alias="other")]
+        fields[name] = (kind, default)
+    settings: dict[str, Any] = {}
+    for key, choices in (
+        ("strict", (True, False)),
+        ("frozen", (True,)),
+        ("extra", ("ignore", "ignore", "forbid", "allow")),
+        ("title", ("Other",)),
+        ("str_strip_whitespace", (True,)),
+        ("str_max_length", (3,)),
+        ("validate_default", (True,)),
+        ("allow_inf_nan", (False,)),
+        ("coerce_numbers_to_str", (True,)),
+        ("hide_input_in_errors", (True,)),
+        ("from_attributes", (True,)),
+        ("populate_by_name", (True,)),
+    ):
+        if rng.random() < 0.06:
+            settings[key] = rng.choice(choices)
+    base: Any = type("Base", (BaseModel,), {"__module__": __name__, "model_config": ConfigDict(**settings)})
+    roll = rng.random()
+    if roll < 0.03:
+        base = type("Private", (base,), {"__module__": __name__, "_p": PrivateAttr(1)})
+    elif roll < 0.06:
+        checked = model_validator(mode="before")(classmethod(lambda cls, data: data))
+        base = type("Checked", (base,), {"__module__": __name__, "checked": checked})
+    return create_model("Fuzzed", __base__=base, **fields)
+
+
+def arguments(rng: Random, cls: type[BaseModel]) -> dict[str, Any]:
+    """Arguments for *cls*: some missing, some extra, in any order."""
+    names = [name for name in cls.model_fields if rng.random() < 0.93]
+    if rng.random() < 0.3:
+        rng.shuffle(names)
+    if rng.random() < 0.06:
+        names.append(rng.choice(("extra", "other")))
+    good = rng.random() < 0.75
+    found = {}
+    for name in names:
+        found[name] = value(rng)
+        for _ in range(8 if good and name in cls.model_fields else 0):
+            try:
+                cls.__pydantic_validator__.validate_assignment(cls.model_construct(), name, found[name])
+            except ValidationError:
+                found[name] = value(rng)
+            except Exception:  # frozen models do not take assignments
+                break
+    return found
+
+
+def seen(build: Callable[[], Any], raw: dict[str, Any]) -> object:
+    """Everything that tells two results apart; values by identity where they are the caller's own."""
+    try:
+        made = build()
+    except ValidationError as error:
+        return (
+            "error",
+            error.title,
+            [
+                (e["type"], e["loc"], e["msg"], repr(e.get("ctx")), repr(e["input"]), _whose(e["input"], raw))
+                for e in error.errors()
+            ],
+            str(error),
+        )
+    held = made.__dict__
+    return (
+        type(made),
+        [(key, type(item), repr(item), _whose(item, raw)) for key, item in held.items()],
+        made.__pydantic_fields_set__,
+        made.__pydantic_extra__,
+        made.__pydantic_private__,
+        repr(made),
+        _json(made),
+    )
+
+
+def _whose(item: Any, raw: dict[str, Any]) -> str:
+    return next((key for key, given in raw.items() if given is item), "-")
+
+
+def _json(made: BaseModel) -> object:
+    try:
+        return made.model_dump_json(warnings=False)
+    except Exception as error:  # a lone surrogate has no JSON
+        return type(error), str(error)
+
+
+def differences(builder: Any, raw: dict[str, Any]) -> list[tuple[object, object]]:
+    """Return (ours, pydantic's) for each door of *builder* that answers otherwise than pydantic."""
+    validator = builder.model.__pydantic_validator__
+    theirs = seen(lambda: validator.validate_python(dict(raw)), raw)
+    names, values = tuple(raw), tuple(raw.values())
+    doors = (
+        seen(lambda: builder.build(**raw), raw),
+        seen(lambda: builder.build_dict(raw), raw),
+        seen(lambda: builder.build_args(names, values), raw),
+    )
+    return [(ours, theirs) for ours in doors if ours != theirs]
+
+
+def run(inputs: Any, rng: Random, cases: int, per_model: int = 200) -> dict[int, int]:
+    """Hold *cases* random calls against pydantic; return how many each level answered.
+
+    Raises AssertionError with the model and the arguments of the first difference.
+    """
+    levels = {1: 0, 2: 0, 3: 0}
+    while cases > 0:
+        try:
+            cls = model(rng)
+        except SchemaError:  # bounds that exclude each other
+            continue
+        builder = inputs.builder_for(cls)
+        for _ in range(min(per_model, cases)):
+            raw = arguments(rng, cls)
+            found = differences(builder, raw)
+            assert not found, f"{cls.model_fields} {cls.model_config} {raw!r} level {builder.level}\n{found}"
+            levels[builder.level] += 1
+        cases -= per_model
+    return levels
+
+
+if __name__ == "__main__":
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    package = importlib.import_module("foobara_accel")
+    print(package.backend(), run(importlib.import_module("foobara_accel.core.inputs"), Random(seed), count))

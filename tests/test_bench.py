@@ -1,0 +1,668 @@
+"""The benchmark: a quick run end to end, and each part of it alone."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import json
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Generator, Iterator
+from itertools import repeat
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+import foobara_accel
+from foobara_accel.bench import app, budgets, cases, compare, main, payments, report, rounds, runner, worker
+
+BACKENDS = ["c", "py"] if str(foobara_accel.backend()) == "c" else ["py"]
+
+
+def call(*argv: str) -> tuple[int, str, str]:
+    """Return exit code, stdout and stderr of `foobara-accel bench` with *argv*."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main(list(argv))
+    return code, out.getvalue(), err.getvalue()
+
+
+def quick(output: Path, *more: str) -> tuple[int, str, str]:
+    return call(
+        *("--quick", "--rounds", "2", "--rows", "600", "--output", str(output)),
+        *("--backends", ",".join(BACKENDS), *more),
+    )
+
+
+def short(output: Path, *more: str) -> tuple[int, str, str]:
+    return call(
+        *("--quick", "--rounds", "1", "--rows", "60", "--output", str(output), "--backends", "py", *more)
+    )
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """A quick run: its directory, exit code and output."""
+    directory = tmp_path_factory.mktemp("bench") / "report"
+    code, out, err = quick(directory)
+    return SimpleNamespace(directory=directory, code=code, out=out, err=err)
+
+
+@pytest.fixture(scope="module")
+def made(run: SimpleNamespace) -> dict[str, Any]:
+    return json.loads((run.directory / "report.json").read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+
+
+# --- a whole run
+
+
+def test_a_quick_run_measures_every_backend_and_they_agree(
+    run: SimpleNamespace, made: dict[str, Any]
+) -> None:
+    assert run.code == 0, run.out + run.err
+    assert made["disagreements"] == []
+    assert [name for name, known in made["backends"].items() if known["available"]] == BACKENDS
+    for key in (budget.key for budget in budgets.BUDGETS):
+        assert set(made["cases"][key]["backends"]) == set(BACKENDS), key
+    for name in BACKENDS:
+        totals = made["payments"]["backends"][name]["totals"]
+        assert totals["rows"] == 600
+        assert totals["accepted"] == made["payments"]["file"]["usable"]
+        assert totals["rejected"] > 10
+
+
+def test_the_files_are_complete_and_nothing_else_is_left(run: SimpleNamespace) -> None:
+    names = {file.name for file in run.directory.iterdir()}
+    assert names == {
+        "report.json",
+        "report.md",
+        "report.html",
+        *(f"rejects-{name}.jsonl" for name in BACKENDS),
+    }
+
+
+def test_the_screen_shows_cases_budgets_and_the_database_share(run: SimpleNamespace) -> None:
+    for word in ("simple run, two ints", "Budgets", "database", "p99", "collections", "Written: "):
+        assert word in run.out
+
+
+def test_rejects_are_complete_errors_without_account_or_card_numbers(
+    run: SimpleNamespace, tmp_path: Path
+) -> None:
+    source = tmp_path / "payments.csv"
+    payments.generate(source, 600, 1)
+    secrets = set()
+    for _, cells in payments._lines(source):
+        secrets |= {cell for cell in (cells.get("iban", ""), cells.get("card", "")) if len(cell) > 12}
+    for name in BACKENDS:
+        text = (run.directory / f"rejects-{name}.jsonl").read_text(encoding="utf-8")
+        assert not [secret for secret in secrets if secret in text]
+        for line in text.splitlines():
+            entry = json.loads(line)
+            assert entry["line"] > 1
+            for error in entry["errors"]:
+                assert {"key", "category", "symbol", "path", "message", "severity"} <= set(error)
+
+
+def test_the_page_is_well_formed_and_fetches_nothing(run: SimpleNamespace) -> None:
+    text = (run.directory / "report.html").read_text(encoding="utf-8")
+    page = ElementTree.fromstring(text.removeprefix("<!DOCTYPE html>"))
+    tags = [element.tag for element in page.iter()]
+    assert tags.count("svg") > 10
+    assert tags.count("table") >= 6
+    assert not {"script", "link", "img", "iframe"} & set(tags)
+    assert "http" not in text
+    assert "url(" not in text
+    assert "prefers-color-scheme: dark" in text
+    assert 'name="viewport"' in text
+    assert all(svg.get("aria-label") for svg in page.iter("svg"))
+
+
+def test_the_report_names_no_machine_path_and_no_host(run: SimpleNamespace) -> None:
+    import platform
+
+    for name in ("report.json", "report.md", "report.html"):
+        text = (run.directory / name).read_text(encoding="utf-8")
+        assert str(Path(__file__).parent.parent) not in text
+        assert len(platform.node()) < 4 or platform.node() not in text
+
+
+def test_disagreeing_totals_are_told_in_red_and_end_with_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked = runner.Process.ask
+
+    def ask(self: runner.Process, op: str, **request: Any) -> dict[str, Any]:
+        answer = asked(self, op, **request)
+        if op == "payments":
+            answer["totals"]["accepted"] += 1
+        return answer
+
+    monkeypatch.setattr(runner.Process, "ask", ask)
+    code, out, _ = short(tmp_path)
+    assert code == 1
+    assert "DISAGREEMENT: payments" in out
+    made = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert f"{report.RED}DISAGREEMENT" in report.as_text(made, colour=True)
+    assert 'class="bad">Disagreement' in report.as_html(made)
+    assert "Disagreement" in report.as_markdown(made)
+
+
+def test_json_goes_to_stdout_alone(tmp_path: Path) -> None:
+    code, out, err = short(tmp_path, "--json")
+    assert code == 0, err
+    assert json.loads(out)["format"] == 1
+
+
+def test_enforce_ends_with_one_when_a_budget_is_missed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    missed = budgets.Verdict("simple", "simple", "py", 9.0, 1.0, "I", False, "missed")
+    monkeypatch.setattr(budgets, "judge_all", lambda made: [missed])
+    assert short(tmp_path)[0] == 0
+    assert short(tmp_path, "--enforce")[0] == 1
+
+
+# --- flags
+
+
+@pytest.mark.parametrize(
+    ("argv", "flag"),
+    [
+        (["--rows", "0"], "--rows"),
+        (["--rows", "many"], "--rows"),
+        (["--rounds", "-1"], "--rounds"),
+        (["--seed", "x"], "--seed"),
+        (["--backends", "java"], "--backends"),
+        (["--backends", ""], "--backends"),
+        (["--app", "m:r"], "--inputs"),
+        (["--inputs", "f.jsonl"], "--app"),
+        (["--app", "nonsense", "--inputs", "f.jsonl"], "--app"),
+        (["--app", "m:r", "--inputs", "no-such-file.jsonl"], "--inputs"),
+        (["--app", "m:r", "--inputs", "f", "--rows", "5"], "--rows"),
+        (["--wrong"], "--wrong"),
+    ],
+)
+def test_a_bad_flag_is_named(argv: list[str], flag: str) -> None:
+    code, _, err = call(*argv)
+    assert code == 2
+    assert flag in err
+
+
+def test_an_output_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    code, _, err = call("--output", str(file))
+    assert code == 2
+    assert "--output" in err
+
+
+def test_a_backend_asked_for_but_absent_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def ask(self: runner.Process, op: str, **request: Any) -> dict[str, Any]:
+        raise runner.WorkerError("ModuleNotFoundError: No module named 'foobara_py'")
+
+    monkeypatch.setattr(runner.Process, "ask", ask)
+    code, _, err = call("--backends", "foobara_py", "--output", str(tmp_path))
+    assert code == 2
+    assert "--backends foobara_py: not installed" in err
+    code, _, err = call("--output", str(tmp_path))
+    assert code == 1
+    assert "no backend could be started" in err
+
+
+# --- the user's own commands
+
+MODULE = """
+from pydantic import BaseModel
+from foobara_accel import AsyncCommand, Command
+
+class Pair(BaseModel):
+    a: int
+    b: int
+
+class Add(Command[Pair, int]):
+    def execute(self):
+        print("noise on stdout")
+        return self.inputs.a + self.inputs.b
+
+class Later(AsyncCommand[Pair, int]):
+    async def execute(self):
+        return self.inputs.a
+
+registry = [Add, Later]
+"""
+
+
+@pytest.fixture
+def application(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "bench_shop.py").write_text(MODULE, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_own_commands_are_measured_on_every_backend(application: Path) -> None:
+    inputs = application / "in.jsonl"
+    lines = [
+        {"command": "Add", "inputs": {"a": 1, "b": 2}},
+        {"command": "Add", "inputs": {"a": "x", "b": 2}},
+        {"command": "Later", "inputs": {"a": 1, "b": 2}},
+    ]
+    inputs.write_text("\n\n".join(map(json.dumps, lines)), encoding="utf-8")
+    code, out, err = call(
+        *("--app", "bench_shop:registry", "--inputs", str(inputs), "--quick", "--rounds", "2"),
+        *("--output", "out", "--backends", ",".join(BACKENDS)),
+    )
+    assert code == 0, out + err
+    made = json.loads(Path("out/report.json").read_text(encoding="utf-8"))
+    assert {key: set(case["backends"]) for key, case in made["cases"].items()} == {
+        "Add": set(BACKENDS),
+        "Later": set(BACKENDS),
+    }
+    assert made["verdicts"] == []
+
+
+def test_a_command_the_registry_lacks_is_named_with_those_it_has(application: Path) -> None:
+    (application / "in.jsonl").write_text('{"command": "Sub", "inputs": {}}', encoding="utf-8")
+    code, _, err = call("--app", "bench_shop:registry", "--inputs", "in.jsonl", "--backends", BACKENDS[-1])
+    assert code == 2
+    assert "'Sub'" in err
+    assert "Add" in err
+
+
+def test_an_application_that_does_not_load_is_an_error_naming_the_flag(application: Path) -> None:
+    (application / "in.jsonl").write_text('{"command": "Sub"}', encoding="utf-8")
+    code, _, err = call(
+        "--app", "no_such_module:registry", "--inputs", "in.jsonl", "--backends", BACKENDS[-1]
+    )
+    assert code == 2
+    assert "--app no_such_module:registry" in err
+
+
+def test_commands_of_another_package_are_not_measured_under_this_name(application: Path) -> None:
+    with pytest.raises(TypeError, match="Add is not a command of foobara_py"):
+        app.build("bench_shop:registry", [{"command": "Add", "inputs": {}}], "foobara_py")
+
+
+def test_an_interrupt_is_told_and_writes_no_report(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def ask(self: runner.Process, op: str, **request: Any) -> dict[str, Any]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner.Process, "ask", ask)
+    code, _, err = call("--output", str(tmp_path))
+    assert code == 130
+    assert "interrupted" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{", "line 1"),
+        ('{"command": "A"}\n[]', "line 2"),
+        ('{"command": 3}', "line 1"),
+        ('{"command": "A", "inputs": []}', "inputs must be an object"),
+        ("\n\n", "no command"),
+    ],
+)
+def test_a_bad_line_of_inputs_is_named(tmp_path: Path, text: str, told: str) -> None:
+    file = tmp_path / "in.jsonl"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(app.UsageError, match=f"--inputs .*{told}"):
+        app.read_inputs(file)
+
+
+def test_inputs_that_are_not_utf8_are_named(tmp_path: Path) -> None:
+    file = tmp_path / "in.jsonl"
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(app.UsageError, match="--inputs"):
+        app.read_inputs(file)
+
+
+# --- comparing two reports
+
+
+@pytest.fixture
+def reports(made: dict[str, Any], tmp_path: Path) -> Iterator[Any]:
+    def write(name: str, factor: float = 1.0) -> str:
+        changed = copy.deepcopy(made)
+        for case in changed["cases"].values():
+            for figures in case["backends"].values():
+                figures["spread"] = 0.02
+                figures["rounds"] = 31
+                figures["ratios"] = {floor: value * factor for floor, value in figures["ratios"].items()}
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "report.json").write_text(json.dumps(changed), encoding="utf-8")
+        return str(tmp_path / name)
+
+    yield write
+
+
+def test_a_report_compared_with_itself_is_the_same(reports: Any) -> None:
+    old = reports("old")
+    code, out, _ = call("compare", old, old, "--fail-above", "0")
+    assert code == 0
+    assert "0 slower, 0 faster" in out
+
+
+def test_slower_past_the_limit_ends_with_one(reports: Any) -> None:
+    old, new = reports("old"), reports("new", 1.2)
+    assert call("compare", old, new)[0] == 0
+    assert call("compare", old, new, "--fail-above", "15%")[0] == 1
+    assert call("compare", old, new, "--fail-above", "25")[0] == 0
+    code, out, _ = call("compare", new, old + "/report.json", "--fail-above", "5")
+    assert code == 0
+    assert "faster" in out
+
+
+def test_a_change_within_noise_is_no_change(reports: Any, made: dict[str, Any]) -> None:
+    slower = compare.Change("simple", "c", 1.0, 1.2, 0.3)
+    assert slower.verdict == "same"
+    assert compare.Change("simple", "c", 1.0, 1.2, 0.1).verdict == "slower"
+    figures = {"spread": 0.5, "rounds": 4}
+    assert compare._noise(figures, figures) > 0.9
+    assert call("compare", reports("old"), reports("new", 1.02), "--fail-above", "0")[0] == 0
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"format": 1}', '{"format": 7, "cases": {}}'])
+def test_a_file_that_is_no_report_is_named(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "broken.json"
+    file.write_text(text, encoding="utf-8")
+    code, _, err = call("compare", str(file), str(file))
+    assert code == 2
+    assert "broken.json" in err
+
+
+def test_compare_refuses_bad_flags_and_reports_without_a_common_case(reports: Any, tmp_path: Path) -> None:
+    old = reports("old")
+    assert "--fail-above" in call("compare", old, old, "--fail-above", "-3")[2]
+    file = tmp_path / "empty.json"
+    file.write_text('{"format": 1, "cases": {}}', encoding="utf-8")
+    code, _, err = call("compare", old, str(file))
+    assert code == 2
+    assert "no case in common" in err
+
+
+def test_compare_tells_of_differing_environments(made: dict[str, Any]) -> None:
+    other = copy.deepcopy(made)
+    other["environment"]["python"] = "2.7"
+    assert compare.differing_environments(made, other) == [f"python: {made['environment']['python']} -> 2.7"]
+    assert "environments differ" in compare.render(compare.compare(made, other), made, other)
+
+
+# --- budgets
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "at_least", "status"),
+    [
+        (1.0, 1.0, False, "met"),
+        (1.09, 1.0, False, "met"),
+        (1.11, 1.0, False, "missed"),
+        (15.0, 16.0, True, "met"),
+        (14.0, 16.0, True, "missed"),
+        (0.0, 0.0, False, "met"),
+        (1.0, 0.0, False, "missed"),
+        (None, 1.0, False, "not judged"),
+    ],
+)
+def test_ten_per_cent_over_a_limit_is_met(
+    value: float | None, limit: float, at_least: bool, status: str
+) -> None:
+    assert budgets.judge(value, limit, at_least) == status
+
+
+def test_without_orjson_the_json_budget_is_not_judged(made: dict[str, Any]) -> None:
+    changed = copy.deepcopy(made)
+    for known in changed["backends"].values():
+        known["orjson"] = False
+    found = [verdict for verdict in budgets.judge_all(changed) if verdict.key == "run_json"]
+    assert [verdict.status for verdict in found] == ["not judged"] * len(BACKENDS)
+
+
+def test_a_backend_that_was_not_measured_is_not_judged(made: dict[str, Any]) -> None:
+    changed = copy.deepcopy(made)
+    changed["backends"] = {"py": changed["backends"]["py"], "c": {"available": False, "reason": "no"}}
+    assert {verdict.backend for verdict in budgets.judge_all(changed)} == {"py"}
+
+
+# --- the payments file and its import
+
+
+def test_the_same_seed_writes_the_same_file(tmp_path: Path) -> None:
+    first, second, other = (tmp_path / name for name in ("a.csv", "b.csv", "c.csv"))
+    assert payments.generate(first, 300, 7) == payments.generate(second, 300, 7)
+    payments.generate(other, 300, 8)
+    assert first.read_bytes() == second.read_bytes() != other.read_bytes()
+
+
+def test_a_file_holds_every_fault(tmp_path: Path) -> None:
+    planted = payments.generate(tmp_path / "a.csv", 3_000, 3)
+    assert set(planted["faults"]) == {*payments.FAULTS, "duplicate"}
+    assert planted["usable"] == 3_000 - sum(planted["faults"].values())
+    assert 0.02 < 1 - planted["usable"] / 3_000 < 0.06
+
+
+def test_the_file_has_what_real_files_have(tmp_path: Path) -> None:
+    payments.generate(tmp_path / "a.csv", 3_000, 3)
+    raw = (tmp_path / "a.csv").read_bytes()
+    assert raw.startswith(b"\xef\xbb\xbf")
+    assert b"\0" in raw
+    with pytest.raises(UnicodeDecodeError):
+        raw.decode("utf-8")
+
+
+def test_each_fault_makes_the_line_a_reject(fa: ModuleType, tmp_path: Path) -> None:
+    import csv
+    import random
+
+    source = tmp_path / "faults.csv"
+    good = ["P1", "2025-01-31", "DE89370400440532013000", "4111111111111111", "12.50", "EUR", "Ada", ""]
+    with payments.writing(source) as file:
+        out = csv.writer(file)
+        out.writerow(payments.COLUMNS)
+        out.writerow(good)
+        for place, fault in enumerate(payments.FAULTS.values()):
+            out.writerow(fault(random.Random(1), [f"F{place}", *good[1:]]))
+        out.writerow(good)
+    job = payments.run_import(fa.__name__, source, tmp_path / "db", tmp_path / "rejects.jsonl")
+    totals = job["totals"]
+    assert (totals["accepted"], totals["rejected"]) == (1, len(payments.FAULTS) + 1)
+    assert totals["amounts"] == {"EUR": 1250}
+    assert totals["reasons"]["duplicate_reference@"] == 1
+    assert totals["reasons"]["invalid_iban@iban"] >= 5
+    assert 0 < job["database_ns"] <= job["cpu_ns"]
+
+
+def test_a_rejected_payment_leaves_nothing_in_the_database(fa: ModuleType, tmp_path: Path) -> None:
+    import sqlite3
+
+    source = tmp_path / "one.csv"
+    source.write_text(",".join(payments.COLUMNS) + "\nP1,2025-01-31,DE00,,1.00,EUR,Ada,\n", encoding="utf-8")
+    payments.run_import(fa.__name__, source, tmp_path / "db", tmp_path / "rejects.jsonl")
+    with contextlib.closing(sqlite3.connect(tmp_path / "db")) as connection:
+        assert connection.execute("SELECT COUNT(*) FROM payments").fetchone() == (0,)
+
+
+def test_an_unfinished_file_is_not_left_behind(tmp_path: Path) -> None:
+    target = tmp_path / "out.txt"
+    with pytest.raises(KeyboardInterrupt), payments.writing(target) as file:
+        file.write("half")
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_masking_reaches_into_nested_values() -> None:
+    value = {
+        "a": ["x DE89370400440532013000 y", ("4111 1111 1111 1111", 3, None, 1.5, True)],
+        "iban": "short",
+        "b": b"raw",
+    }
+    assert payments.mask(value) == {
+        "a": ["x *** y", ["***", 3, None, 1.5, True]],
+        "iban": "***",
+        "b": "b'raw'",
+    }
+    assert payments.mask("secret here", ("secret",)) == "*** here"
+
+
+def test_totals_that_differ_are_each_told() -> None:
+    planted = {"rows": 10, "usable": 8}
+    job = {"totals": {"rows": 10, "accepted": 8, "ledger": "x"}, "rejects_sha256": "1"}
+    other = copy.deepcopy(job)
+    assert list(runner.disagreements(planted, {"c": job, "py": other})) == []
+    other["totals"]["ledger"] = "y"  # type: ignore[index]
+    other["rejects_sha256"] = "2"
+    told = list(runner.disagreements(planted, {"c": job, "py": other}))
+    assert [text.split(":")[0] for text in told] == [
+        "payments, ledger",
+        "payments",
+    ]
+    assert "accepted 8" in next(runner.disagreements({"rows": 10, "usable": 9}, {"c": job}))
+
+
+# --- the parts
+
+
+def test_every_case_gives_its_answer(fa: ModuleType) -> None:
+    made = cases.build(fa.__name__)
+    assert made["simple"].once() == 3
+    assert made["nested"].once() == 3
+    assert made["async"].once() == [3]
+    assert made["run_json"].once() == 3
+    assert [error[0] for error in made["errors"].once()] == ["first", "second"]
+    assert [error[1] for error in made["invalid"].once()] == [["count"], ["label"], ["share"]]
+    assert made["card"].once() == [True, False]
+    assert made["iban"].once() == [True, False]
+    for case in made.values():
+        case.loop(repeat(None, 3))
+        for floor in case.floors:
+            (case.own_floors.get(floor) or cases.floors()[floor])(repeat(None, 3))
+
+
+def test_a_case_that_suspends_is_an_error() -> None:
+    class Pause:
+        def __await__(self) -> Generator[None, None, None]:
+            yield
+
+    async def body(times: Any) -> None:
+        await Pause()
+
+    with pytest.raises(RuntimeError, match="suspended"):
+        cases._driven(body)(())
+
+
+def test_quantiles_and_spread() -> None:
+    assert rounds.quantile([3, 1, 2], 0.5) == 2
+    assert rounds.quantile([1, 2], 0.75) == 1.75
+    assert rounds.quantile([5], 0.99) == 5
+    assert rounds.spread([1.0]) == 0
+    assert rounds.spread([1.0, 2.0, 3.0]) == 0.5
+    assert rounds.spread([0.0, 0.0]) == 0
+
+
+def test_measuring_a_loop() -> None:
+    kept: list[object] = []
+
+    def loop(times: Any) -> None:
+        for _ in times:
+            kept.append([])
+
+    assert rounds.timed(loop, 100) > 0
+    assert rounds.calibrate(loop, 1e5) >= rounds.BLOCK
+    latency = rounds.blocks({"a": loop, "b": loop}, 30)
+    assert latency["a"]["p50"] <= latency["a"]["p99"]
+    assert len(rounds.collections(loop, 100)) == 3
+    assert rounds.memory(loop, 1_000)["retained"] > 8_000
+
+
+def test_a_worker_answers_errors_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    served = worker.Worker("py")
+    assert "unknown operation" in served.handle({"op": "nonsense"})["error"]
+    assert "KeyError" in served.handle({"op": "round", "case": "none", "turn": 0})["error"]
+    assert served.handle({"op": "hello"})["backend"] == "py"
+
+
+def test_a_worker_measures_round_by_round(tmp_path: Path) -> None:
+    served = worker.Worker("c")
+
+    def ask(op: str, **request: Any) -> dict[str, Any]:
+        answer = served.handle({"op": op, **request})
+        assert "error" not in answer, answer
+        return answer
+
+    assert ask("hello")["active"] == str(foobara_accel.backend())
+    assert ask("cases")["cases"]["simple"]["answer"] == 3
+    assert ask("calibrate", case="simple", target_ns=1e4)["number"] >= rounds.BLOCK
+    for turn in (0, 1):
+        taken = ask("round", case="simple", turn=turn)
+        assert set(taken["floors"]) == {"I", "V"}
+    assert ask("blocks", case="simple", count=10)["floor_name"] == "I"
+    assert len(ask("collections", case="simple", runs=100)["per_100k"]) == 3
+    assert ask("memory", case="simple", runs=100)["runs"] == 100
+    source = tmp_path / "payments.csv"
+    payments.generate(source, 50, 1)
+    job = ask(
+        "payments", source=str(source), database=str(tmp_path / "db"), rejects=str(tmp_path / "rejects")
+    )
+    assert job["totals"]["rows"] == 50
+
+
+def test_a_worker_loads_an_application(application: Path) -> None:
+    served = worker.Worker("c")
+    lines = [
+        {"command": "Add", "inputs": {"a": 1, "b": 2}},
+        {"command": "Later", "inputs": {"a": 1, "b": 2}},
+    ]
+    described = served.handle({"op": "app", "target": "bench_shop:registry", "lines": lines})["cases"]
+    assert {name: case["answer"] for name, case in described.items()} == {"Add": [3], "Later": [1]}
+    served.handle({"op": "calibrate", "case": "Later", "target_ns": 1e4})
+    assert served.handle({"op": "round", "case": "Later", "turn": 0})["ns"] > 0
+
+
+@pytest.mark.parametrize(
+    "shape", ["Add", "{'add': Add}", "lambda: [Add]", "type('R', (), {'list_commands': lambda s: [Add]})()"]
+)
+def test_a_registry_may_have_any_usual_shape(application: Path, shape: str) -> None:
+    name = f"bench_shop_{abs(hash(shape))}"
+    (application / f"{name}.py").write_text(f"{MODULE}\nfound = {shape}\n", encoding="utf-8")
+    assert list(
+        app.build(f"{name}:found", [{"command": "Add", "inputs": {"a": 1, "b": 2}}], "foobara_accel")
+    ) == ["Add"]
+
+
+def test_a_worker_that_died_is_reported_with_its_last_words() -> None:
+    with runner.Process("py") as process:
+        process._process.kill()
+        process._process.wait()
+        with pytest.raises(runner.WorkerError, match="py worker ended"):
+            process.ask("hello")
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_bar_is_drawn_on_a_terminal_alone() -> None:
+    screen, file, silent = Screen(), io.StringIO(), Screen()
+    for stream, quiet in ((screen, False), (file, False), (silent, True)):
+        progress = runner.Progress(2, stream, quiet)
+        progress.step("one")
+        progress.step("one")
+        progress.close()
+    assert "100 % one" in screen.getvalue()
+    assert file.getvalue() == "one\n"
+    assert silent.getvalue() == ""
+
+
+def test_titles_of_commands_are_escaped_in_the_page(made: dict[str, Any]) -> None:
+    changed = copy.deepcopy(made)
+    changed["cases"]["simple"]["title"] = "<script>&|"
+    changed["disagreements"] = ["<b>"]
+    page = report.as_html(changed)
+    assert "<script>" not in page
+    assert "<b>" not in page
+    assert "&lt;script&gt;&amp;|" in page
+    assert "&lt;script>&\\|" in report.as_markdown(changed)

@@ -1,0 +1,89 @@
+"""``foobara-accel check``: the recorded answers hold on both backends, and a difference is shown."""
+
+from __future__ import annotations
+
+import json
+import os
+from types import ModuleType
+
+import pytest
+
+import foobara_accel
+from foobara_accel import _corpus, check, cli
+from foobara_accel._corpus import CASES
+
+COMPILED = str(foobara_accel.backend()) == "c"
+
+
+@pytest.fixture(scope="session")
+def recorded() -> dict:
+    if os.environ.get("FOOBARA_ACCEL_RECORD") == "1":
+        from foobara_accel.testing import load_twin
+
+        made = check.answers(load_twin("py"))
+        check.RECORD.write_text(json.dumps(made, separators=(",", ":")) + "\n", encoding="utf-8")
+    return check.recorded()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_each_case_answers_as_recorded(fa: ModuleType, recorded: dict, name: str) -> None:
+    assert check.answers_of(fa, name) == recorded[name]
+
+
+def test_no_case_is_an_accident(recorded: dict) -> None:
+    assert recorded.keys() == CASES.keys()
+    broken = [name for name, answer in recorded.items() if isinstance(answer, dict) and "raises" in answer]
+    assert broken == []
+
+
+def test_check_agrees_here() -> None:
+    report = check.run()
+    assert report.agrees, check.render(report)
+    assert report.cases == len(CASES)
+    assert report.values > 1000
+    assert (report.note == "") == COMPILED
+    assert check.render(report).splitlines()[-1].startswith(f"ok: {report.left} = {report.right} (")
+    assert json.loads(check.to_json(report))["agrees"] is True
+
+
+def test_a_difference_is_shown_and_is_the_exit_status(monkeypatch, capsys) -> None:
+    seen = []
+
+    def differs(sub: _corpus.Sub) -> object:
+        seen.append(sub)
+        return {"value": [1, len(seen)]}
+
+    monkeypatch.setattr(check, "CASES", {"differs": differs})
+    monkeypatch.setattr(check, "recorded", lambda: {"differs": {"value": [1, 3]}})
+    report = check.run()
+    assert not report.agrees
+    assert (report.mismatches[0].case, report.mismatches[0].place) == ("differs", "answer['value'][1]")
+    seen.clear()
+    assert cli.main(["check"]) == 1
+    assert "DIFFERENT" in capsys.readouterr().out
+    seen.clear()
+    assert cli.main(["check", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["agrees"] is False
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "place"),
+    [
+        ({"a": 1}, {"a": True}, "answer['a']"),
+        ({"a": 1}, {"a": 1, "b": 2}, "answer"),
+        ([1, 2], [1], "answer"),
+        ([[1], [2]], [[1], ["2"]], "answer[1][0]"),
+        (None, {}, "answer"),
+    ],
+)
+def test_the_first_difference_is_located(left, right, place) -> None:
+    found = check._difference(left, right, "answer")
+    assert found is not None
+    assert found[0] == place
+    assert check._difference(left, left, "answer") is None
+
+
+def test_plain_keeps_apart_what_equality_confuses() -> None:
+    values = [1, True, 1.0, "1", b"1", float("nan"), -0.0, 0.0, 2**70, None, (1,), ["1"]]
+    shown = [json.dumps(_corpus.plain(value)) for value in values]
+    assert len(set(shown)) == len(values)

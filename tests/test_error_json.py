@@ -1,0 +1,344 @@
+"""The JSON writers: what each value becomes, and that compiled and pure write the same bytes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import threading
+from collections import OrderedDict, deque, namedtuple
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum, IntEnum
+from pathlib import PurePosixPath
+from types import MappingProxyType
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel, Field, SecretStr
+
+import foobara_accel
+from foobara_accel.testing import load_twin
+
+
+@pytest.fixture
+def F(sub):
+    return sub("core.errors").FoobaraError
+
+
+def value(F, thing: Any) -> bytes:
+    written = F(context={"v": thing}).to_json_bytes()
+    head, tail = b'"context":{"v":', b'},"is_fatal"'
+    return written[written.index(head) + len(head) : written.rindex(tail)]
+
+
+class Color(Enum):
+    RED = "red"
+    RAW = b"{}"
+
+
+class Level(IntEnum):
+    LOW = 1
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+    y: Any
+
+
+class Card(BaseModel):
+    name: str
+    pin: SecretStr = SecretStr("1234")
+    hidden: Any = Field(default=None, exclude=True)
+
+
+class Plain:
+    pass
+
+
+class Rude:
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+
+class Secret:
+    __foobara_sensitive__ = True
+
+    def __str__(self) -> str:
+        return "hunter2"
+
+
+Pair = namedtuple("Pair", "a b")
+
+VALUES = [
+    (None, b"null"),
+    (True, b"true"),
+    (False, b"false"),
+    (0, b"0"),
+    (-1, b"-1"),
+    (2**63 - 1, b"9223372036854775807"),
+    (-(2**63), b"-9223372036854775808"),
+    (2**70, b"1180591620717411303424"),
+    (1.5, b"1.5"),
+    (1e300, b"1e+300"),
+    (-0.0, b"-0.0"),
+    (math.nan, b"null"),
+    (math.inf, b"null"),
+    (-math.inf, b"null"),
+    ("", b'""'),
+    ('a"b\\c\n\r\t\b\f\x00\x1f\x7f', b'"a\\"b\\\\c\\n\\r\\t\\b\\f\\u0000\\u001f\x7f"'),
+    ("héé€😀\u2028", '"héé€😀\u2028"'.encode()),
+    ("\ud800x\udfff", b'"\\ud800x\\udfff"'),
+    ([1, [2, ()]], b"[1,[2,[]]]"),
+    ({}, b"{}"),
+    ({"a": {"b": None}}, b'{"a":{"b":null}}'),
+    (
+        {1: 4, 1.5: 2, None: 3, Color.RED: 5, b"k": 6, ("t",): 7},
+        b'{"1":4,"1.5":2,"null":3,"red":5,"k":6,"(\'t\',)":7}',
+    ),
+    (OrderedDict(a=1), b'{"a":1}'),
+    (MappingProxyType({"a": 1}), b'{"a":1}'),
+    ({1}, b"[1]"),
+    (frozenset(), b"[]"),
+    (Pair(1, 2), b"[1,2]"),
+    (deque([1]), b'"deque([1])"'),
+    (Color.RED, b'"red"'),
+    (Color.RAW, b'"{}"'),
+    (Level.LOW, b"1"),
+    (b"ab\xff", b'"ab\\\\xff"'),
+    (bytearray(b"x"), b'"x"'),
+    (memoryview(b"x"), b'"x"'),
+    (datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), b'"2026-01-02T03:04:05+00:00"'),
+    (date(2026, 1, 2), b'"2026-01-02"'),
+    (time(1, 2), b'"01:02:00"'),
+    (timedelta(seconds=1.5), b"1.5"),
+    (UUID(int=5), b'"00000000-0000-0000-0000-000000000005"'),
+    (Decimal("1.10"), b'"1.10"'),
+    (Decimal("NaN"), b'"NaN"'),
+    (PurePosixPath("/a"), b'"/a"'),
+    (Point(1, [2.5]), b'{"x":1,"y":[2.5]}'),
+    (Card(name="n", hidden="h"), b'{"name":"n","pin":"**********"}'),
+    (Card(name="\ud800", hidden="h"), b'{"name":"\\ud800","pin":"**********"}'),
+    (SecretStr("x"), b'"**********"'),
+    (Secret(), b'"**********"'),
+    (ValueError("v"), b'"v"'),
+    (Plain(), b'"<Plain>"'),
+    (Rude(), b'"<Rude>"'),
+    (int, b"\"<class 'int'>\""),
+    (1j, b'"1j"'),
+]
+
+
+@pytest.mark.parametrize(
+    ("thing", "written"), VALUES, ids=lambda v: repr(v)[:40] if isinstance(v, str) else None
+)
+def test_values(F, thing, written):
+    assert value(F, thing) == written
+
+
+def test_an_int_beyond_the_digit_limit_is_hexadecimal(F):
+    assert value(F, 10**5000) == b'"' + hex(10**5000).encode() + b'"'
+
+
+def test_self_reference_becomes_a_placeholder(F):
+    loop: list[Any] = [1]
+    loop.append(loop)
+    knot: dict[str, Any] = {}
+    knot["k"] = [knot]
+    assert value(F, loop) == b'[1,"<circular>"]'
+    assert value(F, knot) == b'{"k":["<circular>"]}'
+    error = F(symbol="s")
+    error.context["me"] = error
+    assert json.loads(error.to_json_bytes())["context"] == {"me": "<circular>"}
+
+
+def test_the_same_object_twice_is_not_a_cycle(F):
+    shared = [1]
+    assert value(F, [shared, shared]) == b"[[1],[1]]"
+
+
+@pytest.mark.parametrize("kind", [list, dict])
+def test_depth_is_limited(F, kind):
+    thing: Any = 1
+    for _ in range(100_000):
+        thing = [thing] if kind is list else {"k": thing}
+    written = value(F, thing)
+    assert b'"<too deep>"' in written and json.loads(written)
+    while thing != 1:
+        thing = thing[0] if kind is list else thing["k"]
+
+
+def test_errors_collections_and_outcomes_nest(F, sub):
+    inner = F(symbol="inner")
+    collection = sub("core.errors").ErrorCollection().add(inner)
+    outcome = sub("core.outcome").CommandOutcome.from_errors(inner)
+    written = json.loads(F(context={"e": inner, "c": collection, "o": outcome}).to_json_bytes())["context"]
+    assert written["e"] == inner.to_dict() and written["c"] == [inner.to_dict()]
+    assert written["o"] == outcome.to_dict()
+
+
+def test_a_serializer_may_serialise_another_error(F):
+    class Nosy:
+        def __str__(self) -> str:
+            return F(context={"deep": "x" * 5000}).to_json_bytes().decode()
+
+    assert json.loads(value(F, ["a" * 3000, Nosy(), "b"]))[1].startswith('{"key"')
+
+
+def test_a_serializer_may_change_what_is_being_written(F):
+    things: list[Any] = []
+    table: dict[str, Any] = {}
+
+    class Meddler:
+        def __str__(self) -> str:
+            things.clear()
+            table.clear()
+            return "m"
+
+    things += [Meddler(), 1, 2]
+    assert value(F, things) == b'["m",1,2]'
+    table.update(a=Meddler(), b=2)
+    assert value(F, table) == b'{"a":"m","b":2}'
+
+
+def test_interrupts_are_not_swallowed(F):
+    class Impatient:
+        def __str__(self) -> str:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        value(F, Impatient())
+    assert value(F, 1) == b"1"
+
+
+def test_a_large_text(F):
+    text = "ab\n" * 3_000_000
+    assert json.loads(value(F, text)) == text
+
+
+def test_threads_have_their_own_buffers(F):
+    errors = [F("data", str(i), context={"n": [i] * 50}) for i in range(8)]
+    wanted = [error.to_json_bytes() for error in errors]
+    wrong: list[int] = []
+
+    def work(i: int) -> None:
+        wrong.extend(i for _ in range(300) if errors[i].to_json_bytes() != wanted[i])
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_bytes_equal_json_of_the_dict(F, sub):
+    errors = sub("core.errors").ErrorCollection()
+    errors.add(
+        F.data_error("invalid", ["user", 0, "e-mail"], 'not "good"', suggestion="s", n=1, f=1.5, b=None)
+    )
+    errors.add(F.runtime_error("x", "é", is_fatal=True).with_runtime_path_prefix("a", "b").with_help_url("u"))
+    errors.add(F(cause=F(symbol="root", cause=F())))
+    assert (
+        errors.to_json_bytes()
+        == json.dumps(errors.to_list(), ensure_ascii=False, separators=(",", ":")).encode()
+    )
+
+
+# Compiled against pure
+
+texts = st.text(st.characters(codec=None, exclude_categories=()), max_size=20) | st.sampled_from(
+    ["plain", "with space", "12345678", 'quote"inside', "back\\slash", "a" * 40, "a" * 7 + "\n", "é" * 9]
+)
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | texts
+    | st.binary(max_size=8)
+    | st.decimals()
+    | st.datetimes()
+    | st.uuids()
+    | st.sampled_from([Color.RED, Color.RAW, Level.LOW, Plain(), Rude(), Secret(), SecretStr("x"), 1j])
+)
+keys = texts | st.integers() | st.booleans() | st.none() | st.floats() | st.binary(max_size=4)
+values = st.recursive(
+    scalars,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(keys, inner, max_size=4)
+        | st.tuples(inner, inner)
+        | st.builds(Point, st.integers(), inner)
+        | st.builds(lambda name, hidden: Card(name=name, hidden=hidden), st.text(max_size=5), inner)
+    ),
+    max_leaves=8,
+)
+odd = st.integers() | st.none() | st.sampled_from([Color.RED, 1.5])
+fields = st.fixed_dictionaries(
+    {},
+    optional={
+        "category": texts | st.sampled_from(["data", "runtime"]) | odd,
+        "symbol": texts | odd,
+        "path": st.lists(texts | st.integers(), max_size=4) | texts,
+        "message": texts | odd,
+        "context": st.dictionaries(keys, values, max_size=4)
+        | st.dictionaries(texts, st.text() | st.integers() | st.floats() | st.booleans(), max_size=3),
+        "runtime_path": st.lists(texts, max_size=3),
+        "is_fatal": st.booleans() | odd,
+        "severity": st.sampled_from(["debug", "warning", "error", "fatal", "custom"]) | odd,
+        "suggestion": st.none() | texts,
+        "help_url": st.none() | texts,
+    },
+)
+
+
+def build(package: Any, specs: list[dict[str, Any]], chain: bool) -> Any:
+    from importlib import import_module
+
+    errors = import_module(f"{package.__name__}.core.errors")
+    collection = errors.ErrorCollection()
+    cause = None
+    for spec in specs:
+        spec = dict(spec)
+        try:
+            spec["severity"] = errors.ErrorSeverity(spec["severity"])
+        except (KeyError, ValueError):
+            pass
+        error = errors.FoobaraError(**spec)
+        if chain:
+            error.cause = cause
+            cause = error
+        collection.add(error)
+    return import_module(f"{package.__name__}.core.outcome").CommandOutcome, collection
+
+
+def look(package: Any, specs: list[dict[str, Any]], chain: bool) -> list[Any]:
+    Outcome, collection = build(package, specs, chain)
+    return [
+        collection.to_json_bytes(),
+        [error.to_json_bytes() for error in collection],
+        [error.key() for error in collection],
+        [error.error_code for error in collection],
+        Outcome.from_errors(*collection).to_json_bytes(),
+        Outcome.from_result({"all": collection, "list": collection.all()}, a=1).to_json_bytes(),
+        collection.to_problem(),
+        collection.to_human_readable(),
+        repr(collection).replace("NaN", "nan"),
+        [error.symbol for error in collection.sort_by_severity()],
+        collection.to_sentence(),
+    ]
+
+
+@given(st.lists(fields, max_size=4), st.booleans())
+@settings(max_examples=300, deadline=None)
+def test_both_twins_write_the_same(specs, chain):
+    if str(foobara_accel.backend()) != "c":
+        pytest.skip("no compiled backend")
+    c, py = look(foobara_accel, specs, chain), look(load_twin("py"), specs, chain)
+    assert c == py
+    json.loads(c[0])

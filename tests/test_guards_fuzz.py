@@ -1,0 +1,30 @@
+"""A property: whatever the model and the values, a builder answers as pydantic does."""
+
+from __future__ import annotations
+
+import warnings
+from random import Random
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests import fuzz_guards
+
+
+def test_a_builder_answers_as_pydantic_does(sub):
+    inputs = sub("core.inputs")
+
+    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.integers(0, 2**64))
+    def agrees(seed: int) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            fuzz_guards.run(inputs, Random(seed), 25, 25)
+
+    agrees()
+
+
+def test_the_property_reaches_every_level(sub):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        levels = fuzz_guards.run(sub("core.inputs"), Random(11), 1200, 20)
+    assert all(levels.values()), levels

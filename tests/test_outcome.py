@@ -1,0 +1,296 @@
+"""CommandOutcome, Success and Failure."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import json
+import pickle
+import typing
+import weakref
+
+import pytest
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+
+@pytest.fixture
+def outcomes(sub):
+    return sub("core.outcome")
+
+
+@pytest.fixture
+def Result(outcomes):
+    return outcomes.CommandOutcome
+
+
+@pytest.fixture
+def F(sub):
+    return sub("core.errors").FoobaraError
+
+
+@pytest.fixture
+def twin(sub):
+    return sub("_backend").errors
+
+
+def test_success(Result):
+    outcome = Result.from_result(5, trace="t")
+    assert outcome.is_success() and outcome.success() and not outcome.is_failure() and not outcome.failure()
+    assert outcome.result == 5 and outcome.errors == [] and outcome.metadata == {"trace": "t"}
+    assert outcome.unwrap() == outcome.unwrap_or(7) == 5
+    assert outcome.to_dict() == {"success": True, "result": 5, "metadata": {"trace": "t"}}
+    assert outcome.to_json_bytes() == b'{"success":true,"result":5,"metadata":{"trace":"t"}}'
+    assert outcome.to_problem() is None
+    assert bool(outcome)
+
+
+def test_failure(Result, F):
+    one, two = F(symbol="s", message="m1"), F(message="m2")
+    outcome = Result.from_errors(one, two, trace="t")
+    assert outcome.is_failure() and outcome.failure() and not outcome.is_success() and not outcome.success()
+    assert outcome.result is None and outcome.errors[0] is one and outcome.metadata == {"trace": "t"}
+    with pytest.raises(ValueError, match="^Command failed: m1, m2$"):
+        outcome.unwrap()
+    assert outcome.unwrap_or(7) == 7
+    assert outcome.to_dict() == {
+        "success": False,
+        "errors": [one.to_dict(), two.to_dict()],
+        "metadata": {"trace": "t"},
+    }
+    assert json.loads(outcome.to_json_bytes()) == outcome.to_dict()
+    assert outcome.to_problem()["detail"] == "m1 (and 1 more)"
+    assert bool(outcome)
+
+
+def test_constructor(Result, F):
+    error = F()
+    given = [error]
+    outcome = Result(result=1, errors=given, metadata={"a": 1})
+    assert outcome.errors == given and outcome.errors is not given and outcome.errors[0] is error
+    assert Result(errors=iter(given)).errors == given
+    assert Result().is_success() and Result().result is None and Result().metadata == {}
+
+
+@pytest.mark.parametrize("wrong", [None, 5, "text", {"a": 1}, [1], ["text"], b"x"])
+def test_wrong_errors_are_a_type_error(Result, F, wrong):
+    with pytest.raises(TypeError, match="FoobaraError objects, not"):
+        Result(errors=wrong)
+    with pytest.raises(TypeError):
+        Result(errors=F())
+    with pytest.raises(TypeError, match="an outcome holds FoobaraError objects, not str"):
+        Result().add_error("text")
+
+
+def test_no_errors_from_errors_is_a_success(Result):
+    assert Result.from_errors().is_success()
+
+
+def test_map_and_flat_map(Result, F):
+    outcome = Result.from_result(2, a=1)
+    doubled = outcome.map(lambda x: x * 2)
+    assert doubled.result == 4 and doubled.metadata == {"a": 1} and doubled is not outcome
+    doubled.metadata["b"] = 2
+    assert outcome.metadata == {"a": 1}
+    assert outcome.flat_map(lambda x: Result.from_result(x + 1)).result == 3
+    failed = Result.from_errors(F())
+    assert failed.map(str) is failed and failed.flat_map(str) is failed
+    with pytest.raises(ZeroDivisionError):
+        outcome.map(lambda x: x / 0)
+
+
+def test_add_error(Result, F):
+    outcome = Result.from_result(1)
+    assert outcome.add_error(F(message="m")) is outcome
+    assert outcome.is_failure() and outcome.unwrap_or(None) is None
+    outcome.errors = []
+    assert outcome.is_success()
+    outcome.errors.append(F())
+    assert outcome.is_failure()
+
+
+def test_fields_can_be_assigned(Result):
+    outcome = Result()
+    outcome.result, outcome.metadata = [1], {"a": 1}
+    assert outcome.to_dict() == {"success": True, "result": [1], "metadata": {"a": 1}}
+    with pytest.raises(AttributeError):
+        outcome.nonsense = 1
+
+
+def test_the_commands_collection_is_copied_at_the_first_look(twin, F):
+    collection = twin.new_collection().add(F(symbol="a"))
+    outcome = twin.fail(None, collection)
+    assert outcome.is_failure()
+    seen = outcome.errors
+    collection.add(F(symbol="b"))
+    assert outcome.errors is seen and len(seen) == 1
+    collection.clear()
+    assert outcome.is_failure()
+
+
+def test_equality(Result, F):
+    assert Result.from_result([1]) == Result.from_result([1]) and Result.from_result(1) != Result.from_result(
+        2
+    )
+    assert Result.from_result(1, a=1) != Result.from_result(1)
+    assert Result.from_errors(F(symbol="s")) == Result.from_errors(F(symbol="s")) != Result.from_errors(F())
+    assert Result() != 1 and Result[int](result=1) == Result(result=1)
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(Result())
+
+
+def test_repr(Result, F):
+    assert repr(Result.from_result("x", a=1)) == "CommandOutcome(result='x', errors=[], metadata={'a': 1})"
+    outcome = Result()
+    outcome.result = outcome
+    assert repr(outcome) == "CommandOutcome(result=..., errors=[], metadata={})"
+    assert repr(Result.from_errors(F())).startswith("CommandOutcome(result=None, errors=[FoobaraError(")
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_pickle_and_copy(Result, F, protocol):
+    for outcome in (Result.from_result([1], a=1), Result.from_errors(F(symbol="s"))):
+        assert pickle.loads(pickle.dumps(outcome, protocol)).to_dict() == outcome.to_dict()
+        for same in (copy.copy(outcome), copy.deepcopy(outcome)):
+            assert same == outcome and same is not outcome and same.errors is not outcome.errors
+    outcome = Result.from_result([1])
+    assert copy.copy(outcome).result is outcome.result
+    assert copy.deepcopy(outcome).result is not outcome.result
+
+
+def test_generic_alias(Result):
+    assert typing.get_origin(Result[int]) is Result and typing.get_args(Result[int]) == (int,)
+    assert Result[int](result=1).unwrap() == 1
+    assert isinstance(Result[int].from_result(1), Result)
+
+
+def test_subclass(Result, F):
+    class Mine(Result):
+        extra = 1
+
+    outcome = Mine.from_result(1)
+    outcome.note = "n"
+    assert type(outcome) is Mine and type(outcome.map(str)) is Mine
+    assert copy.copy(outcome).note == "n" and copy.deepcopy(outcome).note == "n"
+    assert outcome != Result.from_result(1)
+
+
+def test_module(Result):
+    assert Result.__module__ == "foobara_accel.core.outcome"
+
+
+# Garbage
+
+
+def test_a_cycle_through_an_outcome_is_freed(Result, F, twin):
+    class Box:
+        pass
+
+    def in_result(box, outcome):
+        outcome.result = box
+
+    def in_metadata(box, outcome):
+        outcome.metadata["box"] = box
+
+    def in_errors(box, outcome):
+        outcome.errors.append(F(context={"box": box}))
+
+    for tie in (in_result, in_metadata, in_errors):
+        for make in (lambda: twin.succeed(1), lambda: twin.fail(None, twin.new_collection()), Result):
+            box = Box()
+            box.outcome = make()
+            tie(box, box.outcome)
+            gone = weakref.ref(box)
+            del box
+            gc.collect()
+            assert gone() is None
+
+
+def test_a_cycle_through_a_dict_result_is_freed(twin):
+    class Box:
+        pass
+
+    result: dict = {}
+    outcome = twin.succeed(result)
+    result["outcome"], result["box"] = outcome, Box()
+    gone = weakref.ref(result["box"])
+    del outcome, result
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_successful_scalar_is_not_tracked(twin, request):
+    if request.node.callspec.params["fa"] != "c":
+        pytest.skip("the collector decides for Python objects")
+    outcome = twin.succeed(5)
+    assert not gc.is_tracked(outcome)
+    outcome.metadata["a"] = 1
+    assert gc.is_tracked(outcome)
+    assert gc.is_tracked(twin.succeed([]))
+
+
+# Pydantic
+
+
+def test_as_a_pydantic_field(Result, F):
+    class Report(BaseModel):
+        any: Result
+        number: Result[int]
+
+    outcome = Result.from_result(5, a=1)
+    report = Report(any=outcome, number=outcome)
+    assert report.any is outcome and report.number is outcome
+    assert Report(any=outcome, number=Result.from_result("5")).number.result == 5
+    failure = Result.from_errors(F(symbol="s", context={"x": {1}}))
+    assert Report(any=failure, number=failure).number is failure
+    with pytest.raises(ValidationError):
+        Report(any=outcome, number=Result.from_result("zz"))
+    dumped = Report(any=failure, number=outcome).model_dump_json()
+    again = Report.model_validate_json(dumped)
+    assert again.number == outcome and again.any.errors[0].symbol == "s"
+    assert report.model_dump()["number"] == {"success": True, "result": 5, "metadata": {"a": 1}}
+    assert set(Report.model_json_schema()["properties"]) == {"any", "number"}
+    assert Report.model_json_schema(mode="serialization")
+
+
+def test_contradictions_are_validation_errors(Result, F):
+    adapter = TypeAdapter(Result[int])
+    assert adapter.validate_python({"success": True, "result": "3"}).result == 3
+    for wrong in (
+        {"success": False},
+        {"success": True, "errors": [F()]},
+        {"success": True, "result": "x"},
+        {"result": 3},
+        5,
+    ):
+        with pytest.raises(ValidationError):
+            adapter.validate_python(wrong)
+
+
+def test_a_typed_result_is_dumped_by_its_type(Result):
+    class Point(BaseModel):
+        x: int
+
+    adapter = TypeAdapter(Result[Point])
+    assert adapter.dump_python(Result.from_result(Point(x=1)))["result"] == {"x": 1}
+    assert adapter.validate_json(adapter.dump_json(Result.from_result(Point(x=1)))).result == Point(x=1)
+
+
+# Success and Failure
+
+
+def test_success_class(outcomes):
+    ok = outcomes.Success(result=2)
+    assert ok.is_success() and not ok.is_failure() and ok.unwrap() == ok.unwrap_or(9) == 2
+    assert ok.map(str) == outcomes.Success("2") and not hasattr(ok, "errors")
+    with pytest.raises(TypeError):
+        outcomes.Success()
+
+
+def test_failure_class(outcomes, F):
+    bad = outcomes.Failure(errors=(F(message="m"),))
+    assert bad.is_failure() and not bad.is_success() and bad.unwrap_or(9) == 9 and bad.map(str) is bad
+    assert bad.error_messages() == ["m"] and bad.first_error().message == "m" and not hasattr(bad, "result")
+    with pytest.raises(ValueError, match=r"Called unwrap on failure: \['m'\]"):
+        bad.unwrap()
+    assert outcomes.Failure().is_failure() and outcomes.Failure().first_error() is None
+    assert typing.get_args(outcomes.Outcome)
