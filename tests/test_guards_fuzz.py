@@ -5,8 +5,7 @@ from __future__ import annotations
 import warnings
 from random import Random
 
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from tests import fuzz_guards
 
 

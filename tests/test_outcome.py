@@ -49,7 +49,7 @@ def test_failure(Result, F):
     outcome = Result.from_errors(one, two, trace="t")
     assert outcome.is_failure() and outcome.failure() and not outcome.is_success() and not outcome.success()
     assert outcome.result is None and outcome.errors[0] is one and outcome.metadata == {"trace": "t"}
-    with pytest.raises(ValueError, match="^Command failed: m1, m2$"):
+    with pytest.raises(ValueError, match=r"^Command failed: m1, m2$"):
         outcome.unwrap()
     assert outcome.unwrap_or(7) == 7
     assert outcome.to_dict() == {

@@ -207,7 +207,7 @@ _EXPORTS: dict[str, str] = {
     "parse_iban": ".types",
 }
 
-__all__ = ["__version__", *_EXPORTS]
+__all__ = ["__version__", *_EXPORTS]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:

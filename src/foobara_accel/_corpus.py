@@ -348,7 +348,7 @@ def errors(sub: Sub) -> Any:
         error(),
         error.data_error("too_short", ["user", "name"], "Name is too short", minimum=2),
         error.validation_error("bad", (), "bad", suggestion="do better"),
-        error.runtime_error("boom", "it \"blew\" up\n\u2028\U0001f4a5", is_fatal=True),
+        error.runtime_error("boom", 'it "blew" up\n\u2028\U0001f4a5', is_fatal=True),
         error.domain_error("rule", "broken rule", path=("a", "0")),
         error.system_error("disk", "full"),
         error.auth_error("forbidden", "no"),
@@ -385,7 +385,7 @@ def error_collections(sub: Sub) -> Any:
 def error_json(sub: Sub) -> Any:
     module = sub("core.errors")
     collection = module.ErrorCollection()
-    for value in (1, 1.5, float("nan"), None, "é\x00\"\\", [1, {"k": (2, 3)}], {"deep": {"er": b"x"}}, 2**70):
+    for value in (1, 1.5, float("nan"), None, 'é\x00"\\', [1, {"k": (2, 3)}], {"deep": {"er": b"x"}}, 2**70):
         collection.add(module.FoobaraError.data_error("symbol", ("p", "0"), "message", value=value))
     collection.add(module.FoobaraError.runtime_error("late", "later"))
     failed = sub("core.outcome").CommandOutcome.from_errors(*collection.all())

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from string import ascii_letters
+from typing import Any
 
 from ._iban_table import COUNTRIES, LISTED_ONLY, TERRITORIES
 
@@ -74,7 +75,7 @@ def parse_iban(value: str, /, *, lenient: object = False) -> tuple[str, str]:
     return _iban(_text(value, "parse_iban"), lenient)
 
 
-def _text(value: object, name: str) -> str:
+def _text(value: Any, name: str) -> str:
     if type(value) is str:
         return value
     # Not isinstance: an object may claim another __class__.

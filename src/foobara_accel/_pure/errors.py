@@ -334,7 +334,7 @@ class FoobaraError:
 
     def get_error_chain(self) -> list[FoobaraError]:
         """Return this error, its cause, the cause's cause and so on; a cycle ends the list."""
-        chain = [self]
+        chain: list[FoobaraError] = [self]
         seen = {id(self)}
         cause = self.cause
         while isinstance(cause, FoobaraError) and id(cause) not in seen:
@@ -654,12 +654,7 @@ class ErrorCollection:
 
     def has_fatal(self) -> bool:
         """Tell whether an error is fatal."""
-        if self._items is None:
-            return False
-        for error in self._items:
-            if error.is_fatal:
-                return True
-        return False
+        return self._items is not None and any(error.is_fatal for error in self._items)
 
     def is_empty(self) -> bool:
         """Tell whether there is no error."""
@@ -682,8 +677,8 @@ class ErrorCollection:
 
     def __contains__(self, key: object) -> bool:
         if isinstance(key, FoobaraError):
-            return any([error is key for error in self._list()])
-        return any([error.key() == key for error in self._list()])
+            return any(error is key for error in self._list())
+        return any(error.key() == key for error in self._list())
 
     def get(self, key: str) -> FoobaraError | None:
         """Return the last error with this key, or None."""
@@ -1021,9 +1016,8 @@ class CommandOutcome(_OutcomeBase[ResultT]):
             return NotImplemented
         if self is other:
             return True
-        if failed(self) or failed(other):
-            if errors_of(self) != errors_of(other):
-                return False
+        if (failed(self) or failed(other)) and errors_of(self) != errors_of(other):
+            return False
         return bool(self._result == (other)._result and (self._metadata or {}) == ((other)._metadata or {}))
 
     @recursive_repr("...")
@@ -1082,7 +1076,7 @@ def errors_of(outcome: CommandOutcome[Any]) -> list[FoobaraError]:
 
 
 def as_errors(errors: Any) -> list[FoobaraError]:
-    if isinstance(errors, FoobaraError) or isinstance(errors, str | bytes | dict):
+    if isinstance(errors, FoobaraError | str | bytes | dict):
         raise TypeError(f"errors must be an iterable of FoobaraError objects, not {type(errors).__name__}")
     try:
         found = list(errors)
@@ -1328,7 +1322,7 @@ def one_json(error: FoobaraError, stack: list[Any]) -> str:
 def roomy(stack: list[Any]) -> bool:
     # can an error and its context be entered, and is it not being written already?
     return not stack or (
-        len(stack) < _reports.MAX_DEPTH - 1 and not any([isinstance(outer, FoobaraError) for outer in stack])
+        len(stack) < _reports.MAX_DEPTH - 1 and not any(isinstance(outer, FoobaraError) for outer in stack)
     )
 
 

@@ -138,9 +138,11 @@ def _case(name: str, command: Any, inputs: list[dict[str, Any]]) -> Case:
 
     else:
 
-        def loop(times: Iterable[object]) -> None:
+        def running(times: Iterable[object]) -> None:
             for place, _ in enumerate(times):
                 command.run(**inputs[place % size])
+
+        loop = running
 
         def once() -> Any:
             return [_answer(command.run(**entry)) for entry in inputs]

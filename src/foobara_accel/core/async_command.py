@@ -11,8 +11,7 @@ from typing import Any, ClassVar, Generic
 
 from pydantic import ValidationError
 
-from .._backend import errors as _errors
-from .._backend import executor
+from .._backend import errors as _errors, executor
 from .._vocabulary import CommandState, ErrorSeverity, Halt
 from .callbacks import CallbackDSL
 from .command import CommandInfo, InputT, ResultT
@@ -28,7 +27,7 @@ _NO_CHAINS: tuple[Any, ...] = (None,) * 8 + ({}, {})
 _EXECUTE, _COMMIT = 5, 6
 
 
-class AsyncCommand(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, ResultT]):  # type: ignore[misc,name-defined]
+class AsyncCommand(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, ResultT]):  # type: ignore[misc]
     """A business operation whose ``execute`` is a coroutine; hooks and callbacks may be coroutines or not.
 
     ``timeout`` (seconds, None for no limit) bounds a run together with its subcommands: past it the
@@ -78,7 +77,8 @@ class AsyncCommand(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, Resu
         model = cls.inputs_type()
         if not isinstance(inputs, model):
             raise TypeError(
-                f"{cls.__name__}.run_with() takes an instance of {model.__name__}, not {type(inputs).__name__}"
+                f"{cls.__name__}.run_with() takes an instance of {model.__name__}, "
+                f"not {type(inputs).__name__}"
             )
         command = cls()
         command._inputs = inputs
@@ -149,7 +149,7 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-async def _within(command: Any, limit: float) -> Any:
+async def _within(command: Any, limit: float) -> CommandOutcome[Any]:
     if not limit > 0:
         raise ValueError(f"{type(command).__name__}.timeout is a number of seconds above 0, not {limit!r}")
     if "trio" in sys.modules and _library() == "trio":
@@ -159,9 +159,10 @@ async def _within(command: Any, limit: float) -> Any:
     if outer is not None and outer < end:
         # The command around this one runs out first: its own timeout ends both.
         return await _finish(command, await _phases(command, 0))
+    scope = asyncio.timeout_at(end)
     token = _deadline.set(end)
     try:
-        async with asyncio.timeout_at(end) as scope:
+        async with scope:
             return await _finish(command, await _phases(command, 0))
     except TimeoutError:
         if not scope.expired():
@@ -181,7 +182,7 @@ def _library() -> str:
         return "asyncio"
 
 
-async def _within_trio(command: Any, limit: float) -> Any:
+async def _within_trio(command: Any, limit: float) -> CommandOutcome[Any]:
     trio = sys.modules["trio"]
     with trio.move_on_after(limit) as scope:
         return await _finish(command, await _phases(command, 0))
@@ -189,7 +190,7 @@ async def _within_trio(command: Any, limit: float) -> Any:
     return await _timed_out(command, limit)
 
 
-async def _timed_out(command: Any, limit: float) -> Any:
+async def _timed_out(command: Any, limit: float) -> CommandOutcome[Any]:
     command.add_error(_runtime("timeout", f"{type(command).__name__} took longer than {limit:g} s"))
     command._state = CommandState.FAILED
     return executor.finish(command, False)
@@ -203,7 +204,7 @@ async def _settle(value: Any) -> Any:
     return await value if isawaitable(value) else value
 
 
-async def _finish(command: Any, succeeded: bool) -> Any:
+async def _finish(command: Any, succeeded: bool) -> CommandOutcome[Any]:
     return executor.finish(command, succeeded)
 
 

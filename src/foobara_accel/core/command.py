@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import typing
-from typing import Any, ClassVar, Generic, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args
 
 from pydantic import BaseModel
 
@@ -138,7 +138,7 @@ def _base_name(cls: type) -> str:
 
 
 def _type_argument(cls: Any, index: int) -> Any:
-    """Return type argument *index* of the library base among the bases of *cls*, through generic bases too."""
+    """Return type argument *index* of the library base of *cls*, through generic bases too."""
     for base in cls.__dict__.get("__orig_bases__", ()):
         origin = typing.get_origin(base)
         if isinstance(origin, type) and issubclass(origin, CommandInfo):
@@ -161,11 +161,16 @@ def _type_argument(cls: Any, index: int) -> Any:
     return None
 
 
-class Command(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, ResultT]):  # type: ignore[misc,name-defined]
+class Command(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, ResultT]):  # type: ignore[misc]
     """A business operation: derive from ``Command[Inputs, Result]`` and write ``execute``."""
 
     _library_base = True
-    run = executor.Runner()
+    if TYPE_CHECKING:
+
+        @classmethod
+        def run(cls, /, **inputs: Any) -> CommandOutcome[ResultT]: ...
+    else:
+        run = executor.Runner()
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

@@ -88,36 +88,38 @@ class Services:
     """What a run needs from above the twins."""
 
     ERROR = ErrorSeverity.ERROR
+    WATCHED = WATCHED
     resolve = staticmethod(_resolve)
 
     @staticmethod
-    def analyse(cls: Any) -> PlanSpec:
-        resolved = _resolve(cls)
+    def analyse(command_class: Any) -> PlanSpec:
+        resolved = _resolve(command_class)
         found = dict(zip(WATCHED, resolved, strict=True))
-        stock = next(_STOCK[base] for base in cls.__mro__ if base in _STOCK)
+        stock = next(_STOCK[base] for base in command_class.__mro__ if base in _STOCK)
         mask = 0
         for bit, name in enumerate(HOOKS):
             if found[name] is not stock[name]:
                 mask |= 1 << bit
         return PlanSpec(
-            cls=cls,
-            builder=builder_for(cls.inputs_type()),
+            cls=command_class,
+            builder=builder_for(command_class.inputs_type()),
             mask=mask,
-            chains=compile_chains(cls),
-            opens=may_open(cls._transaction_config),
+            chains=compile_chains(command_class),
+            opens=may_open(command_class._transaction_config),
             generic=any(found[name] is not stock[name] for name in ("__init__", "__new__", "run_instance")),
-            echo=bool(cls.echo_inputs),
+            echo=bool(command_class.echo_inputs),
             resolved=resolved,
         )
 
     @staticmethod
-    def chains(cls: type, own: CallbackRegistry) -> tuple[Any, ...] | None:
-        return compile_chains(cls, own)
+    def chains(command_class: type, own: CallbackRegistry) -> tuple[Any, ...] | None:
+        return compile_chains(command_class, own)
 
     @staticmethod
     def verdict(source: type, target: Any) -> Callable[[], None] | None:
         if not (isinstance(target, type) and issubclass(target, executor.Core)):
-            raise TypeError(f"run_subcommand() takes a Command class, not {getattr(target, '__name__', target)!r}")
+            named = getattr(target, "__name__", target)
+            raise TypeError(f"run_subcommand() takes a Command class, not {named!r}")
         if target._is_async and not source._is_async:  # type: ignore[attr-defined]
             raise TypeError(
                 f"{source.__name__} is a sync command and cannot await {target.__name__}: "

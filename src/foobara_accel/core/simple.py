@@ -91,7 +91,8 @@ class _FunctionCommand(Generic[P, R]):
 
     def _named(self, given: tuple[Any, ...], inputs: dict[str, Any]) -> dict[str, Any]:
         if len(given) > len(self._positional):
-            raise TypeError(f"{self.name}() takes {len(self._positional)} positional inputs, not {len(given)}")
+            taken = len(self._positional)
+            raise TypeError(f"{self.name}() takes {taken} positional inputs, not {len(given)}")
         for name, value in zip(self._positional, given, strict=False):
             if name in inputs:
                 raise TypeError(f"{self.name}() got the input {name!r} twice")
@@ -116,7 +117,8 @@ class SimpleCommand(_FunctionCommand[P, R]):
         self.command_class = type(func.__name__, (Command,), members)
 
     def _execute(self) -> Callable[[Any], Any]:
-        func, cls = self.func, type(self)
+        func: Callable[..., Any] = self.func
+        cls = type(self)
         stock = SimpleCommand
         if (
             cls.before_execute is stock.before_execute
@@ -126,7 +128,7 @@ class SimpleCommand(_FunctionCommand[P, R]):
         ):
 
             def execute(command: Any) -> Any:
-                return func(**command.inputs.__dict__)  # type: ignore[call-arg]
+                return func(**command.inputs.__dict__)
 
             return execute
 
@@ -134,7 +136,7 @@ class SimpleCommand(_FunctionCommand[P, R]):
             first, values = self._arguments(command.inputs)
             self.before_execute(command.inputs)
             try:
-                return self.after_execute(func(*first, **values))  # type: ignore[call-arg]
+                return self.after_execute(func(*first, **values))
             except Exception as error:
                 self.on_error(error)
                 raise
@@ -155,18 +157,20 @@ class AsyncSimpleCommand(_FunctionCommand[P, R]):
 
     def __init__(self, func: Callable[P, Awaitable[R]]) -> None:
         if not inspect.iscoroutinefunction(func):
-            raise TypeError(f"async_simple_command() takes a coroutine function; {func!r} is none: use async def")
+            raise TypeError(f"async_simple_command() takes a coroutine function, not {func!r}: use async def")
         super().__init__(func)
         members = self._members()
         members["execute"] = self._execute()
         self.command_class = type(func.__name__, (AsyncCommand,), members)
 
     def _execute(self) -> Callable[[Any], Awaitable[Any]]:
+        func: Callable[..., Awaitable[Any]] = self.func
+
         async def execute(command: Any) -> Any:
             first, values = self._arguments(command.inputs)
             self.before_execute(command.inputs)
             try:
-                return self.after_execute(await self.func(*first, **values))  # type: ignore[call-arg]
+                return self.after_execute(await func(*first, **values))
             except Exception as error:
                 self.on_error(error)
                 raise
@@ -194,8 +198,9 @@ def async_simple_command(func: Callable[P, Awaitable[R]]) -> AsyncSimpleCommand[
     return AsyncSimpleCommand(func)
 
 
+# A class is callable too: the first overload that matches decides.
 @overload
-def command(target: C, /) -> C: ...
+def command(target: C, /) -> C: ...  # type: ignore[overload-overlap]
 @overload
 def command(target: Callable[P, R], /) -> SimpleCommand[P, R]: ...
 @overload
@@ -215,7 +220,7 @@ def command(
     description: str | None = None,
     depends_on: tuple[str, ...] = (),
 ) -> Any:
-    """Give a command class its domain, organization, description and dependencies; make a command of a function.
+    """Give a command class its domain, organization, description, dependencies; make a function a command.
 
     Usable bare (``@command``) and with arguments; only arguments that are given change the class.
     """
@@ -223,8 +228,9 @@ def command(
     def place(found: Any) -> Any:
         made = found
         if not isinstance(found, type):
-            made = async_simple_command(found) if inspect.iscoroutinefunction(found) else simple_command(found)
-        cls = made if isinstance(made, type) else made.command_class
+            make = async_simple_command if inspect.iscoroutinefunction(found) else simple_command
+            made = make(found)
+        cls: Any = found if made is found else made.command_class
         if domain:
             cls._domain = domain
         if organization:
