@@ -30,6 +30,7 @@ from foobara_accel._ext.errors cimport (
 )
 from foobara_accel._ext.guards cimport InputsBuilder
 
+from inspect import Parameter, Signature
 from types import FunctionType
 
 from pydantic import ValidationError
@@ -43,7 +44,7 @@ cdef extern from *:
     #if defined(Py_GIL_DISABLED)
       #define FA_POOL 0
     #else
-      #define FA_POOL 8
+      #define FA_POOL 16
     #endif
 
     /* 0: the type has no valid tag */
@@ -184,6 +185,9 @@ cdef extern from *:
     int METH_KEYWORDS
     object PyDescr_NewMethod(PyTypeObject *, PyMethodDef *)
     void PyType_Modified(PyTypeObject *)
+    void PyErr_Clear()
+    PyTypeObject *Py_TYPE(PyObject *)
+    void Py_XINCREF(PyObject *)
     PyObject *PyObject_CallMethodNoArgs(PyObject *, PyObject *)
     void Py_XDECREF(PyObject *)
 
@@ -215,14 +219,18 @@ cdef tuple STATES = tuple(CommandState)
 cdef tuple NO_CHAINS = (None,) * 8 + ({}, {})
 cdef tuple EMPTY = ()
 
+RUN_SIGNATURE = Signature([Parameter("inputs", Parameter.VAR_KEYWORD)])
+
 cdef unsigned long long _epoch = 0
 cdef object _services = None
+cdef object ERROR = None             # the severity of the errors made here
 
 
 def configure(services):
     """Give the twin what stands above it: the analysis of a class and the services of a run."""
-    global _services
+    global _services, ERROR
     _services = services
+    ERROR = services.ERROR
 
 
 def bump_epoch():
@@ -249,6 +257,7 @@ cdef class Plan:
     cdef readonly bint generic
     cdef readonly bint echo
     cdef readonly bint execute_only
+    cdef bint plain_inputs             # guarded, and nothing to call before or while they are built
     cdef readonly tuple watched        # names whose values the plan was made from
     cdef tuple resolved                # those values, unbound; None where the MRO has none
     cdef readonly unsigned long long epoch
@@ -278,6 +287,13 @@ cdef class Plan:
         self.tag = fa_tag(<PyObject *>cls)
         self.execute_only = (
             spec.mask & ~(1 << EXECUTE) == 0 and spec.chains is None and not spec.opens and not spec.generic
+        )
+        self.plain_inputs = (
+            spec.mask & 3 == 0
+            and not spec.opens
+            and not spec.generic
+            and self.builder.guarded
+            and (spec.chains is None or (spec.chains[0] is None and spec.chains[1] is None))
         )
         execute = resolved[spec.watched.index("execute")]
         self.execute = execute if type(execute) is FunctionType else None
@@ -364,6 +380,8 @@ cdef class Runner:
         self.vectorcall = <vectorcallfunc>call_runner
         self.owner = owner
 
+    __signature__ = RUN_SIGNATURE
+
     @property
     def __self__(self):
         return self.owner
@@ -443,8 +461,7 @@ cdef object call_runner(PyObject *callable, PyObject *const *values, size_t narg
     if plan.execute_only:
         succeeded = execute_only(command, plan, values, names)
     else:
-        command.raw = keywords(values, names)
-        succeeded = phases(command, plan, 0)
+        succeeded = from_inputs(command, plan, values, names)
     outcome = succeed(command._result) if succeeded else fail(None, command._errors)
     if plan.poolable:
         release(plan, command)
@@ -492,11 +509,14 @@ def run_json(cls, data):
 
 
 cdef inline Core acquire(Plan plan):
+    cdef Core command
     # The list keeps its length: appending and popping would resize it at each run.
     if plan.idle:
         plan.idle -= 1
         return <Core>fa_take(<PyObject *>plan.pool, plan.idle)
-    return <Core>fa_new(plan.cls, EMPTY)
+    command = <Core>fa_new(plan.cls, EMPTY)
+    command.plan = plan
+    return command
 
 
 cdef inline void release(Plan plan, Core command) noexcept:
@@ -528,9 +548,15 @@ cpdef CommandOutcome finish(Core command, bint succeeded):
 
 cdef int execute_only(Core command, Plan plan, PyObject *const *values, PyObject *names) except -1:
     # The hot path: bench cases "simple run", "eight fields", "parent + subcommand".
-    cdef PyObject *result = plan.builder.make_kw(values, <PyObject *>EMPTY if names is NULL else names)
+    cdef PyObject *raw = NULL
+    cdef PyObject *result = plan.builder.make_kw_from(
+        values, <PyObject *>EMPTY if names is NULL else names, &raw
+    )
+    if raw is not NULL:
+        command.raw = <object>raw
+        Py_DECREF(<object>raw)
     if result is NULL:
-        return inputs_refused(command, plan, values, names)
+        return inputs_refused(command, plan)
     command._inputs = <object>result
     Py_DECREF(<object>result)
     command.state_number = command.entered = 6
@@ -551,14 +577,31 @@ cdef int execute_only(Core command, Plan plan, PyObject *const *values, PyObject
     return True
 
 
-cdef int inputs_refused(
-    Core command, Plan plan, PyObject *const *values, PyObject *names
-) except -1:
+cdef int from_inputs(Core command, Plan plan, PyObject *const *values, PyObject *names) except -1:
+    # Where nothing can be seen of the first two phases: bench case "one before + one after callback".
+    cdef PyObject *made
+    cdef PyObject *raw = NULL
+    if plan.plain_inputs:
+        made = plan.builder.make_kw_from(values, <PyObject *>EMPTY if names is NULL else names, &raw)
+        if raw is not NULL:
+            command.raw = <object>raw
+            Py_DECREF(<object>raw)
+        if made is not NULL:
+            command._inputs = <object>made
+            Py_DECREF(<object>made)
+            return phases(command, plan, 2)
+        # A guarded model has no code of the user's: building it again has no second effect.
+        PyErr_Clear()
+    if command.raw is None:
+        command.raw = keywords(values, names)
+    return phases(command, plan, 0)
+
+
+cdef int inputs_refused(Core command, Plan plan) except -1:
     # Taken from the interpreter by hand, as in execute_raised (bench case "three validation errors").
     cdef PyObject *raised = fa_raised()
     cdef object error = <object>raised
     Py_DECREF(error)
-    command.raw = keywords(values, names)
     command.state_number = command.entered = 2
     if isinstance(error, ValidationError):
         refuse(command, plan, error)
@@ -803,10 +846,9 @@ cdef int terminal(Core command, tuple chain) except -1:
     return 0
 
 
-cdef int surround_nothing(Core command, tuple around, int depth) except -1:
+cdef object surround_nothing(Core command, tuple around, int depth):
     if depth < len(around):
         around[depth](command, lambda: surround_nothing(command, around, depth + 1))
-    return 0
 
 
 cdef int halted(Core command, Plan plan, tuple chains) except -1:
@@ -820,7 +862,7 @@ cdef int halted(Core command, Plan plan, tuple chains) except -1:
                 None,
                 EMPTY,
                 False,
-                _services.ERROR,
+                ERROR,
             )
         )
     try:
@@ -900,7 +942,7 @@ cdef int add_execution_error(Core command, object error) except -1:
             {"exception_type": type(error).__name__},
             EMPTY,
             False,
-            _services.ERROR,
+            ERROR,
         )
     )
     return 0
@@ -909,6 +951,8 @@ cdef int add_execution_error(Core command, object error) except -1:
 cdef int cast(Core command, Plan plan) except -1:
     if command._json_error is not None:
         return refuse(command, plan, command._json_error)
+    if command._inputs is not None and command.raw is None:
+        return 0                       # given as a model
     try:
         command._inputs = plan.builder.build_dict(command._raw_inputs)
     except ValidationError as error:
@@ -929,6 +973,7 @@ cdef class Core:
     cdef public object _parent
     cdef public object _own_callbacks
     cdef public object _json_error
+    cdef Plan plan                     # of an instance that a plan has made
     cdef int state_number
     cdef int entered
     cdef bint closed
@@ -1007,13 +1052,11 @@ cdef class Core:
 
     def add_input_error(self, path, symbol, message, **context):
         """Add a data error at *path* (a name or a sequence of names)."""
-        self.add_error(
-            make_error("data", symbol, _services.path(path), message, context, EMPTY, False, _services.ERROR)
-        )
+        add(self, make_error("data", symbol, _services.path(path), message, context, EMPTY, False, ERROR))
 
     def add_runtime_error(self, symbol, message, halt=True, **context):
         """Add a runtime error and, unless *halt* is false, stop the command by raising Halt."""
-        self.add_error(make_error("runtime", symbol, EMPTY, message, context, EMPTY, False, _services.ERROR))
+        add(self, make_error("runtime", symbol, EMPTY, message, context if context else None, EMPTY, False, ERROR))
         if halt:
             raise Halt
 
@@ -1119,6 +1162,24 @@ def close(Core command):
     return not closed
 
 
+cdef int add(Core command, FoobaraError error) except -1:
+    # As command.add_error(error), without the call where that is the library's own.
+    cdef PyObject *method
+    if command._parent is None and fa_attributes(<PyObject *>command) is NULL:
+        method = fa_lookup(<PyObject *>Py_TYPE(<PyObject *>command), <PyObject *>"add_error")
+        if method is not NULL:
+            Py_DECREF(<object>method)
+            if method is <PyObject *>ADD_ERROR:
+                if command._errors is None:
+                    command._errors = new_collection()
+                return command._errors.append(error)
+    command.add_error(error)
+    return 0
+
+
+cdef object ADD_ERROR = fa_members(<PyTypeObject *>Core)["add_error"]
+
+
 cdef object subcommand(PyObject *parent_, PyObject *const *arguments, Py_ssize_t given, PyObject *names):
     """Run a class inside a run; the result, or None with the child's errors in the parent's."""
     cdef Core parent = <Core>parent_
@@ -1132,7 +1193,9 @@ cdef object subcommand(PyObject *parent_, PyObject *const *arguments, Py_ssize_t
             f"run_subcommand() takes the command class and its inputs as keywords, not {given} positional arguments"
         )
     command_class = <object>arguments[0]
-    plan = plan_for(type(parent))
+    plan = parent.plan
+    if plan is None or plan.cls is not type(parent) or not current(plan):
+        plan = plan_for(type(parent))
     if plan.last_class is command_class and plan.last_epoch == _epoch and current(plan.last_plan):
         inner = plan.last_plan
         tracker = plan.last_tracker
@@ -1151,28 +1214,34 @@ cdef object subcommand(PyObject *parent_, PyObject *const *arguments, Py_ssize_t
         child = <Core?>made
         child._parent = parent
         outcome = child.run_instance()
-        succeeded = outcome.is_success()
-        child._result = outcome.result
+        if outcome.is_success():
+            return outcome.result
+        adopt(parent, command_class, outcome.errors)
+        return None
     else:
         child = acquire(inner)
         child._parent = parent
         if inner.execute_only:
             succeeded = execute_only(child, inner, arguments + 1, names)
         else:
-            child.raw = keywords(arguments + 1, names)
-            succeeded = phases(child, inner, 0)
+            succeeded = from_inputs(child, inner, arguments + 1, names)
     if succeeded:
         result = child._result
         if inner.poolable:
             release(inner, child)
         return result
+    adopt(parent, command_class, child.errors)
+    return None
+
+
+cdef int adopt(Core parent, object command_class, object errors) except -1:
     name = command_class.__name__
     if parent._errors is None:
         parent._errors = new_collection()
-    for error in child.errors:
+    for error in errors:
         error.context["subcommand"] = name
-        parent._errors.append(<FoobaraError>error)
-    return None
+        parent._errors.append(<FoobaraError?>error)
+    return 0
 
 
 cdef object subcommand_bang(PyObject *parent, PyObject *const *arguments, Py_ssize_t given, PyObject *names):

@@ -325,6 +325,16 @@ cdef class InputsBuilder:
         Py_DECREF(raw)
         return made
 
+    cdef PyObject* make_kw_from(self, PyObject* const* values, PyObject* kwnames, PyObject** raw) noexcept:
+        cdef PyObject* made
+        cdef bint ours = self._is_current()
+        if ours and self.guarded:
+            made = self._guard_kw(values, kwnames)
+            if made != NULL or PyErr_Occurred() != NULL:
+                return made
+        raw[0] = _pack(values, kwnames)
+        return NULL if raw[0] == NULL else self.make_dict(raw[0])
+
     cdef PyObject* make_dict(self, PyObject* raw) noexcept:
         cdef PyObject* made
         cdef PyObject* other

@@ -18,7 +18,7 @@ BACKENDS = ("c", "py") if str(foobara_accel.backend()) == "c" else ("py",)
 SHOWS = {
     "async_commands.py": ["two warehouses: 10", "['runtime.root.timeout']"],
     "first_command.py": ["21589 cents", "data.item.not_for_sale"],
-    "payments_import.py": ["[('P-1', 12050), ('P-2', 999)]", "rejected: 5", "importpayment>runtime.root.daily_limit"],
+    "payments_import.py": ["[('P-1', 12050), ('P-2', 999)]", "rejected: 5", "runtime.root.daily_limit"],
     "problem_json.py": ["application/problem+json", '"pointer": "/addresses/0/zip_code"'],
     "transactions.py": ["transfer>runtime.root.no_account", "{'ada': 3500, 'bob': 1500}"],
 }

@@ -38,6 +38,9 @@ _HOOK_NAMES = frozenset(_HOOKS)
 _EXECUTE, _COMMIT, _BEFORE, _AFTER, _ROLLBACK = 5, 6, 7, 8, 9
 _STATES = tuple(CommandState)
 _SUCCEEDED, _FAILED, _ERRORED = 8, 9, 10
+_RUN_SIGNATURE = Signature(
+    [Parameter("cls", Parameter.POSITIONAL_ONLY), Parameter("inputs", Parameter.VAR_KEYWORD)]
+)
 _NO_CHAINS: tuple[Any, ...] = (None,) * 8 + ({}, {})
 
 _epoch = 0
@@ -228,6 +231,7 @@ def _make_run(owner: Any, plan: Plan) -> Callable[..., Any]:
         outcome._collection = outcome._errors = outcome._metadata = None
         return outcome
 
+    run.__signature__ = _RUN_SIGNATURE  # type: ignore[attr-defined]
     run.__qualname__ = f"{owner.__qualname__}.run"
     run.__module__ = owner.__module__
     return run
@@ -255,6 +259,7 @@ class BoundRunner:
     """``SomeCommand.run``: takes the inputs as keywords and returns the outcome."""
 
     __slots__ = ("__self__", "__weakref__")
+    __signature__ = Signature([Parameter("inputs", Parameter.VAR_KEYWORD)])
 
     def __init__(self, owner: type) -> None:
         self.__self__ = owner
@@ -657,20 +662,24 @@ def _subcommand(parent: Any, command_class: Any, inputs: dict[str, Any]) -> Any:
         child = command_class(**inputs)
         child._parent = parent
         outcome = child.run_instance()
-        succeeded = outcome.is_success()
-        child._result = outcome.result
-    else:
-        child = _fresh(command_class, inputs)
-        child._parent = parent
-        succeeded = _execute_only(child, plan, inputs) if plan.execute_only else _phases(child, plan, 0)
-    if succeeded:
+        if outcome.is_success():
+            return outcome.result
+        _adopt(parent, command_class, outcome.errors)
+        return None
+    child = _fresh(command_class, inputs)
+    child._parent = parent
+    if _execute_only(child, plan, inputs) if plan.execute_only else _phases(child, plan, 0):
         return child._result
-    name = command_class.__name__
-    errors = parent.errors
-    for error in child.errors:
-        error.context["subcommand"] = name
-        errors.add(error)
+    _adopt(parent, command_class, child.errors)
     return None
+
+
+def _adopt(parent: Any, command_class: Any, errors: Any) -> None:
+    name = command_class.__name__
+    own = parent.errors
+    for error in errors:
+        error.context["subcommand"] = name
+        own.add(error)
 
 
 class Core:
@@ -782,6 +791,8 @@ class Core:
         if self._json_error is not None:
             _refuse(self, plan, self._json_error)
             return
+        if self._inputs is not None and self._raw is None:
+            return  # given as a model
         try:
             self._inputs = plan.builder.build_dict(self._raw_inputs)
         except ValidationError as error:

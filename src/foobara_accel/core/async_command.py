@@ -21,8 +21,9 @@ from .state import CommandStateMachine
 
 __all__ = ["AsyncCommand"]
 
-# The time (on the event loop's clock) by which the outermost command with a timeout must be done.
-_deadline: ContextVar[float | None] = ContextVar("foobara_accel_deadline", default=None)
+# The time (on the event loop's clock) by which the innermost command with a timeout must be done, and the
+# task it runs in: a task that it starts has the same context but is not ended with it.
+_deadline: ContextVar[tuple[float, Any] | None] = ContextVar("foobara_accel_deadline", default=None)
 _NO_CHAINS: tuple[Any, ...] = (None,) * 8 + ({}, {})
 _EXECUTE, _COMMIT = 5, 6
 
@@ -61,7 +62,7 @@ class AsyncCommand(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, Resu
         except BaseException as error:
             return executor.raised(command, plan, error)
         if executor.changed(command, plan, result):
-            return await _finish(command, await _phases(command, _COMMIT))
+            return await _finish(command, await _after_execute_changed(command))
         return executor.end(command, plan)
 
     run_async = run
@@ -122,7 +123,8 @@ class AsyncCommand(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, Resu
             outcome = await outcome
         if outcome.is_success():
             return outcome.result
-        for error in child.errors:
+        # Of the outcome, not of the child: a run_instance of its own may make it of anything.
+        for error in outcome.errors:
             error.context["subcommand"] = command_class.__name__
             self.errors.add(error)
         return None
@@ -156,11 +158,12 @@ async def _within(command: Any, limit: float) -> CommandOutcome[Any]:
         return await _within_trio(command, limit)
     outer = _deadline.get()
     end = _now() + limit
-    if outer is not None and outer < end:
+    task = asyncio.current_task()
+    if outer is not None and outer[1] is task and outer[0] < end:
         # The command around this one runs out first: its own timeout ends both.
         return await _finish(command, await _phases(command, 0))
     scope = asyncio.timeout_at(end)
-    token = _deadline.set(end)
+    token = _deadline.set((end, task))
     try:
         async with scope:
             return await _finish(command, await _phases(command, 0))
@@ -192,8 +195,10 @@ async def _within_trio(command: Any, limit: float) -> CommandOutcome[Any]:
 
 async def _timed_out(command: Any, limit: float) -> CommandOutcome[Any]:
     command.add_error(_runtime("timeout", f"{type(command).__name__} took longer than {limit:g} s"))
-    command._state = CommandState.FAILED
-    return executor.finish(command, False)
+    # The cancellation has rolled back and left ERRORED; the run as a whole has failed.
+    command._state = command._entered
+    plan = executor.plan_for(type(command))
+    return await _finish(command, await _fail(command, plan, _chains(command, plan)))
 
 
 def _runtime(symbol: str, message: str, context: dict[str, Any] | None = None) -> Any:
@@ -216,6 +221,13 @@ def _chains(command: Any, plan: Any) -> tuple[Any, ...]:
     own = command._own_callbacks
     chains = plan.chains if own is None else Services.chains(type(command), own)
     return _NO_CHAINS if chains is None else chains
+
+
+async def _after_execute_changed(command: Any) -> bool:
+    if not command._errors:
+        return await _phases(command, _COMMIT)
+    plan = executor.plan_for(type(command))
+    return await _fail(command, plan, _chains(command, plan))
 
 
 async def _phases(command: Any, first: int) -> bool:

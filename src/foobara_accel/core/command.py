@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import typing
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args
 
 from pydantic import BaseModel
@@ -139,23 +140,28 @@ def _base_name(cls: type) -> str:
 
 def _type_argument(cls: Any, index: int) -> Any:
     """Return type argument *index* of the library base of *cls*, through generic bases too."""
+    found = _written_argument(cls, index)
+    if isinstance(found, TypeVar):
+        return None if index == 0 else found.__bound__
+    return found
+
+
+def _written_argument(cls: Any, index: int) -> Any:
+    # As the bases have it: a TypeVar where a base between leaves the argument to its subclasses.
     for base in cls.__dict__.get("__orig_bases__", ()):
         origin = typing.get_origin(base)
         if isinstance(origin, type) and issubclass(origin, CommandInfo):
             arguments = get_args(base)
             if origin.__dict__.get("_library_base"):
-                found = arguments[index] if index < len(arguments) else None
-            else:
-                found = _type_argument(origin, index)
-                parameters = getattr(origin, "__parameters__", ())
-                if isinstance(found, TypeVar) and found in parameters:
-                    found = arguments[parameters.index(found)]
-            if isinstance(found, TypeVar):
-                found = None if index == 0 else found.__bound__
+                return arguments[index] if index < len(arguments) else None
+            found = _written_argument(origin, index)
+            parameters = getattr(origin, "__parameters__", ())
+            if isinstance(found, TypeVar) and found in parameters:
+                found = arguments[parameters.index(found)]
             return found
     for base in cls.__bases__:
         if issubclass(base, CommandInfo) and not base.__dict__.get("_library_base"):
-            found = _type_argument(base, index)
+            found = _written_argument(base, index)
             if found is not None:
                 return found
     return None
@@ -182,12 +188,13 @@ class Command(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, ResultT])
         return CommandStateMachine.of(self)
 
     @classmethod
-    async def run_async(cls, **inputs: Any) -> CommandOutcome[ResultT]:
+    async def run_async(cls, /, **inputs: Any) -> CommandOutcome[ResultT]:
         """Run in a worker thread with the context variables copied, and return the outcome."""
-        return await asyncio.to_thread(cls.run, **inputs)
+        # Bound here: to_thread() has a parameter of its own that an input may be named like.
+        return await asyncio.to_thread(partial(cls.run, **inputs))
 
     @classmethod
-    def run_or_raise(cls, **inputs: Any) -> ResultT:
+    def run_or_raise(cls, /, **inputs: Any) -> ResultT:
         """Run and return the result. Raises ValueError with the messages when the command fails."""
         return cls.run(**inputs).unwrap()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
@@ -36,6 +36,7 @@ WATCHED = (
     "__new__",
     "run_instance",
     "inputs_type",
+    "_cached_inputs_type",
     "_transaction_config",
     "_domain",
     "_organization",
@@ -147,10 +148,10 @@ class Services:
     def path(path: Any) -> tuple[str, ...]:
         if isinstance(path, str):
             return (path,)
-        try:
+        # Bytes would become numbers, a dict would lose its values and a set has no order.
+        if isinstance(path, Iterable) and not isinstance(path, (bytes, bytearray, Mapping, Set)):
             return tuple(str(part) for part in path)
-        except TypeError:
-            raise TypeError(f"path is a name or a sequence of names, not {type(path).__name__}") from None
+        raise TypeError(f"path is a name or a sequence of names, not {type(path).__name__}")
 
     @staticmethod
     def failed(command: Any) -> None:

@@ -82,6 +82,15 @@ class _FunctionCommand(Generic[P, R]):
     def on_error(self, error: Exception) -> None:
         """Run when the function raises; does nothing unless overridden."""
 
+    def _hookless(self) -> bool:
+        # Asked at each run: hooks may be set on the object, or patched on the class, at any time.
+        cls = type(self)
+        return (
+            not self._first
+            and (cls.before_execute, cls.after_execute, cls.on_error) == _STOCK_HOOKS
+            and _HOOK_NAMES.isdisjoint(self.__dict__)
+        )
+
     def _members(self) -> dict[str, Any]:
         return {
             "__doc__": self.__doc__,
@@ -107,6 +116,10 @@ class _FunctionCommand(Generic[P, R]):
         return f"<{type(self).__name__} {self.__module__}.{self.__qualname__}>"
 
 
+_STOCK_HOOKS = (_FunctionCommand.before_execute, _FunctionCommand.after_execute, _FunctionCommand.on_error)
+_HOOK_NAMES = frozenset(("before_execute", "after_execute", "on_error"))
+
+
 class SimpleCommand(_FunctionCommand[P, R]):
     """A function as a command: typed inputs from its signature, an outcome instead of exceptions."""
 
@@ -118,21 +131,10 @@ class SimpleCommand(_FunctionCommand[P, R]):
 
     def _execute(self) -> Callable[[Any], Any]:
         func: Callable[..., Any] = self.func
-        cls = type(self)
-        stock = SimpleCommand
-        if (
-            cls.before_execute is stock.before_execute
-            and cls.after_execute is stock.after_execute
-            and cls.on_error is stock.on_error
-            and not self._first
-        ):
 
-            def execute(command: Any) -> Any:
+        def execute(command: Any) -> Any:
+            if self._hookless():
                 return func(**command.inputs.__dict__)
-
-            return execute
-
-        def execute_with_hooks(command: Any) -> Any:
             first, values = self._arguments(command.inputs)
             self.before_execute(command.inputs)
             try:
@@ -141,13 +143,13 @@ class SimpleCommand(_FunctionCommand[P, R]):
                 self.on_error(error)
                 raise
 
-        return execute_with_hooks
+        return execute
 
-    def run(self, *args: P.args, **inputs: P.kwargs) -> CommandOutcome[R]:
+    def run(self, /, *args: P.args, **inputs: P.kwargs) -> CommandOutcome[R]:
         """Run on *inputs* and return the outcome."""
         return self.command_class.run(**self._named(args, inputs))  # type: ignore[no-any-return]
 
-    def __call__(self, *args: P.args, **inputs: P.kwargs) -> R:
+    def __call__(self, /, *args: P.args, **inputs: P.kwargs) -> R:
         """Run and return the result. Raises ValueError with the messages when the command fails."""
         return self.run(*args, **inputs).unwrap()
 
@@ -177,11 +179,11 @@ class AsyncSimpleCommand(_FunctionCommand[P, R]):
 
         return execute
 
-    async def run(self, *args: P.args, **inputs: P.kwargs) -> CommandOutcome[R]:
+    async def run(self, /, *args: P.args, **inputs: P.kwargs) -> CommandOutcome[R]:
         """Run on *inputs* and return the outcome."""
         return await self.command_class.run(**self._named(args, inputs))  # type: ignore[no-any-return]
 
-    async def __call__(self, *args: P.args, **inputs: P.kwargs) -> R:
+    async def __call__(self, /, *args: P.args, **inputs: P.kwargs) -> R:
         """Run and return the result. Raises ValueError with the messages when the command fails."""
         return (await self.run(*args, **inputs)).unwrap()
 

@@ -42,6 +42,8 @@ cdef class InputsBuilder:
     # of ours: for callers that turn the exception into an outcome
     cdef PyObject* make_kw(self, PyObject* const* values, PyObject* kwnames) noexcept
     cdef PyObject* make_dict(self, PyObject* raw) noexcept
+    # as make_kw; where the instance does not hold just what was passed, *raw becomes a new dict of that
+    cdef PyObject* make_kw_from(self, PyObject* const* values, PyObject* kwnames, PyObject** raw) noexcept
 
     cdef PyObject* _guard_kw(self, PyObject* const* values, PyObject* kwnames) noexcept
     cdef PyObject* _guard_dict(self, PyObject* raw) noexcept

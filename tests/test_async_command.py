@@ -1,0 +1,570 @@
+"""AsyncCommand: the phases of Command with awaits in between, on asyncio and trio."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import inspect
+import types
+import warnings
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+HOOKS = (
+    "open_transaction",
+    "cast_and_validate_inputs",
+    "load_records",
+    "validate_records",
+    "validate",
+    "before_execute",
+    "execute",
+    "after_execute",
+    "commit_transaction",
+)
+
+
+class Pair(BaseModel):
+    a: int
+    b: int = 2
+
+
+class Handler:
+    """Logs its calls."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def begin(self) -> None:
+        self.calls.append("begin")
+
+    def commit(self) -> None:
+        self.calls.append("commit")
+
+    def rollback(self) -> None:
+        self.calls.append("rollback")
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+def make(fa: ModuleType, execute: Callable[[Any], Any] | None = None, name: str = "Made", **body: Any) -> Any:
+    if execute is not None:
+        body["execute"] = execute
+    return types.new_class(name, (fa.AsyncCommand[Pair, Any],), {}, lambda space: space.update(body))
+
+
+def symbols(outcome: Any) -> list[str]:
+    return [error.symbol for error in outcome.errors]
+
+
+async def no_work(self: Any) -> int:
+    return self.inputs.a
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def start(request: pytest.FixtureRequest) -> Callable[[Any], Any]:
+    """Run a coroutine function on an event loop of one library."""
+    if request.param == "asyncio":
+        return lambda function: asyncio.run(function())
+    trio = pytest.importorskip("trio")
+    return lambda function: trio.run(function)
+
+
+async def sleep(seconds: float) -> None:
+    import sys
+
+    sniffio = sys.modules.get("sniffio")
+    if sniffio is not None:
+        try:
+            if sniffio.current_async_library() == "trio":
+                await sys.modules["trio"].sleep(seconds)
+                return
+        except sniffio.AsyncLibraryNotFoundError:
+            pass
+    await asyncio.sleep(seconds)
+
+
+def test_a_run_returns_the_result(fa: ModuleType, start: Any) -> None:
+    class Add(fa.AsyncCommand[Pair, int]):
+        async def execute(self) -> int:
+            await sleep(0)
+            return self.inputs.a + self.inputs.b
+
+    async def main() -> None:
+        outcome = await Add.run(a=1)
+        assert outcome.is_success() and outcome.result == 3
+        assert (await Add.run_async(a=1, b=1)).result == 2
+        assert await Add.run_or_raise(a=5) == 7
+        assert (await Add.run_with(Pair(a=1))).result == 3
+        assert (await Add.run_json(b'{"a": 4}')).result == 6
+        assert (await Add(a=1).run_instance()).result == 3
+
+    start(main)
+
+
+def test_run_is_a_coroutine_function_and_nothing_runs_before_the_await(fa: ModuleType) -> None:
+    cls = make(fa, no_work)
+    assert inspect.iscoroutinefunction(cls.run) and inspect.iscoroutinefunction(cls.run_async)
+    assert inspect.iscoroutinefunction(cls(a=1).run_instance)
+    ran: list[int] = []
+    lazy = make(fa, no_work, cast_and_validate_inputs=lambda self: ran.append(1))
+    waiting = lazy.run(a="x")
+    assert ran == []
+    waiting.close()
+    never = cls.run(a=1)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        del never
+        gc.collect()
+    assert any("never awaited" in str(each.message) for each in caught)
+
+
+def test_a_run_can_be_thrown_into_and_closed(fa: ModuleType) -> None:
+    @types.coroutine
+    def pause() -> Any:
+        yield "paused"
+
+    handler = Handler()
+
+    async def execute(self: Any) -> None:
+        await pause()
+
+    cls = make(fa, execute, _transaction_config=fa.TransactionConfig.with_handler(lambda: handler))
+    run = cls.run(a=1)
+    assert run.send(None) == "paused"
+    with pytest.raises(KeyboardInterrupt):
+        run.throw(KeyboardInterrupt)
+    run = cls.run(a=1)
+    run.send(None)
+    run.close()
+    assert handler.calls == ["begin", "rollback"] * 2
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_every_phase_runs_in_order_with_hooks_of_both_kinds(fa: ModuleType, start: Any, kind: str) -> None:
+    seen: list[tuple[str, int]] = []
+
+    def hook(name: str) -> Callable[..., Any]:
+        def plain(self: Any, *given: Any) -> Any:
+            seen.append((name, int(self.state)))
+            if name in HOOKS[:2]:
+                getattr(super(cls, self), name)()
+            return given[0] if given else 1
+
+        async def coroutine(self: Any, *given: Any) -> Any:
+            await sleep(0)
+            return plain(self, *given)
+
+        return plain if kind == "sync" else coroutine
+
+    cls = make(fa, **{name: hook(name) for name in HOOKS})
+
+    async def main() -> None:
+        command = cls(a=1)
+        assert (await command.run_instance()).result == 1
+        assert command.state is fa.CommandState.SUCCEEDED and len(command.state_machine.history) == 8
+
+    start(main)
+    assert seen == list(zip(HOOKS, (1, 2, 3, 4, 5, 5, 6, 6, 7), strict=True))
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize("what", ["add", "halt", "raise"])
+def test_errors_halts_and_exceptions_in_every_hook(fa: ModuleType, hook: str, what: str) -> None:
+    handler = Handler()
+
+    async def wrong(self: Any, *_: Any) -> None:
+        if hook in HOOKS[:2]:
+            getattr(super(cls, self), hook)()
+        if what == "add":
+            self.add_runtime_error("added", "a", halt=False)
+        elif what == "halt":
+            self.halt()
+        else:
+            raise LookupError("lost")
+
+    cls = make(fa, **{hook: wrong}, _transaction_config=fa.TransactionConfig.with_handler(lambda: handler))
+    command = cls(a=1)
+    if what == "raise" and "execute" not in hook:
+        with pytest.raises(LookupError):
+            asyncio.run(command.run_instance())
+        assert command.state is fa.CommandState.ERRORED
+    else:
+        outcome = asyncio.run(command.run_instance())
+        expected = {"add": "added", "halt": "halted", "raise": "execution_error"}[what]
+        assert symbols(outcome) == [expected] and command.state is fa.CommandState.FAILED
+    assert handler.calls == ["begin", "rollback"]
+
+
+def test_wrong_inputs_are_a_failure(fa: ModuleType, start: Any) -> None:
+    cls = make(fa, no_work)
+
+    async def main() -> None:
+        assert symbols(await cls.run(a="x")) == ["int_parsing"]
+        assert symbols(await cls.run_json(b"{")) == ["json_invalid"]
+        with pytest.raises(TypeError, match="takes an instance of Pair"):
+            await cls.run_with({"a": 1})
+        with pytest.raises(ValueError, match="Field required"):
+            await cls.run_or_raise()
+
+    start(main)
+
+
+def test_an_instance_runs_once(fa: ModuleType) -> None:
+    async def main() -> None:
+        command = make(fa, no_work)(a=1)
+        await command.run_instance()
+        with pytest.raises(RuntimeError, match="has already run"):
+            await command.run_instance()
+
+    asyncio.run(main())
+
+
+def test_many_runs_at_once_do_not_mix(fa: ModuleType) -> None:
+    async def execute(self: Any) -> int:
+        before = self.inputs.a
+        await asyncio.sleep(0)
+        if before % 3 == 0:
+            self.add_runtime_error("third", str(before))
+        await asyncio.sleep(0)
+        assert self.inputs.a == before
+        return before
+
+    async def main() -> None:
+        cls = make(fa, execute)
+        outcomes = await asyncio.gather(*(cls.run(a=number) for number in range(300)))
+        for number, outcome in enumerate(outcomes):
+            if number % 3:
+                assert outcome.result == number
+            else:
+                assert outcome.errors[0].message == str(number)
+
+    asyncio.run(main())
+
+
+def test_a_cancelled_run_rolls_back_and_stays_cancelled(fa: ModuleType) -> None:
+    handler = Handler()
+    kept: list[Any] = []
+
+    async def execute(self: Any) -> None:
+        kept.append(self)
+        await asyncio.sleep(60)
+
+    async def main() -> None:
+        cls = make(fa, execute, _transaction_config=fa.TransactionConfig.with_handler(lambda: handler))
+        for made in (cls, make(fa, execute)):
+            task = asyncio.ensure_future(made.run(a=1))
+            await asyncio.sleep(0.01)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(main())
+    assert handler.calls == ["begin", "rollback"]
+    assert [command.state_name for command in kept] == ["errored", "errored"]
+
+
+def test_an_asynchronous_rollback_is_awaited(fa: ModuleType) -> None:
+    ran: list[str] = []
+
+    async def rollback_transaction(self: Any) -> None:
+        await asyncio.sleep(0)
+        ran.append("rolled back")
+
+    async def execute(self: Any) -> None:
+        self.halt()
+
+    assert asyncio.run(make(fa, execute, rollback_transaction=rollback_transaction).run(a=1)).is_failure()
+    assert ran == ["rolled back"]
+
+
+# -- timeout ---------------------------------------------------------------------------------------
+
+
+async def slow(self: Any) -> None:
+    await sleep(60)
+
+
+def test_a_run_past_its_timeout_fails_and_rolls_back(fa: ModuleType, start: Any) -> None:
+    handler = Handler()
+    seen: list[str] = []
+    cls = make(
+        fa, slow, timeout=0.02, _transaction_config=fa.TransactionConfig.with_handler(lambda: handler)
+    )
+    cls.after_transition_to_failed(lambda command: seen.append(command.state_name))
+
+    async def main() -> None:
+        command = cls(a=1)
+        outcome = await command.run_instance()
+        assert symbols(outcome) == ["timeout"] and "0.02 s" in outcome.errors[0].message
+        assert command.state is fa.CommandState.FAILED
+        assert [after.name for _, after in command.state_machine.history][-2:] == ["EXECUTING", "FAILED"]
+
+    start(main)
+    assert handler.calls == ["begin", "rollback"] and seen == ["failed"]
+
+
+def test_a_run_within_its_timeout_succeeds(fa: ModuleType, start: Any) -> None:
+    cls = make(fa, no_work, timeout=60)
+
+    async def main() -> None:
+        assert (await cls.run(a=3)).result == 3
+
+    start(main)
+
+
+def test_subcommands_inherit_the_deadline(fa: ModuleType, start: Any) -> None:
+    inner = make(fa, slow, timeout=60, name="Inner")
+
+    async def execute(self: Any) -> Any:
+        return await self.run_subcommand(inner, a=1)
+
+    outer = make(fa, execute, timeout=0.02, name="Outer")
+
+    async def main() -> None:
+        outcome = await outer.run(a=1)
+        assert symbols(outcome) == ["timeout"] and "Outer" in outcome.errors[0].message
+
+    start(main)
+
+
+def test_a_subcommand_with_less_time_fails_alone(fa: ModuleType, start: Any) -> None:
+    inner = make(fa, slow, timeout=0.02, name="Inner")
+
+    async def execute(self: Any) -> Any:
+        await self.run_subcommand(inner, a=1)
+        self.errors.clear()
+        return "survived"
+
+    outer = make(fa, execute, timeout=60)
+
+    async def main() -> None:
+        assert (await outer.run(a=1)).result == "survived"
+
+    start(main)
+
+
+def test_a_task_that_outlives_its_command_has_its_own_timeout(fa: ModuleType) -> None:
+    inner = make(fa, slow, timeout=0.05, name="Inner")
+    tasks: list[Any] = []
+
+    async def execute(self: Any) -> None:
+        tasks.append(asyncio.ensure_future(inner.run(a=1)))
+
+    outer = make(fa, execute, timeout=0.04)
+
+    async def main() -> None:
+        assert (await outer.run(a=1)).is_success()
+        assert symbols(await asyncio.wait_for(tasks[0], 20)) == ["timeout"]
+
+    asyncio.run(main())
+
+
+def test_a_timeout_error_of_execute_is_its_own(fa: ModuleType) -> None:
+    async def execute(self: Any) -> None:
+        raise TimeoutError("of the database")
+
+    outcome = asyncio.run(make(fa, execute, timeout=60).run(a=1))
+    assert symbols(outcome) == ["execution_error"]
+
+    async def validate(self: Any) -> None:
+        raise TimeoutError("of the database")
+
+    with pytest.raises(TimeoutError, match="of the database"):
+        asyncio.run(make(fa, no_work, validate=validate, timeout=60).run(a=1))
+
+
+@pytest.mark.parametrize("wrong", [0, -1, float("nan")])
+def test_a_timeout_is_above_zero(fa: ModuleType, wrong: float) -> None:
+    with pytest.raises(ValueError, match="timeout is a number of seconds above 0"):
+        asyncio.run(make(fa, no_work, timeout=wrong).run(a=1))
+
+
+# -- callbacks -------------------------------------------------------------------------------------
+
+
+def test_callbacks_of_every_kind_may_be_coroutines(fa: ModuleType, start: Any) -> None:
+    seen: list[str] = []
+
+    async def execute(self: Any) -> int:
+        seen.append("execute")
+        return 1
+
+    cls = make(fa, execute)
+
+    async def before(command: Any) -> None:
+        await sleep(0)
+        seen.append("before")
+
+    async def around(command: Any, proceed: Callable[[], Any]) -> Any:
+        seen.append("in")
+        result = await proceed()
+        seen.append("out")
+        return result + 1
+
+    cls.before_execute_transition(before)
+    cls.before_execute_transition(lambda command: seen.append("plain before"))
+    cls.around_execute_transition(around)
+    cls.after_execute_transition(lambda command: seen.append(f"after {command._result}"))
+    cls.after_transition_to_succeeded(lambda command: seen.append(command.state_name))
+
+    async def main() -> None:
+        assert (await cls.run(a=1)).result == 2
+
+    start(main)
+    assert seen == ["before", "plain before", "in", "execute", "out", "after 2", "succeeded"]
+
+
+def test_error_and_end_callbacks(fa: ModuleType) -> None:
+    seen: list[str] = []
+
+    async def execute(self: Any) -> None:
+        raise LookupError("lost")
+
+    cls = make(fa, execute)
+
+    async def failed(command: Any, error: Exception) -> None:
+        seen.append(str(error.args[0]))
+
+    cls.error_execute_transition(failed)
+    cls.before_transition_to_failed(lambda command: seen.append("failed"))
+    assert symbols(asyncio.run(cls.run(a=1))) == ["execution_error"]
+    assert seen == ["lost", "failed"]
+
+
+def test_a_callback_registered_by_execute_runs(fa: ModuleType) -> None:
+    seen: list[str] = []
+
+    async def execute(self: Any) -> None:
+        self.before_commit_transaction(lambda command: seen.append("own"))
+
+    assert asyncio.run(make(fa, execute).run(a=1)).is_success()
+    assert seen == ["own"]
+
+
+def test_errors_come_before_what_execute_hung_on_its_instance(fa: ModuleType) -> None:
+    seen: list[str] = []
+
+    async def execute(self: Any) -> None:
+        self.commit_transaction = lambda: seen.append("committed")
+        self.add_runtime_error("wrong", "w", halt=False)
+
+    assert symbols(asyncio.run(make(fa, execute).run(a=1))) == ["wrong"]
+    assert seen == []
+
+
+# -- subcommands -----------------------------------------------------------------------------------
+
+
+def test_subcommands_of_both_kinds(fa: ModuleType, start: Any) -> None:
+    class Sync(fa.Command[Pair, int]):
+        def execute(self) -> int:
+            return self.inputs.a * 10
+
+    inner = make(fa, no_work)
+
+    async def execute(self: Any) -> Any:
+        return await self.run_subcommand(Sync, a=1) + await self.run_subcommand_bang(inner, a=2)
+
+    outer = make(fa, execute)
+
+    async def main() -> None:
+        assert (await outer.run(a=1)).result == 12
+
+    start(main)
+
+
+@pytest.mark.parametrize("kind", ["Command", "AsyncCommand"])
+def test_errors_of_subcommands_have_the_path(fa: ModuleType, kind: str) -> None:
+    if kind == "Command":
+        inner = types.new_class(
+            "Inner", (fa.Command[Pair, Any],), {}, lambda space: space.update(execute=lambda self: self.halt())
+        )
+    else:
+
+        async def halting(self: Any) -> None:
+            self.halt()
+
+        inner = make(fa, halting, name="Inner")
+
+    async def execute(self: Any) -> Any:
+        await self.run_subcommand(inner, a="x")
+        await self.run_subcommand_bang(inner, a=1)
+        raise AssertionError("bang halts")
+
+    outcome = asyncio.run(make(fa, execute, name="Outer").run(a=1))
+    assert [(e.symbol, e.runtime_path, e.context) for e in outcome.errors] == [
+        ("int_parsing", ("outer",), {"subcommand": "Inner"}),
+        ("halted", ("outer",), {"subcommand": "Inner"}),
+    ]
+
+
+def test_a_run_instance_of_its_own_fails_its_parent(fa: ModuleType) -> None:
+    class Own(fa.AsyncCommand[Pair, Any]):
+        async def run_instance(self) -> Any:
+            return fa.CommandOutcome.from_errors(fa.FoobaraError.runtime_error("own", "m"))
+
+    async def execute(self: Any) -> Any:
+        return await self.run_subcommand(Own, a=1)
+
+    assert symbols(asyncio.run(make(fa, execute).run(a=1))) == ["own"]
+
+
+def test_a_sync_subcommand_joins_the_transaction(fa: ModuleType) -> None:
+    handler = Handler()
+    config = fa.TransactionConfig.with_handler(lambda: handler)
+    inner = types.new_class(
+        "Inner", (fa.Command[Pair, Any],), {}, lambda space: space.update(_transaction_config=config)
+    )
+
+    async def execute(self: Any) -> None:
+        await self.run_subcommand(inner, a=1)
+        self.halt()
+
+    assert asyncio.run(make(fa, execute, _transaction_config=config).run(a=1)).is_failure()
+    assert handler.calls == ["begin", "rollback"]
+
+
+def test_mapped_subcommands_are_for_sync_commands(fa: ModuleType) -> None:
+    async def execute(self: Any) -> Any:
+        return await self.run_mapped_subcommand(make(fa, no_work), {"a": 1})
+
+    outcome = asyncio.run(make(fa, execute).run(a=1))
+    assert "is for sync commands" in outcome.errors[0].message
+
+
+@pytest.mark.parametrize("wrong", [None, int, "Name"])
+def test_a_subcommand_is_a_command_class(fa: ModuleType, wrong: Any) -> None:
+    async def execute(self: Any) -> Any:
+        return await self.run_subcommand(wrong, a=1)
+
+    outcome = asyncio.run(make(fa, execute).run(a=1))
+    assert symbols(outcome) == ["execution_error"] and "takes a Command class" in outcome.errors[0].message
+
+
+def test_run_instance_and_constructor_may_be_overridden(fa: ModuleType) -> None:
+    class Own(fa.AsyncCommand[Pair, Any]):
+        def __init__(self, **inputs: Any) -> None:
+            super().__init__(**inputs)
+            self.extra = 10
+
+        async def run_instance(self) -> Any:
+            return "own", (await super().run_instance()).result
+
+        async def execute(self) -> Any:
+            return self.inputs.a + self.extra
+
+    assert asyncio.run(Own.run(a=1)) == ("own", 11)
+    assert asyncio.run(Own.run_with(Pair(a=2))) == ("own", 12)
+
+
+def test_positional_inputs_are_refused(fa: ModuleType) -> None:
+    with pytest.raises(TypeError):
+        make(fa, no_work).run(1)
