@@ -908,6 +908,8 @@ cdef int abort(Core command, Plan plan, tuple chains, object error) except -1:
 cdef int refuse(Core command, Plan plan, object error) except -1:
     # Pydantic's errors are converted when somebody looks.
     cdef tuple path = path_of(command)
+    # Its traceback would hold frames of this run's callers for as long as the outcome lives.
+    error.__traceback__ = None
     if command._errors is None:
         command._errors = deferred_collection_for(error, path, plan.echo, plan.builder.model)
     else:

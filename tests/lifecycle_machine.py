@@ -31,7 +31,18 @@ HOOKS = (
     "rollback_transaction",
 )
 # Nothing three times as likely as the others, so that many runs get past several hooks.
-ACTIONS = ("nothing", "nothing", "nothing", "add", "add_and_halt", "halt", "value", "key", "interrupt", "unprintable")
+ACTIONS = (
+    "nothing",
+    "nothing",
+    "nothing",
+    "add",
+    "add_and_halt",
+    "halt",
+    "value",
+    "key",
+    "interrupt",
+    "unprintable",
+)
 CALLBACKS = (
     "any_transition",
     "execute_transition",
@@ -118,7 +129,15 @@ def recipe(rng: random.Random, depth: int = 0) -> Recipe:
     made.super_hooks = rng.random() < 0.8
     made.how = rng.choice(RUNS)
     made.inputs = rng.choice(
-        ({"a": 1}, {"a": 1, "b": 3}, {"a": 1, "note": "x"}, {"a": "7"}, {"a": "x"}, {}, {"a": 1, "b": -1, "z": 0})
+        (
+            {"a": 1},
+            {"a": 1, "b": 3},
+            {"a": 1, "note": "x"},
+            {"a": "7"},
+            {"a": "x"},
+            {},
+            {"a": 1, "b": -1, "z": 0},
+        )
     )
     return made
 
@@ -371,7 +390,9 @@ def broken_promise(package: ModuleType, seed: int) -> str | None:
     left_open = [entry[0] for entry in seen["instances"] if entry[5]]
     if left_open:
         return f"seed {seed}: a transaction was left open by {left_open}\n  {made!r}"
-    unfinished = [entry[:2] for entry in seen["instances"] if entry[1] not in ("succeeded", "failed", "errored")]
+    unfinished = [
+        entry[:2] for entry in seen["instances"] if entry[1] not in ("succeeded", "failed", "errored")
+    ]
     if unfinished:
         return f"seed {seed}: runs without an end {unfinished}\n  {made!r}"
     return None

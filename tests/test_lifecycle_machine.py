@@ -5,10 +5,10 @@ from __future__ import annotations
 from types import ModuleType
 
 import pytest
-from lifecycle_machine import broken_promise, cases, difference
 
 import foobara_accel
 from foobara_accel.testing import load_twin
+from lifecycle_machine import broken_promise, cases, difference
 
 
 def test_both_backends_run_random_commands_alike() -> None:

@@ -89,7 +89,9 @@ def test_a_kept_run_outlives_the_name_of_its_class(fa: ModuleType) -> None:
 
 
 @pytest.mark.usefixtures("enabled")
-@pytest.mark.parametrize("case", ["success", "coerced", "invalid", "errors", "halt", "raises", "subcommand", "callback"])
+@pytest.mark.parametrize(
+    "case", ["success", "coerced", "invalid", "errors", "halt", "raises", "subcommand", "callback"]
+)
 def test_runs_start_no_collection(fa: ModuleType, case: str) -> None:
     def execute(self: Any) -> Any:
         if case == "errors":
@@ -219,7 +221,7 @@ def test_threads_run_while_callbacks_are_registered_and_plans_warmed_up(fa: Modu
     def change() -> None:
         ready.wait()
         for number in range(200):
-            if done.is_set():
+            if number >= 10 and done.is_set():
                 break
             if number < 10:
                 outer.before_execute_transition(lambda command: counted.append(1))

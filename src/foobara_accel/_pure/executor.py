@@ -11,6 +11,8 @@ Design
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from inspect import Parameter, Signature
 from typing import Any
 
 from pydantic import ValidationError
@@ -143,15 +145,15 @@ def _install(cls: Any, plan: Plan) -> None:
     members = cls.__dict__
     if isinstance(members.get("run"), _FastRun):
         type.__delattr__(cls, "run")
-    if plan.execute_only and "run" not in members and type(_lookup(cls, "run")) in (Runner, _FastRun):
-        if plan.library is not None:
-            type.__setattr__(cls, "run", _FastRun(_make_run(cls, plan)))
+    hot = plan.execute_only and plan.library is not None
+    if hot and "run" not in members and type(_lookup(cls, "run")) in (Runner, _FastRun):
+        type.__setattr__(cls, "run", _FastRun(_make_run(cls, plan)))
     # Always the last name of the class: whatever is set later comes after it.
     if "_plan" in members:
         type.__delattr__(cls, "_plan")
     type.__setattr__(cls, "_plan", plan)
     if plan.resolved != _services.resolve(cls):
-        # Another thread changed the class between the analysis and now: its name would stand before the plan's.
+        # Another thread changed the class since the analysis, so its name stands before the plan's.
         plan.epoch = -1
 
 
@@ -608,6 +610,8 @@ def _abort(command: Any, plan: Plan, chains: tuple[Any, ...], error: BaseExcepti
 
 def _refuse(command: Any, plan: Plan, error: ValidationError) -> None:
     # Pydantic's errors are converted when somebody looks.
+    # Its traceback would hold this run's frames, and so the command that holds the error: a cycle.
+    error.__traceback__ = None
     collection = command._errors
     path = _path(command)
     if collection is None:
@@ -701,18 +705,24 @@ class Core:
         "_transaction",
     )
 
+    _closed: bool
+    _entered: int
+    _errors: _errors.ErrorCollection | None
+    _inputs: Any
+    _json_error: ValidationError | None
+    _own_callbacks: Any
+    _parent: Any
+    _raw: dict[str, Any] | None
+    _result: Any
+    _state: int
+    _transaction: Any
+
+    # Here and not in __init__: a subclass whose constructor forgets super() has an instance that runs.
+    def __new__(cls, /, *args: Any, **inputs: Any) -> Any:
+        return _fresh(cls, None)
+
     def __init__(self, /, **inputs: Any) -> None:
         self._raw = inputs
-        self._inputs = None
-        self._errors: _errors.ErrorCollection | None = None
-        self._result = None
-        self._state = 0
-        self._entered = 0
-        self._closed = False
-        self._transaction = None
-        self._parent = None
-        self._own_callbacks = None
-        self._json_error: ValidationError | None = None
 
     @property
     def _raw_inputs(self) -> dict[str, Any]:

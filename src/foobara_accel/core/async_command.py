@@ -28,7 +28,7 @@ _NO_CHAINS: tuple[Any, ...] = (None,) * 8 + ({}, {})
 _EXECUTE, _COMMIT = 5, 6
 
 
-class AsyncCommand(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, ResultT]):  # type: ignore[misc]
+class AsyncCommand(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, ResultT]):
     """A business operation whose ``execute`` is a coroutine; hooks and callbacks may be coroutines or not.
 
     ``timeout`` (seconds, None for no limit) bounds a run together with its subcommands: past it the

@@ -167,7 +167,7 @@ def _written_argument(cls: Any, index: int) -> Any:
     return None
 
 
-class Command(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, ResultT]):  # type: ignore[misc]
+class Command(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, ResultT]):
     """A business operation: derive from ``Command[Inputs, Result]`` and write ``execute``."""
 
     _library_base = True
