@@ -295,9 +295,7 @@ async def slow(self: Any) -> None:
 def test_a_run_past_its_timeout_fails_and_rolls_back(fa: ModuleType, start: Any) -> None:
     handler = Handler()
     seen: list[str] = []
-    cls = make(
-        fa, slow, timeout=0.02, _transaction_config=fa.TransactionConfig.with_handler(lambda: handler)
-    )
+    cls = make(fa, slow, timeout=0.02, _transaction_config=fa.TransactionConfig.with_handler(lambda: handler))
     cls.after_transition_to_failed(lambda command: seen.append(command.state_name))
 
     async def main() -> None:
@@ -485,7 +483,10 @@ def test_subcommands_of_both_kinds(fa: ModuleType, start: Any) -> None:
 def test_errors_of_subcommands_have_the_path(fa: ModuleType, kind: str) -> None:
     if kind == "Command":
         inner = types.new_class(
-            "Inner", (fa.Command[Pair, Any],), {}, lambda space: space.update(execute=lambda self: self.halt())
+            "Inner",
+            (fa.Command[Pair, Any],),
+            {},
+            lambda space: space.update(execute=lambda self: self.halt()),
         )
     else:
 

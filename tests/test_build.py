@@ -72,7 +72,7 @@ def members(file: Path) -> list[str]:
 
 
 def test_an_unknown_mode_is_refused(tree):
-    pytest.importorskip("setuptools")
+    pytest.importorskip("setuptools.command.bdist_wheel")
     done = build(tree, "setup.py", "--version", FOOBARA_ACCEL_BUILD="yes")
     assert done.returncode != 0
     assert "FOOBARA_ACCEL_BUILD='yes' is not a build mode: use auto, skip or require" in done.stderr
@@ -80,6 +80,7 @@ def test_an_unknown_mode_is_refused(tree):
 
 @pytest.mark.parametrize("packager", ["CIBUILDWHEEL", "CONDA_BUILD", "PIWHEELS_BUILD"])
 def test_a_packager_gets_an_error_not_a_fallback(tree, packager):
+    pytest.importorskip("setuptools.command.bdist_wheel")
     pytest.importorskip("Cython")
     done = build(tree, "setup.py", "build_ext", CC="/bin/false", **{packager: "1"})
     assert done.returncode != 0

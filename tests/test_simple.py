@@ -161,7 +161,8 @@ def test_the_decorator_places_a_class_or_makes_a_command(fa: ModuleType) -> None
     class Pay(fa.Command[Item, Any]):
         pass
 
-    assert Pay.full_name() == "Acme::Shop::Pay" and Pay.description() == "Pay" and Pay._depends_on == ("Bank",)
+    assert Pay.full_name() == "Acme::Shop::Pay" and Pay.description() == "Pay"
+    assert Pay._depends_on == ("Bank",)
 
     @fa.command
     class Bare(Pay):

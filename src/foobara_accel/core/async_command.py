@@ -7,7 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from inspect import isawaitable
-from typing import Any, ClassVar, Generic
+from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 from pydantic import ValidationError
 
@@ -36,6 +36,12 @@ class AsyncCommand(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, Resu
     """
 
     _library_base = True
+    if TYPE_CHECKING:
+
+        @property
+        def inputs(self) -> InputT:
+            """The validated inputs. Raises ValueError before they are."""
+
     _is_async = True
     timeout: ClassVar[float | None] = None
 

@@ -173,6 +173,12 @@ class Command(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, ResultT])
     _library_base = True
     if TYPE_CHECKING:
 
+        @property
+        def inputs(self) -> InputT:
+            """The validated inputs. Raises ValueError before they are."""
+
+    if TYPE_CHECKING:
+
         @classmethod
         def run(cls, /, **inputs: Any) -> CommandOutcome[ResultT]: ...
     else:
