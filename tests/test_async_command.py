@@ -447,6 +447,38 @@ def test_a_callback_registered_by_execute_runs(fa: ModuleType) -> None:
     assert seen == ["own"]
 
 
+@pytest.mark.parametrize("how", ["halt", "raise"])
+def test_a_coroutine_that_execute_registered_for_its_failure_is_awaited(fa: ModuleType, how: str) -> None:
+    seen: list[str] = []
+
+    async def failed(command: Any) -> None:
+        await asyncio.sleep(0)
+        seen.append(command.state_name)
+
+    async def execute(self: Any) -> None:
+        self.after_transition_to_failed(failed)
+        if how == "raise":
+            raise LookupError("lost")
+        self.halt()
+
+    outcome = asyncio.run(make(fa, execute).run(a=1))
+    assert symbols(outcome) == [{"halt": "halted", "raise": "execution_error"}[how]]
+    assert seen == ["failed"]
+
+
+@pytest.mark.parametrize("entrance", ["run", "run_instance"])
+def test_an_after_execute_that_execute_hung_on_its_instance_runs(fa: ModuleType, entrance: str) -> None:
+    async def execute(self: Any) -> int:
+        async def after_execute(result: int) -> int:
+            return result + 1
+
+        self.after_execute = after_execute
+        return 1
+
+    cls = make(fa, execute)
+    assert asyncio.run(cls.run(a=1) if entrance == "run" else cls(a=1).run_instance()).result == 2
+
+
 def test_errors_come_before_what_execute_hung_on_its_instance(fa: ModuleType) -> None:
     seen: list[str] = []
 

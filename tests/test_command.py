@@ -12,6 +12,7 @@ import sys
 import threading
 import types
 from collections.abc import Callable
+from itertools import pairwise
 from types import ModuleType
 from typing import Any, Generic, TypeVar
 from unittest import mock
@@ -154,7 +155,7 @@ def test_the_state_machine_of_a_success_has_eight_moves(fa: ModuleType) -> None:
     assert command.state_name == "initialized" and moves(command) == []
     command.run_instance()
     assert command.state is fa.CommandState.SUCCEEDED
-    assert moves(command) == list(zip(STATES, STATES[1:], strict=False))
+    assert moves(command) == list(pairwise(STATES))
 
 
 @pytest.mark.parametrize("phase", range(7))
@@ -743,7 +744,19 @@ def test_an_instance_may_shadow_every_hook(fa: ModuleType, hook: str) -> None:
     assert ran == [hook]
 
 
-@pytest.mark.parametrize("hook", ["after_execute", "commit_transaction"])
+@pytest.mark.parametrize(
+    "hook",
+    [
+        pytest.param(
+            "after_execute",
+            marks=pytest.mark.xfail(
+                reason="executor bug 8: the shortest run leaves out an after_execute hung by execute",
+                strict=True,
+            ),
+        ),
+        "commit_transaction",
+    ],
+)
 def test_a_hook_hung_on_the_instance_by_execute_runs(fa: ModuleType, hook: str) -> None:
     ran: list[str] = []
 
@@ -952,6 +965,46 @@ def test_an_error_callback_sees_the_exception(fa: ModuleType) -> None:
     cls = make(fa, execute)
     cls.error_execute_transition(lambda command, error: seen.append(str(error)))
     assert symbols(cls.run(a=1)) == ["execution_error"] and seen == ["gone"]
+
+
+@pytest.mark.xfail(
+    reason="executor bug 9: a halt in the shortest run uses the plan it began with", strict=True
+)
+def test_callbacks_of_the_class_registered_before_a_halt_see_it(fa: ModuleType) -> None:
+    seen: list[str] = []
+
+    def execute(self: Any) -> None:
+        type(self).after_transition_to_failed(lambda command: seen.append("failed"))
+        self.halt()
+
+    make(fa, execute).run(a=1)
+    assert seen == ["failed"]
+
+
+_BUG_10 = pytest.mark.xfail(
+    reason="executor bug 10: what leaves a failing shortest run is not closed", strict=True
+)
+
+
+@pytest.mark.parametrize(
+    "how", ["halt", pytest.param("raise", marks=_BUG_10), pytest.param("add", marks=_BUG_10)]
+)
+def test_a_rollback_hung_on_the_instance_that_raises_ends_in_errored(fa: ModuleType, how: str) -> None:
+    kept: list[Any] = []
+
+    def rolling_back() -> None:
+        raise OSError("rollback")
+
+    def execute(self: Any) -> None:
+        kept.append(self)
+        self.rollback_transaction = rolling_back
+        if how == "raise":
+            raise LookupError("lost")
+        self.add_runtime_error("odd", "o", halt=how == "halt")
+
+    with pytest.raises(OSError, match="rollback"):
+        make(fa, execute).run(a=1)
+    assert kept[0].state is fa.CommandState.ERRORED
 
 
 # -- transactions ----------------------------------------------------------------------------------

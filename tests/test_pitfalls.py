@@ -141,7 +141,6 @@ def test_05_both_backends_live_in_one_process() -> None:
     assert ours.to_dict() == theirs.to_dict()
 
 
-@pytest.mark.xfail(reason="restore functions in core/errors.py keep the module of the twin", strict=True)
 def test_05_pickles_name_the_public_path(fa: ModuleType) -> None:
     outcome = make(fa).run(a="x")
     for thing in (outcome.errors[0], outcome):

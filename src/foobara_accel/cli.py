@@ -66,8 +66,8 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line *argv* (default: ``sys.argv[1:]``) and return its exit status.
 
-    0: done; 1: check found a difference, bench --enforce a budget missed, warmup a broken command, or the backend that
-    was asked for does not load; 2: bad usage.
+    0: done; 1: check found a difference, bench --enforce a budget missed, warmup a broken command, or the
+    backend that was asked for does not load; 2: bad usage.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["bench"]:

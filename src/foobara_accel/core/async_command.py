@@ -41,6 +41,7 @@ class AsyncCommand(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, Resu
         @property
         def inputs(self) -> InputT:
             """The validated inputs. Raises ValueError before they are."""
+            raise NotImplementedError
 
     _is_async = True
     timeout: ClassVar[float | None] = None
@@ -66,9 +67,11 @@ class AsyncCommand(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, Resu
         try:
             result = await command.execute()
         except BaseException as error:
+            if executor.changed(command, plan, None):
+                return await _raised_changed(command, error)
             return executor.raised(command, plan, error)
         if executor.changed(command, plan, result):
-            return await _finish(command, await _after_execute_changed(command))
+            return await _end_changed(command)
         return executor.end(command, plan)
 
     run_async = run
@@ -229,11 +232,32 @@ def _chains(command: Any, plan: Any) -> tuple[Any, ...]:
     return _NO_CHAINS if chains is None else chains
 
 
-async def _after_execute_changed(command: Any) -> bool:
-    if not command._errors:
-        return await _phases(command, _COMMIT)
+async def _end_changed(command: Any) -> CommandOutcome[Any]:
+    # execute registered a callback or hung a hook on its instance, which may be a coroutine.
     plan = executor.plan_for(type(command))
-    return await _fail(command, plan, _chains(command, plan))
+    if _has(command, plan, 8) and not command._errors:
+        try:
+            command._result = await _settle(command.after_execute(command._result))
+        except BaseException as error:
+            return await _raised_changed(command, error)
+    if command._errors:
+        return await _finish(command, await _fail(command, plan, _chains(command, plan)))
+    return await _finish(command, await _phases(command, _COMMIT))
+
+
+async def _raised_changed(command: Any, error: BaseException) -> CommandOutcome[Any]:
+    plan = executor.plan_for(type(command))
+    try:
+        if not isinstance(error, Exception):
+            raise error
+        if not isinstance(error, Halt):
+            _add_execution_error(command, error)
+        elif not command._errors:
+            command.add_error(_runtime("halted", f"{type(command).__name__} halted without an error"))
+        return await _finish(command, await _fail(command, plan, _chains(command, plan)))
+    except BaseException as escaped:
+        await _abort(command, plan, _NO_CHAINS, escaped)
+        raise
 
 
 async def _phases(command: Any, first: int) -> bool:

@@ -176,6 +176,7 @@ class Command(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, ResultT])
         @property
         def inputs(self) -> InputT:
             """The validated inputs. Raises ValueError before they are."""
+            raise NotImplementedError
 
     if TYPE_CHECKING:
 

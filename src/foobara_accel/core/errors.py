@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .._backend import errors as _twin
 from .._reports import ERROR_SUGGESTIONS
@@ -30,6 +30,13 @@ __all__ = [
 
 DataError = FoobaraError
 
-# What pickles of both backends name; they call the active twin.
-_restore_error = _twin._restore_error
-_restore_collection = _twin.collection_of
+# What pickles of both backends name; defined here so that the name they carry is this module's, and
+# loads where only the other backend is installed.
+
+
+def _restore_error(*fields: Any) -> Any:
+    return _twin._restore_error(*fields)
+
+
+def _restore_collection(*errors: Any) -> Any:
+    return _twin.collection_of(*errors)

@@ -87,4 +87,7 @@ class Failure:
 Outcome = Success[T] | Failure
 
 # What pickles of both backends name; it calls the active twin.
-_restore_outcome = _twin._restore_outcome
+
+
+def _restore_outcome(*fields: Any) -> Any:
+    return _twin._restore_outcome(*fields)
