@@ -569,7 +569,7 @@ cdef int execute_only(Core command, Plan plan, PyObject *const *values, PyObject
     command._result = <object>result
     Py_DECREF(<object>result)
     if plan.epoch != _epoch or command._own_callbacks is not None or reshaped(command, plan):
-        return after_execute_changed(command)
+        return executed(command, None)
     if command._errors is not None and command._errors.has_any():
         return failed(command, plan, NO_CHAINS)
     command.entered = 7
@@ -619,13 +619,7 @@ cdef int execute_raised(Core command, Plan plan) except -1:
     cdef PyObject *raised = fa_raised()
     cdef object error = <object>raised
     Py_DECREF(error)
-    if isinstance(error, Halt):
-        return halted(command, plan, chains_of(command, plan))
-    if isinstance(error, Exception):
-        add_execution_error(command, error)
-        return failed(command, plan, chains_of(command, plan))
-    abort(command, plan, NO_CHAINS, error)
-    raise error
+    return executed(command, error)
 
 
 cdef inline bint reshaped(Core command, Plan plan):
@@ -636,12 +630,34 @@ cdef inline bint reshaped(Core command, Plan plan):
     return attributes is not NULL and not HOOK_NAMES.isdisjoint(<object>attributes)
 
 
-cdef int after_execute_changed(Core command) except -1:
-    # execute registered a callback, changed a setting or hung a hook on its instance:
-    # what is left of the run takes the long way.
+cdef int executed(Core command, object error) except -1:
+    """What is left of a run on the hot path when execute raised *error*, or returned but changed something.
+
+    It may have registered a callback, changed a setting or hung a hook on its instance.
+    """
     cdef Plan plan = plan_for(type(command))
-    if command._errors is not None and command._errors.has_any():
-        return failed(command, plan, chains_of(command, plan))
+    cdef tuple chains = chains_of(command, plan)
+    try:
+        if isinstance(error, Halt):
+            return halted(command, plan, chains)
+        if isinstance(error, Exception):
+            add_execution_error(command, error)
+        elif error is not None:
+            raise error
+        elif has(command, plan, AFTER) and not wrong(command):
+            try:
+                command._result = command.after_execute(command._result)
+            except Halt:
+                raise
+            except Exception as second:
+                add_execution_error(command, second)
+        if wrong(command):
+            return failed(command, plan, chains)
+    except Halt:
+        return halted(command, plan, chains)
+    except BaseException as last:
+        abort(command, plan, chains, last)
+        raise
     return phases(command, plan, COMMIT)
 
 
@@ -1133,13 +1149,7 @@ def refused(Core command, Plan plan):
 
 def raised(Core command, Plan plan, error):
     """Return the outcome after *error* left ``execute``, or raise it again if it is no Exception."""
-    if isinstance(error, Halt):
-        return finish(command, halted(command, plan, chains_of(command, plan)))
-    if isinstance(error, Exception):
-        add_execution_error(command, error)
-        return finish(command, failed(command, plan, chains_of(command, plan)))
-    abort(command, plan, NO_CHAINS, error)
-    raise error
+    return finish(command, executed(command, error))
 
 
 def changed(Core command, Plan plan, result):

@@ -747,13 +747,7 @@ def test_an_instance_may_shadow_every_hook(fa: ModuleType, hook: str) -> None:
 @pytest.mark.parametrize(
     "hook",
     [
-        pytest.param(
-            "after_execute",
-            marks=pytest.mark.xfail(
-                reason="executor bug 8: the shortest run leaves out an after_execute hung by execute",
-                strict=True,
-            ),
-        ),
+        "after_execute",
         "commit_transaction",
     ],
 )
@@ -967,9 +961,6 @@ def test_an_error_callback_sees_the_exception(fa: ModuleType) -> None:
     assert symbols(cls.run(a=1)) == ["execution_error"] and seen == ["gone"]
 
 
-@pytest.mark.xfail(
-    reason="executor bug 9: a halt in the shortest run uses the plan it began with", strict=True
-)
 def test_callbacks_of_the_class_registered_before_a_halt_see_it(fa: ModuleType) -> None:
     seen: list[str] = []
 
@@ -981,13 +972,8 @@ def test_callbacks_of_the_class_registered_before_a_halt_see_it(fa: ModuleType) 
     assert seen == ["failed"]
 
 
-_BUG_10 = pytest.mark.xfail(
-    reason="executor bug 10: what leaves a failing shortest run is not closed", strict=True
-)
-
-
 @pytest.mark.parametrize(
-    "how", ["halt", pytest.param("raise", marks=_BUG_10), pytest.param("add", marks=_BUG_10)]
+    "how", ["halt", "raise", "add"]
 )
 def test_a_rollback_hung_on_the_instance_that_raises_ends_in_errored(fa: ModuleType, how: str) -> None:
     kept: list[Any] = []

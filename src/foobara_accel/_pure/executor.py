@@ -216,14 +216,14 @@ def _make_run(owner: Any, plan: Plan) -> Callable[..., Any]:
         try:
             result = command._result = command.execute()
         except BaseException as error:
-            return raised(command, plan, error)
+            return _outcome(command, _executed(command, error))
         if (
             at != _epoch
             or command._own_callbacks is not None
             or type(command) is not owner
             or (command.__dict__ and _reshaped(command, plan))
         ):
-            return _outcome(command, _after_execute_changed(command))
+            return _outcome(command, _executed(command, None))
         if command._errors is not None and command._errors:
             return _outcome(command, _fail(command, plan, _NO_CHAINS))
         command._entered = 7
@@ -366,16 +366,10 @@ def _execute_only(command: Any, plan: Plan, inputs: dict[str, Any]) -> bool:
     command._state = command._entered = 6
     try:
         command._result = command.execute()
-    except Halt:
-        return _halted(command, plan, _chains(command, plan))
-    except Exception as error:
-        _add_execution_error(command, error)
-        return _fail(command, plan, _chains(command, plan))
     except BaseException as error:
-        _abort(command, plan, _NO_CHAINS, error)
-        raise
+        return _executed(command, error)
     if plan.epoch != _epoch or command._own_callbacks is not None or _reshaped(command, plan):
-        return _after_execute_changed(command)
+        return _executed(command, None)
     if command._errors is not None and command._errors:
         return _fail(command, plan, _NO_CHAINS)
     command._entered = 7
@@ -388,12 +382,34 @@ def _reshaped(command: Any, plan: Plan) -> bool:
     return type(command) is not plan.cls or bool(attributes and not _HOOK_NAMES.isdisjoint(attributes))
 
 
-def _after_execute_changed(command: Any) -> bool:
-    # execute registered a callback, changed a setting or hung a hook on its instance:
-    # what is left of the run takes the long way.
+def _executed(command: Any, error: BaseException | None) -> bool:
+    """What is left of a run on the hot path when execute raised *error*, or returned but changed something.
+
+    It may have registered a callback, changed a setting or hung a hook on its instance.
+    """
     plan = plan_for(type(command))
-    if command._errors:
-        return _fail(command, plan, _chains(command, plan))
+    chains = _chains(command, plan)
+    try:
+        if isinstance(error, Halt):
+            return _halted(command, plan, chains)
+        if isinstance(error, Exception):
+            _add_execution_error(command, error)
+        elif error is not None:
+            raise error
+        elif _has(command, plan, _AFTER) and not command._errors:
+            try:
+                command._result = command.after_execute(command._result)
+            except Halt:
+                raise
+            except Exception as second:
+                _add_execution_error(command, second)
+        if command._errors:
+            return _fail(command, plan, chains)
+    except Halt:
+        return _halted(command, plan, chains)
+    except BaseException as last:
+        _abort(command, plan, chains, last)
+        raise
     return _phases(command, plan, _COMMIT)
 
 
@@ -882,13 +898,7 @@ def refused(command: Any, plan: Plan) -> CommandOutcome[Any]:
 
 def raised(command: Any, plan: Plan, error: BaseException) -> CommandOutcome[Any]:
     """Return the outcome after *error* left ``execute``, or raise it again if it is no Exception."""
-    if isinstance(error, Halt):
-        return _outcome(command, _halted(command, plan, _chains(command, plan)))
-    if isinstance(error, Exception):
-        _add_execution_error(command, error)
-        return _outcome(command, _fail(command, plan, _chains(command, plan)))
-    _abort(command, plan, _NO_CHAINS, error)
-    raise error
+    return _outcome(command, _executed(command, error))
 
 
 def changed(command: Any, plan: Plan, result: Any) -> bool:
