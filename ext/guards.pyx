@@ -20,8 +20,6 @@ from libc.math cimport isfinite
 from libc.stdint cimport uint16_t, uint32_t
 from libc.string cimport memset
 
-from pydantic import BaseModel
-
 __all__ = ["FIELD_LIMIT", "InputsBuilder"]
 
 
@@ -123,9 +121,9 @@ cdef struct Field:
     Py_ssize_t max_length
 
 
-cdef Py_ssize_t _slot(str name) except -1:
+cdef Py_ssize_t _slot(object model, str name) except -1:
     """Where BaseModel keeps *name*, from its member descriptor."""
-    cdef object found = BaseModel.__dict__[name]
+    cdef object found = model.__dict__[name]
     if Py_TYPE(<PyObject*> found) != &PyMemberDescr_Type:
         raise ImportError(f"BaseModel.{name} is not a slot")
     cdef PyMemberDef* member = (<PyMemberDescrObject*> <PyObject*> found).d_member
@@ -134,9 +132,25 @@ cdef Py_ssize_t _slot(str name) except -1:
     return member.offset
 
 
-cdef Py_ssize_t SLOT_FIELDS_SET = _slot("__pydantic_fields_set__")
-cdef Py_ssize_t SLOT_EXTRA = _slot("__pydantic_extra__")
-cdef Py_ssize_t SLOT_PRIVATE = _slot("__pydantic_private__")
+cdef Py_ssize_t SLOT_FIELDS_SET = 0
+cdef Py_ssize_t SLOT_EXTRA = 0
+cdef Py_ssize_t SLOT_PRIVATE = 0
+
+
+cdef int _locate() except -1:
+    """Look the slots up for a builder that needs them; any number of threads may write the same three numbers.
+
+    Not at import: BaseModel costs more to import than this package.
+    """
+    from pydantic import BaseModel
+
+    global SLOT_FIELDS_SET, SLOT_EXTRA, SLOT_PRIVATE
+    SLOT_EXTRA = _slot(BaseModel, "__pydantic_extra__")
+    SLOT_PRIVATE = _slot(BaseModel, "__pydantic_private__")
+    SLOT_FIELDS_SET = _slot(BaseModel, "__pydantic_fields_set__")
+    return 0
+
+
 cdef tuple _NO_ARGUMENTS = ()
 cdef str _VALIDATOR = "__pydantic_validator__"
 
@@ -218,6 +232,8 @@ cdef class InputsBuilder:
         cdef Field* field
         if self._fields != NULL:
             raise TypeError("an InputsBuilder is set up once")
+        if spec.level < 3 and (SLOT_FIELDS_SET == 0 or SLOT_EXTRA == 0 or SLOT_PRIVATE == 0):
+            _locate()
         self.spec = spec
         self.model = spec.model
         self.validator = spec.validator

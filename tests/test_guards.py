@@ -7,8 +7,10 @@ import gc
 import json
 import math
 import pickle
+import subprocess
 import sys
 import threading
+import types
 import weakref
 from abc import ABC, abstractmethod
 from enum import IntEnum
@@ -679,6 +681,37 @@ def test_a_self_test_that_differs_turns_the_guard_off(inputs, monkeypatch):
     on, reason = inputs.guard_status()
     assert not on
     assert "differs from pydantic" in reason
+
+
+def test_a_base_model_without_the_known_slots_turns_the_guard_off(inputs, monkeypatch):
+    def refuse(spec, renew):
+        raise ImportError("BaseModel.__pydantic_extra__ is not a slot")
+
+    monkeypatch.setattr(inputs._guard, "on", True)
+    monkeypatch.setattr(inputs._guard, "reason", inputs._guard.reason)
+    monkeypatch.setattr(inputs, "guards", types.SimpleNamespace(InputsBuilder=refuse, FIELD_LIMIT=64))
+    inputs._decide()
+    assert inputs.guard_status() == (False, "BaseModel.__pydantic_extra__ is not a slot")
+
+
+def test_importing_the_analysis_builds_no_model():
+    program = (
+        "import sys, foobara_accel.core.inputs as i; assert not i._guard.decided;"
+        "assert 'pydantic._internal._generate_schema' not in sys.modules; assert i.guard_status()[0]"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_threads_that_ask_first_wait_for_the_same_answer(inputs, monkeypatch):
+    monkeypatch.setattr(inputs, "_guard", inputs._Guard(False, "not decided", decided=False))
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(inputs.guard_status())) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 8
+    assert set(answers) == {(True, f"pydantic {pydantic.VERSION}, self-test passed")}
 
 
 def test_a_field_schema_with_an_unknown_key_is_refused(inputs, monkeypatch):

@@ -13,14 +13,17 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from inspect import getattr_static
-from typing import Any
+from threading import RLock
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-import pydantic
-from pydantic import BaseModel
+import pydantic  # its names are looked up when used: BaseModel costs as much to import as the rest of it
 from pydantic_core import SchemaValidator
 
 from .._backend import guards
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 __all__ = [
     "TESTED_PYDANTIC",
@@ -316,16 +319,16 @@ def _limits(code: int, schema: Mapping[str, Any]) -> dict[str, Any]:
 
 def _stock(model: type[BaseModel]) -> None:
     """Refuse a model whose instances pydantic does not build the plain way."""
-    if not isinstance(model, type) or not issubclass(model, BaseModel):
+    if not isinstance(model, type) or not issubclass(model, pydantic.BaseModel):
         raise _Refused("not a pydantic model")
     if getattr_static(model, "__new__") is not getattr_static(object, "__new__"):
         raise _Refused("its own __new__")
-    if getattr_static(model, "__init__") is not getattr_static(BaseModel, "__init__"):
+    if getattr_static(model, "__init__") is not getattr_static(pydantic.BaseModel, "__init__"):
         raise _Refused("its own __init__")
-    if getattr_static(type(model), "__call__") is not getattr_static(type(BaseModel), "__call__"):
+    if getattr_static(type(model), "__call__") is not getattr_static(type(pydantic.BaseModel), "__call__"):
         raise _Refused("a metaclass with its own __call__")
     for name in _SLOTS:
-        if getattr_static(model, name) is not getattr_static(BaseModel, name):
+        if getattr_static(model, name) is not getattr_static(pydantic.BaseModel, name):
             raise _Refused(f"its own {name}")
     if model.__flags__ & _IS_ABSTRACT:
         raise _Refused("an abstract class")
@@ -366,6 +369,10 @@ def _table(inner: dict[str, Any], config: dict[str, Any]) -> tuple[FieldSpec, ..
 
 def analyze(model: type[BaseModel]) -> InputsSpec:
     """Return how instances of *model* may be built; a model that is not built yet is built first."""
+    return _analyze(model, _state())
+
+
+def _analyze(model: type[BaseModel], guard: _Guard) -> InputsSpec:
     if type(model.__dict__.get("__pydantic_validator__")) is not SchemaValidator:
         # depth 0: names come from the model's module and its own parent namespace, never from our frames
         model.model_rebuild(raise_errors=False, _parent_namespace_depth=0)
@@ -373,8 +380,8 @@ def analyze(model: type[BaseModel]) -> InputsSpec:
     if type(validator) is not SchemaValidator:
         shown = type(model.__pydantic_validator__).__name__
         return InputsSpec(model, model.__pydantic_validator__, 3, f"validator of type {shown}")
-    if not _guard.on:
-        return InputsSpec(model, validator, 3, _guard.reason)
+    if not guard.on:
+        return InputsSpec(model, validator, 3, guard.reason)
     try:
         _stock(model)
         inner, config = _inner(model)
@@ -411,28 +418,44 @@ def builder_for(model: type[BaseModel]) -> guards.InputsBuilder:
 class _Guard:
     on: bool
     reason: str
+    decided: bool = True
 
 
-_guard = _Guard(True, "")
+_guard = _Guard(False, "not decided", decided=False)
+_deciding = RLock()
+
+
+def _state() -> _Guard:
+    """Whether the guard is on: decided with the first model, as the self-test loads most of pydantic."""
+    if not _guard.decided:
+        with _deciding:
+            if not _guard.decided:
+                _decide()
+    return _guard
 
 
 def guard_status() -> tuple[bool, str]:
     """Return whether levels 1 and 2 are in use, and why."""
-    return _guard.on, _guard.reason
+    guard = _state()
+    return guard.on, guard.reason
 
 
 def approve_guard() -> None:
     """Use the guard on a pydantic that is newer than the tested ones, after ``check`` passed on it."""
-    _guard.on = True
-    difference = _self_test()
-    _guard.on, _guard.reason = not difference, difference or "approved by check"
+    with _deciding:
+        difference = _self_test()
+        _set(not difference, difference or "approved by check")
     _builders.clear()
+
+
+def _set(on: bool, reason: str) -> None:
+    _guard.on, _guard.reason, _guard.decided = on, reason, True
 
 
 def _self_test() -> str:
     """Build one model each way; return what differs, or nothing."""
 
-    class Sample(BaseModel):
+    class Sample(pydantic.BaseModel):
         whole: int = pydantic.Field(ge=-5, lt=5)
         text: str = pydantic.Field("x", max_length=3)
         real: float | None = None
@@ -446,12 +469,15 @@ def _self_test() -> str:
     )
     validator = Sample.__pydantic_validator__
     for level in (1, 2):
-        spec = analyze(Sample)
+        spec = _analyze(Sample, _Guard(True, ""))
         if spec.level != 1:
             return f"a plain model is not recognised: {spec.reason}"
         if level == 2:
             spec = InputsSpec(Sample, validator, 2, "self-test", (), spec.schema, spec.config)
-        builder = guards.InputsBuilder(spec, None)
+        try:
+            builder = guards.InputsBuilder(spec, None)
+        except ImportError as error:  # BaseModel keeps its parts elsewhere
+            return str(error)
         for raw in arguments:
             ours, theirs = _seen(builder.build_dict, raw), _seen(validator.validate_python, raw)
             if ours != theirs:
@@ -464,7 +490,7 @@ def _seen(build: Callable[[dict[str, Any]], Any], raw: dict[str, Any]) -> object
         made = build(dict(raw))
     except pydantic.ValidationError as error:
         return error.title, error.errors()
-    slots = [getattr_static(BaseModel, name).__get__(made) for name in _SLOTS]
+    slots = [getattr_static(pydantic.BaseModel, name).__get__(made) for name in _SLOTS]
     return type(made), list(slots[0].items()), slots[1:], made.model_dump_json()
 
 
@@ -472,10 +498,7 @@ def _decide() -> None:
     minor = ".".join(pydantic.VERSION.split(".")[:2])
     if minor not in TESTED_PYDANTIC:
         tested = ", ".join(TESTED_PYDANTIC)
-        _guard.on, _guard.reason = False, f"pydantic {pydantic.VERSION} is not one of {tested}"
+        _set(False, f"pydantic {pydantic.VERSION} is not one of {tested}")
         return
     difference = _self_test()
-    _guard.on, _guard.reason = not difference, difference or f"pydantic {pydantic.VERSION}, self-test passed"
-
-
-_decide()
+    _set(not difference, difference or f"pydantic {pydantic.VERSION}, self-test passed")
