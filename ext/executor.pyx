@@ -550,7 +550,7 @@ cdef int execute_only(Core command, Plan plan, PyObject *const *values, PyObject
     # The hot path: bench cases "simple run", "eight fields", "parent + subcommand".
     cdef PyObject *raw = NULL
     cdef PyObject *result = plan.builder.make_kw_from(
-        values, <PyObject *>EMPTY if names is NULL else names, &raw
+        values, <PyObject *>EMPTY if names is NULL else names, &raw, NULL
     )
     if raw is not NULL:
         command.raw = <object>raw
@@ -582,7 +582,7 @@ cdef int from_inputs(Core command, Plan plan, PyObject *const *values, PyObject 
     cdef PyObject *made
     cdef PyObject *raw = NULL
     if plan.plain_inputs:
-        made = plan.builder.make_kw_from(values, <PyObject *>EMPTY if names is NULL else names, &raw)
+        made = plan.builder.make_kw_from(values, <PyObject *>EMPTY if names is NULL else names, &raw, NULL)
         if raw is not NULL:
             command.raw = <object>raw
             Py_DECREF(<object>raw)

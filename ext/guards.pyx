@@ -303,13 +303,7 @@ cdef class InputsBuilder:
 
     cpdef object build_json(self, data):
         """``build_dict`` of a JSON object in bytes, bytearray or str, read by pydantic-core."""
-        if not self._is_current():
-            return _successor(self).build_json(data)
-        if self._call is None:
-            _prepare(self)
-        if self._whole:
-            return self._call_json(data)
-        return FA_OWN(self._take_parts(PyObject_CallOneArg(<PyObject*> self._call_json, <PyObject*> data)))
+        return FA_OWN(self.make_json(data))
 
     def current(self):
         """Return the builder of the model's present validator: this one unless the model was rebuilt."""
@@ -341,7 +335,9 @@ cdef class InputsBuilder:
         Py_DECREF(raw)
         return made
 
-    cdef PyObject* make_kw_from(self, PyObject* const* values, PyObject* kwnames, PyObject** raw) noexcept:
+    cdef PyObject* make_kw_from(
+        self, PyObject* const* values, PyObject* kwnames, PyObject** raw, PyObject** verdict
+    ) noexcept:
         cdef PyObject* made
         cdef bint ours = self._is_current()
         if ours and self.guarded:
@@ -376,6 +372,28 @@ cdef class InputsBuilder:
             made = self._validate(raw)
         Py_XDECREF(own)
         return made
+
+    cdef PyObject* make_json(self, object data) noexcept:
+        cdef PyObject* made
+        cdef PyObject* other
+        if self._is_current():
+            return self._make_json(<PyObject*> data)
+        other = PyObject_CallOneArg(<PyObject*> _SUCCESSOR, <PyObject*> self)
+        if other == NULL:
+            return NULL
+        made = (<InputsBuilder> other)._make_json(<PyObject*> data)
+        Py_DECREF(other)
+        return made
+
+    cdef PyObject* _make_json(self, PyObject* data) noexcept:
+        cdef PyObject* answer
+        if self._call is None:
+            answer = PyObject_CallOneArg(<PyObject*> _PREPARE, <PyObject*> self)
+            if answer == NULL:
+                return NULL
+            Py_DECREF(answer)
+        answer = PyObject_CallOneArg(<PyObject*> self._call_json, data)
+        return answer if self._whole else self._take_parts(answer)
 
     # -- level 1 -------------------------------------------------------------------------
 

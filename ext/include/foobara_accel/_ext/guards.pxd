@@ -42,8 +42,15 @@ cdef class InputsBuilder:
     # of ours: for callers that turn the exception into an outcome
     cdef PyObject* make_kw(self, PyObject* const* values, PyObject* kwnames) noexcept
     cdef PyObject* make_dict(self, PyObject* raw) noexcept
-    # as make_kw; where the instance does not hold just what was passed, *raw becomes a new dict of that
-    cdef PyObject* make_kw_from(self, PyObject* const* values, PyObject* kwnames, PyObject** raw) noexcept
+    # build_json in the same manner
+    cdef PyObject* make_json(self, object data) noexcept
+    # as make_kw; where the instance does not hold just what was passed, *raw becomes a new dict of that.
+    # Unless *verdict* is NULL, arguments may be refused without an exception: NULL is returned, *raw is as it
+    # was and *verdict becomes a new tuple of one row (path, symbol, message, context) per error, what
+    # errors_from_validation makes of pydantic's own ValidationError. Otherwise *verdict is as it was.
+    cdef PyObject* make_kw_from(
+        self, PyObject* const* values, PyObject* kwnames, PyObject** raw, PyObject** verdict
+    ) noexcept
 
     cdef PyObject* _guard_kw(self, PyObject* const* values, PyObject* kwnames) noexcept
     cdef PyObject* _guard_dict(self, PyObject* raw) noexcept
@@ -55,3 +62,4 @@ cdef class InputsBuilder:
     cdef bint _is_current(self) noexcept
     cdef bint _compare(self) noexcept
     cdef PyObject* _make_dict(self, PyObject* raw) noexcept
+    cdef PyObject* _make_json(self, PyObject* data) noexcept
