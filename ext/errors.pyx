@@ -3,7 +3,7 @@
 """FoobaraError, ErrorCollection and CommandOutcome, compiled. Twin of ``_pure/errors.py``.
 
 1. Storage: an error is twelve fields; its key, its context dict and its JSON are made when someone asks.
-2. A collection may hold a pydantic ValidationError that nobody has looked at, and converts it then.
+2. A collection may hold a pydantic ValidationError, or rows, that nobody has looked at, and converts them then.
 3. An outcome of a command holds the command's own collection and copies its list at the first look.
 4. The JSON writer works on a buffer of its own call: serialising a value in a context may run code that
    serialises another error. Text is copied eight bytes at a time while it needs no escape.
@@ -21,6 +21,7 @@ __all__ = [
     "CommandOutcome",
     "ErrorCollection",
     "FoobaraError",
+    "append_new",
     "deferred_collection",
     "errors_from_validation",
     "fail",
@@ -431,6 +432,11 @@ cdef object ERROR = ErrorSeverity.ERROR
 cdef object WARNING = ErrorSeverity.WARNING
 cdef object CRITICAL = ErrorSeverity.CRITICAL
 cdef object FATAL = ErrorSeverity.FATAL
+
+cdef enum:
+    MANY = 16  # errors in a collection before it finds them by identity
+
+cdef tuple EMPTY = ()
 
 cdef object text = _reports.text
 cdef object key_text = _reports.key_text
@@ -871,7 +877,7 @@ cdef class ErrorCollection:
                 if items[i] is error:
                     return 0
             items.append(error)
-            if len(items) >= 16:
+            if len(items) >= MANY:
                 self._ids = {id(e) for e in items}
             return 0
         if id(error) not in self._ids:
@@ -1126,9 +1132,12 @@ cdef FoobaraError as_error(object error):
 
 cdef int settle(ErrorCollection collection) except -1:
     # in front of what was added since: validation comes first in a command
-    cdef list items = validation_errors(
-        collection._pending, collection._pending_prefix, collection._pending_echo, collection._pending_model
-    )
+    cdef list items
+    pending, prefix = collection._pending, collection._pending_prefix
+    if type(pending) is tuple:
+        items = row_errors(pending, prefix)
+    else:
+        items = validation_errors(pending, prefix, collection._pending_echo, collection._pending_model)
     if collection._items is not None:
         items.extend(collection._items)
     collection._items = items
@@ -1136,6 +1145,15 @@ cdef int settle(ErrorCollection collection) except -1:
     collection._pending_model = None
     collection._ids = None
     return 0
+
+
+cdef list row_errors(tuple rows, object runtime_path):
+    # the context of a row is shared by all collections with that row
+    return [
+        make_error("data", symbol, path, message, None if context is None else dict(context), runtime_path,
+                   False, ERROR)
+        for path, symbol, message, context in rows
+    ]
 
 
 cdef list validation_errors(object error, object runtime_path, bint echo_inputs, object model):
@@ -1631,6 +1649,30 @@ cdef ErrorCollection new_collection():
     return ErrorCollection.__new__(ErrorCollection)
 
 
+cdef ErrorCollection append_new(ErrorCollection collection, object category, object symbol, tuple path,
+                                object message, object context):
+    cdef FoobaraError error = FoobaraError.__new__(FoobaraError)
+    cdef list items
+    error.category = category
+    error.symbol = symbol
+    error._path = path
+    error.message = message
+    error._context = context
+    error._runtime_path = EMPTY
+    error.is_fatal = False
+    error.severity = ERROR
+    if collection is None:
+        collection = ErrorCollection.__new__(ErrorCollection)
+        collection._items = [error]
+        return collection
+    items = collection._items
+    if items is not None and collection._pending is None and 0 < len(items) < MANY - 1:
+        items.append(error)  # a new object: it cannot be among them
+    else:
+        collection.append(error)
+    return collection
+
+
 cdef ErrorCollection deferred_collection(object validation_error, tuple runtime_path, bint echo_inputs):
     cdef ErrorCollection collection = ErrorCollection.__new__(ErrorCollection)
     collection._pending = validation_error
@@ -1670,8 +1712,19 @@ def _new_collection():
     return new_collection()
 
 
+def _append_new(collection, category, symbol, path, message, context):
+    """Append a new error to *collection*, None: a new one; return the collection.
+
+    *path* is a tuple; the context None is an empty one. The error has no runtime path and the severity error.
+    """
+    return append_new(collection, category, symbol, path, message, context)
+
+
 def _deferred_collection(validation_error, runtime_path=(), echo_inputs=False, model=None):
-    """Return a collection that converts a pydantic ValidationError when first looked at."""
+    """Return a collection that converts a pydantic ValidationError when first looked at.
+
+    In its place a tuple of rows (path, symbol, message, context or None) may be given, one per data error.
+    """
     return deferred_collection_for(validation_error, tuple(runtime_path), echo_inputs, model)
 
 
@@ -1697,6 +1750,7 @@ def errors_from_validation(exc, runtime_path=(), echo_inputs=False, model=None):
 globals().update({
     "make_error": _make_error,
     "new_collection": _new_collection,
+    "append_new": _append_new,
     "deferred_collection": _deferred_collection,
     "succeed": _succeed,
     "fail": _fail,

@@ -60,6 +60,40 @@ def test_data_error_is_an_alias(errors):
     assert errors.DataError is errors.FoobaraError
 
 
+RARE = {
+    "is_fatal": True,
+    "severity": "custom",
+    "suggestion": "s",
+    "help_url": "u",
+    "cause": "c",
+    "stack_trace": "t",
+}
+
+
+@pytest.mark.parametrize("name", RARE)
+def test_a_field_set_later_is_a_field_given(F, errors, name):
+    error, given = F(symbol="s"), F(symbol="s", **{name: RARE[name]})
+    assert error != given
+    usual = getattr(error, name)
+    setattr(error, name, usual)
+    assert error == F(symbol="s")
+    setattr(error, name, RARE[name])
+    assert getattr(error, name) == RARE[name] and error == given
+    for other in RARE:
+        assert other == name or getattr(error, other) == getattr(F(), other)
+    for same in (copy.copy(error), copy.deepcopy(error), pickle.loads(pickle.dumps(error))):
+        assert same.to_dict() == given.to_dict() and getattr(same, name) == RARE[name]
+    setattr(error, name, usual)
+    assert error == F(symbol="s") and error.to_json_bytes() == F(symbol="s").to_json_bytes()
+
+
+def test_a_copy_has_its_own_fields(F):
+    error = F(suggestion="s")
+    twin = copy.copy(error)
+    twin.suggestion, twin.is_fatal = "t", True
+    assert error.suggestion == "s" and error.is_fatal is False
+
+
 def test_context_dict_is_created_once_per_error(F):
     one, two = F(), F()
     one.context["x"] = 1
@@ -618,6 +652,83 @@ def test_a_deferred_collection_converts_when_looked_at(twin, F):
     assert pickle.loads(pickle.dumps(late)).keys() == late.keys()
     outcome = twin.fail(None, twin.deferred_collection(exc, (), True, Login))
     assert outcome.is_failure() and outcome.errors[0].context == {"input": "x"}
+
+
+ROWS = (
+    (("count",), "greater_than_equal", "Input should be greater than or equal to 1", None),
+    (("label", "0"), "string_too_short", "String should have at least 3 characters", {"n": 3}),
+)
+
+
+def test_rows_become_data_errors_when_looked_at(twin, F):
+    for look in (list, lambda c: c.count(), lambda c: c.to_json_bytes(), lambda c: c.first(), repr):
+        collection = twin.deferred_collection(ROWS, ("r",))
+        assert collection and collection.has_errors() and not collection.has_fatal()
+        look(collection)
+        assert collection.all() == [
+            F("data", symbol, path, message, context, ("r",)) for path, symbol, message, context in ROWS
+        ]
+    late = twin.deferred_collection(ROWS)
+    late.add(F(symbol="later"))
+    assert [e.symbol for e in late] == ["greater_than_equal", "string_too_short", "later"]
+    assert pickle.loads(pickle.dumps(late)).to_list() == late.to_list() == copy.deepcopy(late).to_list()
+
+
+def test_rows_equal_the_errors_of_the_validation_they_stand_for(twin, errors):
+    exc = login_error(**BAD)
+    rows = tuple((e.path, e.symbol, e.message, None) for e in errors.errors_from_validation(exc))
+    made, wanted = twin.deferred_collection(rows, ("o",)), twin.deferred_collection(exc, ("o",))
+    assert made.all() == wanted.all() and made.to_json_bytes() == wanted.to_json_bytes()
+
+
+def test_the_context_of_a_row_is_not_shared(twin):
+    one, two = twin.deferred_collection(ROWS), twin.deferred_collection(ROWS)
+    one.all()[1].context["seen"] = True
+    assert two.all()[1].context == ROWS[1][3] == {"n": 3}
+
+
+@pytest.mark.parametrize("rows", [(), None, [], ROWS])
+def test_rows_are_no_validation_error(errors, rows):
+    with pytest.raises(TypeError, match="expects a pydantic ValidationError, not"):
+        errors.errors_from_validation(rows)
+
+
+# What executors add
+
+
+def test_append_new_starts_a_collection(twin, F):
+    collection = twin.append_new(None, "runtime", "s", (), "m", None)
+    assert type(collection) is twin.ErrorCollection
+    assert collection.all() == [F("runtime", "s", (), "m")]
+    assert collection.first().context == {} and collection.first().runtime_path == ()
+
+
+def test_append_new_appends(twin, F):
+    context = {"n": 1}
+    collection = twin.new_collection()
+    for number in range(40):
+        assert twin.append_new(collection, "data", str(number), ("p",), "m", context) is collection
+    assert collection.all() == [F("data", str(n), ("p",), "m", {"n": 1}) for n in range(40)]
+    assert collection.first().context is context
+    collection.merge(collection.all()).add(F())
+    assert collection.count() == 41
+
+
+def test_append_new_comes_after_what_is_pending(twin):
+    collection = twin.deferred_collection(ROWS)
+    twin.append_new(collection, "runtime", "later", (), "m", None)
+    assert [e.symbol for e in collection] == ["greater_than_equal", "string_too_short", "later"]
+
+
+@pytest.mark.parametrize("size", [13, 14, 15, 16, 17])
+def test_what_append_new_added_is_not_added_twice(twin, F, size):
+    collection = None
+    for number in range(size):
+        collection = twin.append_new(collection, "data", str(number), (), "m", None)
+    collection.merge(collection.all()).add(collection.first())
+    assert collection.count() == size
+    collection.clear()
+    assert twin.append_new(collection, "data", "s", (), "m", None).count() == 1
 
 
 # Symbols

@@ -1,7 +1,8 @@
 """FoobaraError, ErrorCollection and CommandOutcome in Python. Twin of ``ext/errors.pyx``.
 
-1. Storage: an error is twelve fields; its key, its context dict and its JSON are made when someone asks.
-2. A collection may hold a pydantic ValidationError that nobody has looked at, and converts it then.
+1. Storage: an error is six fields and, once one of the six others is not what it nearly always is, an object
+   with those; its key, its context dict and its JSON are made when someone asks.
+2. A collection may hold a pydantic ValidationError, or rows, that nobody has looked at, and converts then.
 3. An outcome of a command holds the command's own collection and copies its list at the first look.
 4. JSON is built as str and encoded once; an error whose text needs no escape takes one f-string.
 """
@@ -9,6 +10,7 @@
 from __future__ import annotations
 
 import importlib
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from json.encoder import encode_basestring as quote
@@ -24,6 +26,7 @@ __all__ = [
     "CommandOutcome",
     "ErrorCollection",
     "FoobaraError",
+    "append_new",
     "deferred_collection",
     "errors_from_validation",
     "fail",
@@ -44,7 +47,9 @@ FATAL = ErrorSeverity.FATAL
 SPECIAL = bytes(range(32)) + b'"\\'  # what JSON text may not contain as it is
 QUOTES = 28  # of an error with empty paths and context
 SMALL = 10**18
+MANY = 16  # errors in a collection before it finds them by identity
 
+new = object.__new__
 text = _reports.text
 key_text = _reports.key_text
 int_text = _reports.int_text
@@ -81,6 +86,7 @@ def _restore_error(
     if cls is None:
         cls = FoobaraError
     error = cls.__new__(cls)
+    error._rare = None
     (
         error.category,
         error.symbol,
@@ -100,6 +106,71 @@ def _restore_error(
     return error
 
 
+class Rare:
+    """The fields of an error that hardly any error sets."""
+
+    __slots__ = ("cause", "help_url", "is_fatal", "severity", "stack_trace", "suggestion")
+
+    is_fatal: Any
+    severity: Any
+    suggestion: Any
+    help_url: Any
+    cause: Any
+    stack_trace: Any
+
+    def __init__(
+        self,
+        is_fatal: Any,
+        severity: Any,
+        suggestion: Any,
+        help_url: Any,
+        cause: Any,
+        stack_trace: Any,
+    ) -> None:
+        self.is_fatal = is_fatal
+        self.severity = severity
+        self.suggestion = suggestion
+        self.help_url = help_url
+        self.cause = cause
+        self.stack_trace = stack_trace
+
+
+def rare_field(name: str, default: Any, doc: str) -> Any:
+    # an attribute that is kept in the error's Rare
+    def get(error: FoobaraError) -> Any:
+        held = error._rare
+        return default if held is None else getattr(held, name)
+
+    def put(error: FoobaraError, value: Any) -> None:
+        with making:  # of two threads that each set a field, one makes the object
+            held = getattr(error, "_rare", None)  # unset in an object that was made by __new__ alone
+            if held is None:
+                error._rare = held = None if value is default else Rare(False, ERROR, None, None, None, None)
+            if held is not None:
+                setattr(held, name, value)
+
+    return property(get, put, doc=doc)
+
+
+def rare(
+    is_fatal: Any, severity: Any, suggestion: Any, help_url: Any, cause: Any, stack_trace: Any
+) -> Rare | None:
+    # None when each is what it nearly always is
+    if (
+        is_fatal is False
+        and severity is ERROR
+        and suggestion is None
+        and help_url is None
+        and cause is None
+        and stack_trace is None
+    ):
+        return None
+    return Rare(is_fatal, severity, suggestion, help_url, cause, stack_trace)
+
+
+making = threading.RLock()
+
+
 class FoobaraError:
     """One error of a command: where (path, runtime path), what (category, symbol, message) and how bad."""
 
@@ -108,15 +179,10 @@ class FoobaraError:
         "__weakref__",
         "_context",
         "_path",
+        "_rare",
         "_runtime_path",
         "category",
-        "cause",
-        "help_url",
-        "is_fatal",
         "message",
-        "severity",
-        "stack_trace",
-        "suggestion",
         "symbol",
     )
     __hash__ = None  # type: ignore[assignment]
@@ -124,15 +190,16 @@ class FoobaraError:
     _path: tuple[str, ...]
     _runtime_path: tuple[str, ...]
     _context: dict[str, Any] | None
+    _rare: Rare | None
     category: Any
     symbol: Any
     message: Any
-    is_fatal: Any
-    severity: Any
-    suggestion: Any
-    help_url: Any
-    cause: Any
-    stack_trace: Any
+    is_fatal = rare_field("is_fatal", False, "Whether the command could not go on.")
+    severity = rare_field("severity", ERROR, "How bad it is.")
+    suggestion = rare_field("suggestion", None, "What the caller may do about it, or None.")
+    help_url = rare_field("help_url", None, "Where to read more, or None.")
+    cause = rare_field("cause", None, "The error behind this one, or None.")
+    stack_trace = rare_field("stack_trace", None, "The stack trace as text, or None.")
 
     def __init__(
         self,
@@ -155,12 +222,7 @@ class FoobaraError:
         self.message = message
         self._context = context
         self._runtime_path = as_path(runtime_path, "runtime_path")
-        self.is_fatal = is_fatal
-        self.severity = severity
-        self.suggestion = suggestion
-        self.help_url = help_url
-        self.cause = cause
-        self.stack_trace = stack_trace
+        self._rare = rare(is_fatal, severity, suggestion, help_url, cause, stack_trace)
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -447,8 +509,10 @@ def build(
     help_url = context.pop("help_url", None)
     if cls is FoobaraError:
         error = make_error(category, symbol, path, message, context or None, runtime_path, is_fatal, severity)
-        error.suggestion = suggestion
-        error.help_url = help_url
+        if suggestion is not None:
+            error.suggestion = suggestion
+        if help_url is not None:
+            error.help_url = help_url
         return cast(ErrorT, error)
     return cls(
         category=category,
@@ -475,12 +539,10 @@ def clone(error: ErrorT, share: bool) -> ErrorT:
     copy.message = error.message
     copy._context = error._context
     copy._runtime_path = error._runtime_path
-    copy.is_fatal = error.is_fatal
-    copy.severity = error.severity
-    copy.suggestion = error.suggestion
-    copy.help_url = error.help_url
-    copy.cause = error.cause
-    copy.stack_trace = error.stack_trace
+    held = error._rare
+    copy._rare = held and rare(
+        held.is_fatal, held.severity, held.suggestion, held.help_url, held.cause, held.stack_trace
+    )
     if kind is not FoobaraError:
         _reports.set_extras(copy, _reports.extras(error, FoobaraError))
     return cast(ErrorT, copy)
@@ -577,16 +639,14 @@ class ErrorCollection:
 
     _items: list[FoobaraError] | None
     _pending: Any
-    _pending_echo: bool
+    _pending_echo: bool  # set with _pending, like the two below
     _pending_model: Any
     _pending_prefix: Any
     _ids: set[int] | None
 
     def __new__(cls, *args: Any, **named: Any) -> Self:
-        self = object.__new__(cls)
-        self._items = self._ids = self._pending = self._pending_model = None
-        self._pending_prefix = None
-        self._pending_echo = False
+        self = new(cls)
+        self._items = self._ids = self._pending = None
         return self
 
     def __init__(self) -> None:
@@ -605,17 +665,16 @@ class ErrorCollection:
     def _append(self, error: FoobaraError) -> None:
         items = self._list()
         if self._ids is None:
-            for i in range(len(items)):
-                if items[i] is error:
+            for item in items:
+                if item is error:
                     return
             items.append(error)
-            if len(items) >= 16:
+            if len(items) >= MANY:
                 self._ids = {id(e) for e in items}
             return
         if id(error) not in self._ids:
             self._ids.add(id(error))
             items.append(error)
-        return
 
     # Changing
 
@@ -848,16 +907,34 @@ def as_error(error: Any) -> FoobaraError:
 
 def settle(collection: ErrorCollection) -> None:
     # in front of what was added since: validation comes first in a command
-    items = validation_errors(
-        collection._pending, collection._pending_prefix, collection._pending_echo, collection._pending_model
-    )
+    pending, prefix = collection._pending, collection._pending_prefix
+    if type(pending) is tuple:
+        items = row_errors(pending, prefix)
+    else:
+        items = validation_errors(pending, prefix, collection._pending_echo, collection._pending_model)
     if collection._items is not None:
         items.extend(collection._items)
     collection._items = items
     collection._pending = None
     collection._pending_model = None
     collection._ids = None
-    return
+
+
+def row_errors(rows: tuple[Any, ...], runtime_path: Any) -> list[FoobaraError]:
+    # the context of a row is shared by all collections with that row
+    return [
+        make_error(
+            "data",
+            symbol,
+            path,
+            message,
+            None if context is None else dict(context),
+            runtime_path,
+            False,
+            ERROR,
+        )
+        for path, symbol, message, context in rows
+    ]
 
 
 def validation_errors(error: Any, runtime_path: Any, echo_inputs: bool, model: Any) -> list[FoobaraError]:
@@ -1239,7 +1316,7 @@ def usual_json(errors: Iterable[FoobaraError]) -> str | None:
     # whether a character needed an escape, by counting quotes, backslashes and controls. None: no.
     drafts: list[str] = []
     special = 0
-    plain, severity = FoobaraError, ERROR
+    plain = FoobaraError
     for error in errors:
         category, symbol, message = error.category, error.symbol, error.message
         path, outer, context = error._path, error._runtime_path, error._context
@@ -1249,11 +1326,7 @@ def usual_json(errors: Iterable[FoobaraError]) -> str | None:
             and type(message) is str
             and type(path) is tuple
             and type(outer) is tuple
-            and error.severity is severity
-            and error.is_fatal is False
-            and error.cause is None
-            and not error.suggestion
-            and not error.help_url
+            and error._rare is None
             and type(error) is plain
         ):
             return None
@@ -1349,7 +1422,7 @@ def make_error(
     severity: Any,
 ) -> FoobaraError:
     """Return an error from its first eight fields; the context None is an empty one."""
-    error = object.__new__(FoobaraError)
+    error = new(FoobaraError)
     error.category = category
     error.symbol = symbol
     error._path = path if type(path) is tuple else as_path(path, "path")
@@ -1358,22 +1431,55 @@ def make_error(
     error._runtime_path = (
         runtime_path if type(runtime_path) is tuple else as_path(runtime_path, "runtime_path")
     )
-    error.is_fatal = is_fatal
-    error.severity = severity
-    error.suggestion = error.help_url = error.cause = error.stack_trace = None
+    error._rare = (
+        None if is_fatal is False and severity is ERROR else Rare(is_fatal, severity, None, None, None, None)
+    )
     return error
 
 
 def new_collection() -> ErrorCollection:
     """Return an empty collection."""
-    return ErrorCollection()
+    collection = new(ErrorCollection)
+    collection._items = collection._ids = collection._pending = None
+    return collection
+
+
+def append_new(
+    collection: ErrorCollection | None, category: Any, symbol: Any, path: Any, message: Any, context: Any
+) -> ErrorCollection:
+    """Append a new error to *collection*, None: a new one; return the collection.
+
+    *path* is a tuple; the context None is an empty one. The error has no runtime path and the severity error.
+    """
+    error = new(FoobaraError)
+    error.category = category
+    error.symbol = symbol
+    error._path = path
+    error.message = message
+    error._context = context
+    error._runtime_path = ()
+    error._rare = None
+    if collection is None:
+        collection = new(ErrorCollection)
+        collection._items = [error]
+        collection._ids = collection._pending = None
+        return collection
+    items = collection._items
+    if items and collection._pending is None and len(items) < MANY - 1:
+        items.append(error)  # a new object: it cannot be among them
+    else:
+        collection._append(error)
+    return collection
 
 
 def deferred_collection(
     validation_error: Any, runtime_path: Iterable[str] = (), echo_inputs: bool = False, model: Any = None
 ) -> ErrorCollection:
-    """Return a collection that converts a pydantic ValidationError when first looked at."""
-    collection = ErrorCollection()
+    """Return a collection that converts a pydantic ValidationError when first looked at.
+
+    In its place a tuple of rows (path, symbol, message, context or None) may be given, one per data error.
+    """
+    collection = new_collection()
     collection._pending = validation_error
     collection._pending_prefix = tuple(runtime_path)
     collection._pending_echo = echo_inputs
@@ -1383,7 +1489,7 @@ def deferred_collection(
 
 def succeed(result: ResultT) -> CommandOutcome[ResultT]:
     """Return a successful outcome."""
-    outcome: CommandOutcome[ResultT] = object.__new__(CommandOutcome)
+    outcome: CommandOutcome[ResultT] = new(CommandOutcome)
     outcome._result = result
     outcome._collection = outcome._errors = outcome._metadata = None
     return outcome
@@ -1391,7 +1497,7 @@ def succeed(result: ResultT) -> CommandOutcome[ResultT]:
 
 def fail(result: Any, errors: ErrorCollection) -> CommandOutcome[Any]:
     """Return an outcome that takes its errors from a collection."""
-    outcome: CommandOutcome[Any] = object.__new__(CommandOutcome)
+    outcome: CommandOutcome[Any] = new(CommandOutcome)
     outcome._result = result
     outcome._collection = errors
     outcome._errors = outcome._metadata = None

@@ -20,7 +20,7 @@ cdef class FoobaraError:
 cdef class ErrorCollection:
     cdef object __weakref__
     cdef list _items               # FoobaraError objects in order of arrival; None: none yet
-    cdef object _pending           # a pydantic ValidationError not converted yet, or None
+    cdef object _pending           # a pydantic ValidationError not converted yet, a tuple of rows, or None
     cdef tuple _pending_prefix     # runtime path that converted errors will carry
     cdef bint _pending_echo        # put the offending input into context["input"]
     cdef object _pending_model     # the inputs model, which tells sensitive fields; None: echo nothing
@@ -41,6 +41,13 @@ cdef class CommandOutcome:
 cdef FoobaraError make_error(object category, object symbol, object path, object message,
                              object context, object runtime_path, object is_fatal, object severity)
 cdef ErrorCollection new_collection()
+
+# A new error without runtime path, of severity error and not fatal, into the collection (None: a new one).
+cdef ErrorCollection append_new(ErrorCollection collection, object category, object symbol, tuple path,
+                                object message, object context)
+
+# validation_error: a pydantic ValidationError, or a non-empty tuple of rows (path, symbol, message, context or
+# None), each a data error to be made when someone looks; the contexts of rows are copied then.
 cdef ErrorCollection deferred_collection(object validation_error, tuple runtime_path, bint echo_inputs)
 cdef ErrorCollection deferred_collection_for(object validation_error, tuple runtime_path, bint echo_inputs,
                                              object model)
