@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING
 
-from ._cpu import cpu_features
-
 if TYPE_CHECKING:
     from ._pure import checks, errors, executor, guards
 
@@ -45,6 +43,8 @@ class Backend:
     @property
     def cpu(self) -> tuple[str, ...]:
         """The vector extensions of this processor that kernels could use."""
+        from ._cpu import cpu_features
+
         return cpu_features()
 
     @property

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import copyreg
 import dataclasses
-import json
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from enum import Enum
 from typing import Any
-from uuid import UUID
 
-from pydantic import BaseModel, SecretBytes, SecretStr
+import pydantic  # its names are looked up when used: BaseModel and SecretStr load most of it
 from pydantic_core import ValidationError, core_schema
 
 from ._vocabulary import ErrorSeverity
@@ -103,7 +102,7 @@ def _simplify(value: Any) -> Any:
     if isinstance(value, Enum):
         inner = value.value
         return _simplify(inner) if isinstance(inner, bytes) else inner
-    if isinstance(value, BaseModel):
+    if isinstance(value, pydantic.BaseModel):
         return _model(value)
     if isinstance(value, str):
         return str.__str__(value)
@@ -115,7 +114,8 @@ def _simplify(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, timedelta):
         return value.total_seconds()
-    if isinstance(value, UUID):
+    # A program that has not loaded uuid has no value of it.
+    if (uuid := sys.modules.get("uuid")) and isinstance(value, uuid.UUID):
         return str(value)
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value).decode("utf-8", "backslashreplace")
@@ -128,7 +128,7 @@ def _simplify(value: Any) -> Any:
     return text(value)
 
 
-def _model(value: BaseModel) -> Any:
+def _model(value: pydantic.BaseModel) -> Any:
     try:
         return value.__pydantic_serializer__.to_json(value)
     except Exception:
@@ -326,7 +326,7 @@ def _sensitive_type(hint: Any, seen: set[int]) -> bool:
     seen.add(id(hint))
     if _marked(hint):
         return True
-    if isinstance(hint, type) and issubclass(hint, SecretStr | SecretBytes):
+    if isinstance(hint, type) and issubclass(hint, (pydantic.SecretStr, pydantic.SecretBytes)):
         return True
     fields = getattr(hint, "model_fields", None)
     if isinstance(hint, type) and isinstance(fields, dict):
@@ -343,7 +343,7 @@ def _sensitive_type(hint: Any, seen: set[int]) -> bool:
 
 
 def _sensitive(value: Any, depth: int) -> bool:
-    if isinstance(value, SecretStr | SecretBytes) or _marked(type(value)):
+    if isinstance(value, (pydantic.SecretStr, pydantic.SecretBytes)) or _marked(type(value)):
         return True
     if depth > 8:
         return True
@@ -417,6 +417,8 @@ def error_schema(cls: Any) -> Any:
             raise ValueError(f"not an error: {error}") from error
 
     def dump(error: Any, info: Any) -> Any:
+        import json
+
         # a context may hold what JSON lacks
         return json.loads(error.to_json_bytes()) if info.mode == "json" else error.to_dict()
 

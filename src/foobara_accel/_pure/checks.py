@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from string import ascii_letters
 from typing import Any
 
 from ._iban_table import COUNTRIES, LISTED_ONLY, TERRITORIES
@@ -19,12 +18,13 @@ __all__ = ["is_valid_card", "is_valid_iban", "parse_card", "parse_iban"]
 _CARD_MIN, _CARD_MAX = 12, 19
 _BLANKS = " \t"
 _DIGITS = "0123456789"
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _CLASSES = {"n": "[0-9]", "a": "[A-Z]", "c": "[A-Za-z0-9]"}
 
 # What a digit's code adds to the Luhn sum when it is doubled.
 _DOUBLED = bytes((2 * (code - 48) - 9 * (code > 52)) % 256 for code in range(256))
 _card_display = re.compile(r"[0-9](?:[0-9 -]*[0-9])?").fullmatch
-_expand = {char: str(int(char, 36)) for char in _DIGITS + ascii_letters}.__getitem__
+_expand = {char: str(int(char, 36)) for char in _DIGITS + _LETTERS}.__getitem__
 
 # Per prefix: match of the whole structure, the prefix as digits. Made at first use: all patterns take 20 ms.
 _Plan = tuple[Callable[[str], object], str]

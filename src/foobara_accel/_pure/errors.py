@@ -13,7 +13,6 @@ import importlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
-from json.encoder import encode_basestring as quote
 from math import isfinite
 from reprlib import recursive_repr
 from types import GenericAlias
@@ -21,6 +20,11 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, get_args
 
 from .. import _reports
 from .._vocabulary import ErrorSeverity
+
+try:
+    from _json import encode_basestring as quote  # json.encoder's own, without the decoder's patterns
+except ImportError:
+    from json.encoder import encode_basestring as quote
 
 __all__ = [
     "CommandOutcome",

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from .._backend import executor
 from .._vocabulary import CommandState
@@ -457,47 +457,53 @@ def _registry_of(target: Any) -> CallbackRegistry:
 
 
 C = TypeVar("C")
-C_contra = TypeVar("C_contra", contravariant=True)
 
+if TYPE_CHECKING:
+    from typing import Protocol
 
-class _Register(Protocol[C_contra]):
-    def __call__(self, callback: C_contra, priority: int = 0) -> None: ...
+    C_contra = TypeVar("C_contra", contravariant=True)
 
+    class _Register(Protocol[C_contra]):
+        def __call__(self, callback: C_contra, priority: int = 0) -> None: ...
 
-class _RegisterState(Protocol[C_contra]):
-    def __call__(self, state: CommandState, callback: C_contra, priority: int = 0) -> None: ...
+    class _RegisterState(Protocol[C_contra]):
+        def __call__(self, state: CommandState, callback: C_contra, priority: int = 0) -> None: ...
 
-
-class _RegisterTransition(Protocol[C_contra]):
-    def __call__(
-        self,
-        callback: C_contra,
-        from_state: CommandState | None = None,
-        to_state: CommandState | None = None,
-        transition: str | None = None,
-        priority: int = 0,
-    ) -> None: ...
+    class _RegisterTransition(Protocol[C_contra]):
+        def __call__(
+            self,
+            callback: C_contra,
+            from_state: CommandState | None = None,
+            to_state: CommandState | None = None,
+            transition: str | None = None,
+            priority: int = 0,
+        ) -> None: ...
 
 
 class _Entry(Generic[C]):
     """A method of the DSL. Looked up on a class it registers for the class, on an instance for that alone."""
 
-    __slots__ = ("_function",)
+    __slots__ = ("_function", "_name", "_owner")
     _function: Any
 
     def __set_name__(self, owner: type, name: str) -> None:
-        kind, _, which = name.partition("_")
+        self._name, self._owner, self._function = name, owner.__qualname__, None
+
+    def _made(self) -> Any:
+        # At the first look-up: a program that imports Command uses few of these, most often none.
+        kind, _, which = self._name.partition("_")
         function, words = self._build(kind, which)
-        function.__name__ = name
-        function.__qualname__ = f"{owner.__qualname__}.{name}"
+        function.__name__ = self._name
+        function.__qualname__ = f"{self._owner}.{self._name}"
         function.__doc__ = f"Have *callback* called {_WHEN[kind]} {words}."
         self._function = function
+        return function
 
     def _build(self, kind: str, which: str) -> tuple[Any, str]:
         raise NotImplementedError
 
     def _bound(self, instance: Any, owner: type) -> Any:
-        return types.MethodType(self._function, owner if instance is None else instance)
+        return types.MethodType(self._function or self._made(), owner if instance is None else instance)
 
 
 class _At(_Entry[C]):

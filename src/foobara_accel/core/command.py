@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 import typing
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args
 
-from pydantic import BaseModel
+import pydantic  # BaseModel is looked up when used: it costs as much to import as the rest of pydantic
 
-from .._backend import executor
+from .._backend import errors as _twin, executor
 from .._vocabulary import CommandState, Halt
 from . import naming
 from .callbacks import CallbackDSL
-from .outcome import CommandOutcome
 from .plan import remember_stock
 from .state import CommandStateMachine
 from .transactions import TransactionConfig
 
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from .outcome import CommandOutcome
+else:
+    CommandOutcome = _twin.CommandOutcome
+
 __all__ = ["Command", "CommandState", "Halt"]
 
-InputT = TypeVar("InputT", bound=BaseModel)
+InputT = TypeVar("InputT", bound="BaseModel")
 ResultT = TypeVar("ResultT")
 
 
@@ -65,7 +70,7 @@ class CommandInfo:
         if own is not None:
             return own  # type: ignore[no-any-return]
         found = _type_argument(cls, 0)
-        if not (isinstance(found, type) and issubclass(found, BaseModel)):
+        if not (isinstance(found, type) and issubclass(found, pydantic.BaseModel)):
             raise TypeError(
                 f"Could not determine inputs type for {cls.__name__}: "
                 f"derive it from {_base_name(cls)}[SomeModel, SomeResult] with a Pydantic model"
@@ -197,6 +202,8 @@ class Command(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, ResultT])
     @classmethod
     async def run_async(cls, /, **inputs: Any) -> CommandOutcome[ResultT]:
         """Run in a worker thread with the context variables copied, and return the outcome."""
+        import asyncio
+
         # Bound here: to_thread() has a parameter of its own that an input may be named like.
         return await asyncio.to_thread(partial(cls.run, **inputs))
 
