@@ -30,6 +30,10 @@ if TYPE_CHECKING:
         FoobaraError as FoobaraError,
         Symbols as Symbols,
     )
+    from .core.logs import (
+        current_trace_id as current_trace_id,
+        trace_id as trace_id,
+    )
     from .core.manifest import (
         CommandManifest as CommandManifest,
     )
@@ -180,6 +184,8 @@ _EXPORTS: dict[str, str] = {
     "get_default_registry": ".core.registry",
     "register": ".core.registry",
     "CommandManifest": ".core.manifest",
+    "current_trace_id": ".core.logs",
+    "trace_id": ".core.logs",
     "WarmUpError": ".core.warmup",
     "WarmUpReport": ".core.warmup",
     "GCProfile": ".core.warmup",

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping, Set
-from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any
+from time import perf_counter
+from typing import Any, NamedTuple
 
 from .._backend import executor
 from .._vocabulary import ErrorSeverity
 from .callbacks import CallbackRegistry, compile_chains
-from .inputs import builder_for
 from .transactions import TransactionContext, may_open, open_context
 
 __all__ = ["HOOKS", "PlanSpec", "plan_for", "set_domain_policy"]
@@ -41,18 +39,16 @@ WATCHED = (
     "_domain",
     "_organization",
     "echo_inputs",
+    "_log_failures",
 )
 _resolve = attrgetter(*WATCHED)
 plan_for = executor.plan_for
-
-logger = logging.getLogger("foobara_accel")
 
 DomainPolicy = Callable[[type, type], "Callable[[], None] | None"]
 _domain_policy: DomainPolicy | None = None
 
 
-@dataclass(frozen=True)
-class PlanSpec:
+class PlanSpec(NamedTuple):
     """The plain facts about a command class that the twins compile into a plan."""
 
     cls: type
@@ -85,6 +81,24 @@ def remember_stock(cls: type) -> None:
     _STOCK[cls] = {name: getattr(cls, name) for name in WATCHED}
 
 
+# The key, in a command's own namespace, of when its run began; only of commands that log their failures.
+_STARTED = "_foobara_started"
+
+
+def _stamp(command: Any) -> None:
+    command.__dict__[_STARTED] = perf_counter()
+
+
+def _chains(command_class: Any, own: CallbackRegistry | None = None) -> tuple[Any, ...] | None:
+    """Compile the callbacks of *command_class*; a class that logs its failures begins with a time stamp."""
+    chains = compile_chains(command_class, own)
+    if not command_class._log_failures:
+        return chains
+    first, *others = chains or (None,) * 8 + ({}, {})
+    before, *after = first or ((),) * 4
+    return (((_stamp, *before), *after), *others)
+
+
 class Services:
     """What a run needs from above the twins."""
 
@@ -94,6 +108,8 @@ class Services:
 
     @staticmethod
     def analyse(command_class: Any) -> PlanSpec:
+        from .inputs import builder_for  # not before a command is run: importing Command stays cheap
+
         resolved = _resolve(command_class)
         found = dict(zip(WATCHED, resolved, strict=True))
         stock = next(_STOCK[base] for base in command_class.__mro__ if base in _STOCK)
@@ -105,7 +121,7 @@ class Services:
             cls=command_class,
             builder=builder_for(command_class.inputs_type()),
             mask=mask,
-            chains=compile_chains(command_class),
+            chains=_chains(command_class),
             opens=may_open(command_class._transaction_config),
             generic=any(found[name] is not stock[name] for name in ("__init__", "__new__", "run_instance")),
             echo=bool(command_class.echo_inputs),
@@ -114,7 +130,7 @@ class Services:
 
     @staticmethod
     def chains(command_class: type, own: CallbackRegistry) -> tuple[Any, ...] | None:
-        return compile_chains(command_class, own)
+        return _chains(command_class, own)
 
     @staticmethod
     def verdict(source: type, target: Any) -> Callable[[], None] | None:
@@ -155,14 +171,9 @@ class Services:
 
     @staticmethod
     def failed(command: Any) -> None:
-        if type(command)._log_failures:
-            first = next(iter(command.errors), None)
-            logger.warning(
-                "%s failed: %s",
-                type(command).full_name(),
-                "halted" if first is None else first.symbol,
-                extra={"foobara_command": type(command).full_name(), "foobara_errors": len(command.errors)},
-            )
+        from .logs import log_failure
+
+        log_failure(command, command.__dict__.pop(_STARTED, None))
 
 
 executor.configure(Services)
