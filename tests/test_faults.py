@@ -279,10 +279,9 @@ def test_in_a_callback(fa: ModuleType, transition: str, kind: str) -> None:
         }.get(kind, plain)
         cls._ensure_callback_registry().register(kind.removesuffix("-late"), callback, transition=transition)
         case.make = make
-        done = (
-            transition == "succeed" or transition == "commit_transaction" and kind in ("after", "around-late")
-        )
-        check(case, cls, entrance, place=f"{kind} {transition} {name}", may_commit=done)
+        late = transition == "commit_transaction" and kind in ("after", "around-late")
+        may_commit = late or transition == "succeed"
+        check(case, cls, entrance, place=f"{kind} {transition} {name}", may_commit=may_commit)
 
 
 @pytest.mark.parametrize("method", ["begin", "commit"])
