@@ -70,6 +70,7 @@ class BuildExt(build_ext):
     def run(self) -> None:
         state = self.distribution.__dict__
         state.setdefault("accel_reason", "FOOBARA_ACCEL_BUILD=skip")
+        inplace = self.inplace
         if self.distribution.ext_modules:
             try:
                 self.force = self.force or self._built_otherwise()
@@ -80,6 +81,8 @@ class BuildExt(build_ext):
                 if MODE == "require":
                     raise
                 state["accel_reason"] = f"{type(error).__name__}: {error}"
+            finally:
+                self.inplace = inplace  # setuptools clears it, and a failure leaves it so
         if state["accel_reason"]:
             self._discard()
         self._record(state["accel_reason"])

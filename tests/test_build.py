@@ -1,12 +1,14 @@
 """What the build makes: tags that tell the truth, nothing generated inside, and a loud failure on demand.
 
-Building takes a minute, so these run with FOOBARA_ACCEL_SLOW=1 (in `.ci/run --full`) only, but for the modes.
+The modes are held on a tree with one small module. Building the real ones takes minutes and runs with
+FOOBARA_ACCEL_SLOW=1 (in `.ci/run --part wheels`).
 """
 
 from __future__ import annotations
 
 import json
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -18,7 +20,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-SWITCHES = ("FOOBARA_ACCEL_BUILD", "FOOBARA_ACCEL_TRACE", "FOOBARA_ACCEL_SANITIZE", "CIBUILDWHEEL", "CC")
+PACKAGERS = ("CIBUILDWHEEL", "CONDA_BUILD", "PIWHEELS_BUILD", "PYODIDE", "RPM_PACKAGE_NAME", "NIX_BUILD_TOP")
+SWITCHES = ("FOOBARA_ACCEL_BUILD", "FOOBARA_ACCEL_TRACE", "FOOBARA_ACCEL_SANITIZE", "CC", *PACKAGERS)
+NO_COMPILER = {"CC": "/bin/false"}
 slow = [
     pytest.mark.slow,
     pytest.mark.skipif(os.environ.get("FOOBARA_ACCEL_SLOW") != "1", reason="runs with FOOBARA_ACCEL_SLOW=1"),
@@ -26,10 +30,7 @@ slow = [
 pytestmark = pytest.mark.skipif(not (ROOT / "setup.py").exists(), reason="no source tree here")
 
 
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """A copy of what a clone holds."""
-    target = tmp_path / "tree"
+def copied(target: Path) -> Path:
     target.mkdir()
     for name in ("pyproject.toml", "setup.py", "MANIFEST.in", "LICENSE", "README.md"):
         if (ROOT / name).exists():
@@ -39,6 +40,24 @@ def tree(tmp_path: Path) -> Path:
         shutil.copytree(ROOT / name, target / name, ignore=ignore)
     (target / "README.md").touch()
     return target
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A copy of what a clone holds."""
+    return copied(tmp_path / "tree")
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """The same with one module that takes no time to compile."""
+    for module in ("setuptools", "Cython", "build"):
+        pytest.importorskip(module)
+    made = copied(tmp_path / "small")
+    shutil.rmtree(made / "ext")
+    (made / "ext").mkdir()
+    (made / "ext" / "tiny.pyx").write_text("def one():\n    return 1\n")
+    return made
 
 
 def build(tree: Path, *arguments: str, **switches: str) -> subprocess.CompletedProcess[str]:
@@ -71,19 +90,103 @@ def members(file: Path) -> list[str]:
         return archive.getnames()
 
 
-def test_an_unknown_mode_is_refused(tree):
-    pytest.importorskip("setuptools.command.bdist_wheel")
-    done = build(tree, "setup.py", "--version", FOOBARA_ACCEL_BUILD="yes")
-    assert done.returncode != 0
-    assert "FOOBARA_ACCEL_BUILD='yes' is not a build mode: use auto, skip or require" in done.stderr
+def symbols(file: Path) -> set[str]:
+    """The names of the sections of each ELF module in a wheel that stripping removes."""
+    found = set()
+    with zipfile.ZipFile(file) as archive:
+        for name in archive.namelist():
+            if name.endswith(".so"):
+                data = archive.read(name)
+                found |= {section for section in (".symtab", ".debug_info") if section.encode() in data}
+    return found
 
 
-@pytest.mark.parametrize("packager", ["CIBUILDWHEEL", "CONDA_BUILD", "PIWHEELS_BUILD"])
-def test_a_packager_gets_an_error_not_a_fallback(tree, packager):
-    pytest.importorskip("setuptools.command.bdist_wheel")
-    pytest.importorskip("Cython")
-    done = build(tree, "setup.py", "build_ext", CC="/bin/false", **{packager: "1"})
-    assert done.returncode != 0
+def mode_of(monkeypatch: pytest.MonkeyPatch, **switches: str) -> str:
+    """Return what setup.py makes of an environment."""
+    setuptools = pytest.importorskip("setuptools")
+    for name in SWITCHES:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in switches.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(setuptools, "setup", lambda **given: None)
+    return runpy.run_path(str(ROOT / "setup.py"))["MODE"]
+
+
+class TestModes:
+    """FOOBARA_ACCEL_BUILD: what it means, and who gets no fallback without having asked for it."""
+
+    def test_auto_is_the_default(self, monkeypatch):
+        assert mode_of(monkeypatch) == "auto"
+        assert mode_of(monkeypatch, FOOBARA_ACCEL_BUILD="") == "auto"
+
+    @pytest.mark.parametrize("packager", PACKAGERS)
+    def test_a_packager_gets_an_error_not_a_fallback(self, monkeypatch, packager):
+        assert mode_of(monkeypatch, **{packager: "1"}) == "require"
+        assert mode_of(monkeypatch, FOOBARA_ACCEL_BUILD="auto", **{packager: "1"}) == "auto"
+        assert mode_of(monkeypatch, FOOBARA_ACCEL_BUILD="skip", **{packager: "1"}) == "skip"
+
+    @pytest.mark.parametrize("value", ["yes", "0", "AUTO", " skip"])
+    def test_an_unknown_mode_is_refused(self, monkeypatch, value):
+        with pytest.raises(SystemExit) as stop:
+            mode_of(monkeypatch, FOOBARA_ACCEL_BUILD=value)
+        text = f"FOOBARA_ACCEL_BUILD={value!r} is not a build mode: use auto, skip or require"
+        assert str(stop.value) == text
+
+    def test_a_skipped_build_says_so(self, small):
+        done = build(small, "setup.py", "build_ext", FOOBARA_ACCEL_BUILD="skip")
+        assert done.returncode == 0
+        assert "foobara-accel: this build is pure Python (FOOBARA_ACCEL_BUILD=skip)" in done.stderr
+
+
+class TestFallback:
+    """What a build does that cannot compile, on a tree with one small module."""
+
+    pytestmark = slow
+
+    @pytest.mark.parametrize("switches", [NO_COMPILER, {"FOOBARA_ACCEL_BUILD": "skip"}], ids=["auto", "skip"])
+    def test_without_extensions_the_wheel_is_none_any_and_the_build_says_so(self, small, switches):
+        done = build(small, "-m", "build", "--no-isolation", "--wheel", **switches)
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert "foobara-accel: this build is pure Python (" in done.stdout + done.stderr
+        (file,) = (small / "dist").glob("*.whl")
+        assert file.name.endswith("-py3-none-any.whl")
+        assert not [name for name in members(file) if name.endswith((".so", ".pyd", ".c", ".pyx"))]
+        record = record_of(file)
+        assert record["compiled"] == []
+        assert record["reason"]
+
+    @pytest.mark.parametrize("switch", [{"FOOBARA_ACCEL_BUILD": "require"}, {"CIBUILDWHEEL": "1"}], ids=str)
+    def test_require_fails_without_a_compiler(self, small, switch):
+        done = build(small, "setup.py", "build_ext", **switch, **NO_COMPILER)
+        assert done.returncode != 0
+        assert "this build is" not in done.stderr
+
+    def test_a_broken_module_leaves_none(self, small):
+        (small / "ext" / "zz_broken.pyx").write_text("def f(:\n")
+        file = wheel(small)
+        assert file.name.endswith("-py3-none-any.whl")
+        assert not [name for name in members(file) if name.endswith((".so", ".pyd"))]
+        assert "zz_broken" in record_of(file)["reason"]
+
+    def test_a_failure_in_place_leaves_no_module_of_an_earlier_build(self, small):
+        first = build(small, "setup.py", "build_ext", "--inplace")
+        assert "foobara-accel: this build is accelerated (foobara_accel._ext.tiny)" in first.stderr
+        built = small / "src" / "foobara_accel" / "_ext"
+        assert list(built.glob("tiny.*.so")) or list(built.glob("tiny.*.pyd"))
+        os.utime(small / "ext" / "tiny.pyx", (2e9, 2e9))
+        assert build(small, "setup.py", "build_ext", "--inplace", **NO_COMPILER).returncode == 0
+        assert not list(built.glob("tiny.*.so")) and not list(built.glob("tiny.*.pyd"))
+        assert json.loads((built / "BUILD.json").read_text())["compiled"] == []
+
+
+def test_no_generated_c_is_tracked():
+    done = subprocess.run(["git", "-C", str(ROOT), "ls-files"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip("no git checkout")
+    names = done.stdout.splitlines()
+    assert not [name for name in names if name.endswith((".so", ".pyd", "BUILD.json"))]
+    # A C file with a .pyx beside it is what Cython made of it.
+    assert not [name for name in names if name.endswith(".c") and f"{name[:-2]}.pyx" in names]
 
 
 class TestWheels:
@@ -104,26 +207,7 @@ class TestWheels:
         assert record["reason"] == ""
         assert record["cython"].startswith("Cython version")
         assert "-g0" in record["flags"] or record["compiler"] == "msvc"
-
-    @pytest.mark.parametrize("switches", [{"FOOBARA_ACCEL_BUILD": "skip"}, {"CC": "/bin/false"}])
-    def test_a_wheel_without_extensions_is_none_any(self, tree, switches):
-        file = wheel(tree, **switches)
-        assert file.name.endswith("-py3-none-any.whl")
-        assert not [name for name in members(file) if name.endswith((".so", ".pyd", ".c", ".pyx"))]
-        record = record_of(file)
-        assert record["compiled"] == []
-        assert record["reason"]
-
-    def test_require_fails_without_a_compiler(self, tree):
-        done = build(tree, "setup.py", "build_ext", FOOBARA_ACCEL_BUILD="require", CC="/bin/false")
-        assert done.returncode != 0
-
-    def test_a_broken_extension_is_not_half_built(self, tree):
-        (tree / "ext" / "zz_broken.pyx").write_text("def f(:\n")
-        file = wheel(tree)
-        assert file.name.endswith("-py3-none-any.whl")
-        assert not [name for name in members(file) if name.endswith((".so", ".pyd"))]
-        assert "zz_broken" in record_of(file)["reason"]
+        assert sys.platform != "linux" or symbols(file) == set()
 
     def test_the_sdist_builds_the_wheel(self, tree, tmp_path):
         pytest.importorskip("build")
