@@ -1,6 +1,8 @@
 """Random models and values: what a builder makes of them must be what pydantic makes of them.
 
-Run by hand with a number of cases and a seed: ``python -m tests.fuzz_guards 1000000 7``.
+    python tests/fuzz_guards.py [cases] [seed]
+
+Runs on the active backend, FOOBARA_ACCEL_CASES cases unless told, 10,000 without either.
 """
 
 from __future__ import annotations
@@ -8,7 +10,10 @@ from __future__ import annotations
 import enum
 import importlib
 import math
+import os
 import sys
+import time
+import warnings
 from collections.abc import Callable
 from random import Random
 from typing import Annotated, Any, Literal
@@ -185,25 +190,40 @@ def model(rng: Random) -> type[BaseModel]:
     return create_model("Fuzzed", __base__=base, **fields)
 
 
-def arguments(rng: Random, cls: type[BaseModel]) -> dict[str, Any]:
-    """Arguments for *cls*: some missing, some extra, in any order."""
-    names = [name for name in cls.model_fields if rng.random() < 0.93]
+def pools(rng: Random, cls: type[BaseModel]) -> dict[str, tuple[list[Any], list[Any]]]:
+    """Return for each field of *cls* values that it takes and any values."""
+    found = {}
+    blank = cls.model_construct()
+    for name in cls.model_fields:
+        anything = [value(rng) for _ in range(40)]
+        good = []
+        for candidate in anything:
+            try:
+                cls.__pydantic_validator__.validate_assignment(blank, name, candidate)
+            except ValidationError:
+                continue
+            except Exception:  # frozen models do not take assignments
+                break
+            good.append(candidate)
+        found[name] = (good or anything, anything)
+    return found
+
+
+def arguments(rng: Random, values: dict[str, tuple[list[Any], list[Any]]]) -> dict[str, Any]:
+    """Arguments drawn from *values*: some missing, some extra, in any order."""
+    names = [name for name in values if rng.random() < 0.96]
     if rng.random() < 0.3:
         rng.shuffle(names)
     if rng.random() < 0.06:
         names.append(rng.choice(("extra", "other")))
     good = rng.random() < 0.75
-    found = {}
+    made = {}
     for name in names:
-        found[name] = value(rng)
-        for _ in range(8 if good and name in cls.model_fields else 0):
-            try:
-                cls.__pydantic_validator__.validate_assignment(cls.model_construct(), name, found[name])
-            except ValidationError:
-                found[name] = value(rng)
-            except Exception:  # frozen models do not take assignments
-                break
-    return found
+        if name in values:
+            made[name] = rng.choice(values[name][0 if good or rng.random() < 0.7 else 1])
+        else:
+            made[name] = value(rng)
+    return made
 
 
 def seen(build: Callable[[], Any], raw: dict[str, Any]) -> object:
@@ -256,7 +276,7 @@ def differences(builder: Any, raw: dict[str, Any]) -> list[tuple[object, object]
     return [(ours, theirs) for ours in doors if ours != theirs]
 
 
-def run(inputs: Any, rng: Random, cases: int, per_model: int = 200) -> dict[int, int]:
+def run(inputs: Any, rng: Random, cases: int, per_model: int = 100) -> dict[int, int]:
     """Hold *cases* random calls against pydantic; return how many each level answered.
 
     Raises AssertionError with the model and the arguments of the first difference.
@@ -268,8 +288,9 @@ def run(inputs: Any, rng: Random, cases: int, per_model: int = 200) -> dict[int,
         except SchemaError:  # bounds that exclude each other
             continue
         builder = inputs.builder_for(cls)
+        values = pools(rng, cls)
         for _ in range(min(per_model, cases)):
-            raw = arguments(rng, cls)
+            raw = arguments(rng, values)
             found = differences(builder, raw)
             assert not found, f"{cls.model_fields} {cls.model_config} {raw!r} level {builder.level}\n{found}"
             levels[builder.level] += 1
@@ -277,8 +298,25 @@ def run(inputs: Any, rng: Random, cases: int, per_model: int = 200) -> dict[int,
     return levels
 
 
-if __name__ == "__main__":
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 0
+def main(words: list[str]) -> int:
+    """Hold cases against pydantic from the command line; 1 at the first difference."""
+    count = int(words[0]) if words else int(os.environ.get("FOOBARA_ACCEL_CASES", 10_000))
+    seed = int(words[1]) if len(words) > 1 else 0
     package = importlib.import_module("foobara_accel")
-    print(package.backend(), run(importlib.import_module("foobara_accel.core.inputs"), Random(seed), count))
+    warnings.simplefilter("ignore")
+    started = time.monotonic()
+    try:
+        levels = run(importlib.import_module("foobara_accel.core.inputs"), Random(seed), count)
+    except AssertionError as error:
+        print(f"seed {seed}: {error}")
+        return 1
+    names = {1: "guard", 2: "compiled fields", 3: "pydantic alone"}
+    ways = ", ".join(f"{names[level]} {answered}" for level, answered in levels.items())
+    took = time.monotonic() - started
+    total, backend = sum(levels.values()), package.backend()
+    print(f"{total} calls on {backend} as pydantic answers them ({ways}), {took:.0f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
