@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 from .._backend import checks
 
@@ -80,8 +80,12 @@ def _brand(number: str) -> str | None:
 class CardNumber:
     """A card number that passed the Luhn check; made by :func:`parse_card`.
 
-    ``str()``, ``repr()`` and formatting show the masked form; only ``canonical`` holds all digits.
+    ``str()``, ``repr()``, formatting and JSON show the masked form; only ``canonical`` holds all digits.
+    As the type of a Pydantic field it takes what :func:`parse_card` takes.
     """
+
+    # Errors hide values of this type, and do not echo the input of a field of it.
+    __foobara_sensitive__: ClassVar[bool] = True
 
     canonical: str
 
@@ -119,6 +123,16 @@ class CardNumber:
     def __format__(self, spec: str) -> str:
         return format(self.masked, spec)
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_plain_validator_function(
+            _field_value,
+            json_schema_input_schema=core_schema.str_schema(),
+            serialization=core_schema.to_string_ser_schema(when_used="json"),
+        )
+
     def __copy__(self) -> CardNumber:
         return self
 
@@ -143,4 +157,17 @@ def parse_card(value: str, /, *, lenient: bool = False) -> CardNumber:
     canonical, rule = checks.parse_card(value, lenient=lenient)
     if rule:
         raise ValueError(f"card number {_RULES[rule]} (rule: {rule})")
+    return CardNumber(canonical)
+
+
+def _field_value(value: Any) -> CardNumber:
+    if isinstance(value, CardNumber):
+        return value
+    from pydantic_core import PydanticCustomError
+
+    if not isinstance(value, str):
+        raise PydanticCustomError("string_type", "Input should be a valid string")
+    canonical, rule = checks.parse_card(value)
+    if rule:
+        raise PydanticCustomError("card_number", "card number {told}", {"told": _RULES[rule], "rule": rule})
     return CardNumber(canonical)

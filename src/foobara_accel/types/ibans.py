@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from .._backend import checks
 from .._pure import _iban_table as table
@@ -32,8 +32,12 @@ _RULES = {
 class Iban:
     """An IBAN that passed every check, in upper case without spaces; made by :func:`parse_iban`.
 
-    ``str()``, ``repr()`` and formatting show the masked form; ``canonical`` and ``print_format()`` are whole.
+    ``str()``, ``repr()``, formatting and JSON show the masked form; ``canonical`` and ``print_format()`` are
+    whole. As the type of a Pydantic field it takes what :func:`parse_iban` takes.
     """
+
+    # Errors hide values of this type, and do not echo the input of a field of it.
+    __foobara_sensitive__: ClassVar[bool] = True
 
     canonical: str
 
@@ -96,6 +100,16 @@ class Iban:
     def __format__(self, spec: str) -> str:
         return format(self.masked, spec)
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_plain_validator_function(
+            _field_value,
+            json_schema_input_schema=core_schema.str_schema(),
+            serialization=core_schema.to_string_ser_schema(when_used="json"),
+        )
+
     def __copy__(self) -> Iban:
         return self
 
@@ -120,4 +134,17 @@ def parse_iban(value: str, /, *, lenient: bool = False) -> Iban:
     canonical, rule = checks.parse_iban(value, lenient=lenient)
     if rule:
         raise ValueError(f"IBAN {_RULES[rule]} (rule: {rule})")
+    return Iban(canonical)
+
+
+def _field_value(value: Any) -> Iban:
+    if isinstance(value, Iban):
+        return value
+    from pydantic_core import PydanticCustomError
+
+    if not isinstance(value, str):
+        raise PydanticCustomError("string_type", "Input should be a valid string")
+    canonical, rule = checks.parse_iban(value)
+    if rule:
+        raise PydanticCustomError("iban", "IBAN {told}", {"told": _RULES[rule], "rule": rule})
     return Iban(canonical)

@@ -1,0 +1,238 @@
+"""Secrets, card numbers and IBANs stay out of errors, outcomes, logs, pickles and manifests."""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import pickle
+import types
+from types import ModuleType
+from typing import Annotated, Any
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field, Json, SecretBytes, SecretStr, TypeAdapter, model_validator
+
+SECRET = "hunter2-the-secret"
+CARD, WRONG_CARD = "4111111111111111", "4111111111111112"
+IBAN, WRONG_IBAN = "GB82WEST12345698765432", "GB83WEST12345698765432"
+
+
+class Inner(BaseModel):
+    pin: SecretStr
+    n: int
+
+
+class Plain(BaseModel):
+    user: int
+    password: SecretStr
+
+
+class Nested(BaseModel):
+    inner: Inner
+    inners: list[Inner] = []
+    named: dict[str, Inner] = {}
+    maybe: Inner | None = None
+    n: int = 0
+
+
+class Containers(BaseModel):
+    many: list[SecretStr] = []
+    named: dict[str, SecretStr] = {}
+    pair: tuple[int, SecretBytes] = (1, SecretBytes(b""))
+    either: int | SecretStr = 1
+    text: Json[Inner] | None = None
+    n: int = 0
+
+
+class Closed(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    password: Annotated[SecretStr, Field(min_length=100)]
+    n: int = 0
+
+    @model_validator(mode="after")
+    def refuse(self) -> Any:
+        raise ValueError("refused")
+
+
+CASES: list[tuple[type[BaseModel], dict[str, Any]]] = [
+    (Plain, {"password": SECRET}),
+    (Plain, {"user": "x", "password": SECRET}),
+    (Plain, {"user": 1, "password": [SECRET]}),
+    (Nested, {"inner": {"pin": SECRET}}),
+    (Nested, {"inner": [SECRET]}),
+    (Nested, {"inner": {"pin": SECRET, "n": "x"}, "n": "y"}),
+    (Nested, {"inner": {"pin": SECRET, "n": 1}, "inners": [{"pin": SECRET}]}),
+    (Nested, {"inner": {"pin": SECRET, "n": 1}, "named": {"k": {"pin": SECRET}}, "maybe": [SECRET]}),
+    (Containers, {"many": [SECRET, 1]}),
+    (Containers, {"many": SECRET, "named": [SECRET]}),
+    (Containers, {"named": {"a": 1, "b": SECRET}}),
+    (Containers, {"pair": ["x", SECRET]}),
+    (Containers, {"pair": [SECRET], "either": [SECRET]}),
+    (Containers, {"text": json.dumps({"pin": SECRET})}),
+    (Containers, {"text": '{"pin": "' + SECRET}),
+    (Closed, {"password": SECRET}),
+    (Closed, {"password": SECRET * 20}),
+    (Closed, {"passwrod": SECRET}),
+]
+
+
+def command(fa: ModuleType, model: type[BaseModel], **body: Any) -> Any:
+    return types.new_class("Guarded", (fa.Command[model, Any],), {}, lambda space: space.update(body))
+
+
+def shown(outcome: Any) -> str:
+    """Everything that somebody may look at, write down or send."""
+    parts: list[Any] = [
+        repr(outcome),
+        outcome.to_dict(),
+        outcome.to_json_bytes().decode(),
+        outcome.to_problem(),
+        pickle.dumps(outcome).decode("latin1"),
+        copy.deepcopy(outcome),
+    ]
+    for error in outcome.errors:
+        parts += [repr(error), str(error), error.to_dict(), error.key(), error.message]
+        parts.append(pickle.dumps(error).decode("latin1"))
+    try:
+        outcome.unwrap()
+    except ValueError as error:
+        parts += [str(error), repr(error), getattr(error, "__notes__", "")]
+    return "\n".join(str(part) for part in parts)
+
+
+@pytest.mark.parametrize("echo", [False, True], ids=["quiet", "echoing"])
+def test_failing_inputs_show_no_secret(fa: ModuleType, echo: bool, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    for model, raw in CASES:
+        cls = command(fa, model, echo_inputs=echo, _log_failures=True)
+        outer = command(
+            fa,
+            Plain,
+            execute=lambda self, cls=cls, raw=raw: self.run_subcommand_bang(cls, **raw),
+            _log_failures=True,
+        )
+        text = json.dumps(raw).encode()
+        for outcome in (
+            cls.run(**raw),
+            cls(**raw).run_instance(),
+            cls.run_json(text),
+            cls.run_json(text[:-1]),
+            outer.run(user=1, password=SECRET),
+        ):
+            assert outcome.is_failure() and SECRET not in shown(outcome), (model, raw)
+    assert caplog.records and SECRET not in caplog.text
+
+
+def test_a_missing_field_does_not_echo_what_surrounds_it(fa: ModuleType) -> None:
+    class Open(BaseModel):
+        password: str
+        user: int
+
+    outcome = command(fa, Open, echo_inputs=True).run(password=SECRET)
+    assert outcome.errors[0].context == {} and SECRET not in shown(outcome)
+
+
+def test_a_rollback_that_fails_is_noted_without_its_text(fa: ModuleType) -> None:
+    class Handler:
+        def begin(self) -> None: ...
+
+        def commit(self) -> None: ...
+
+        def rollback(self) -> None:
+            raise RuntimeError(SECRET)
+
+    def validate(self: Any) -> None:
+        raise LookupError("first")
+
+    config = fa.TransactionConfig.with_handler(Handler)
+    with pytest.raises(LookupError) as caught:
+        command(fa, Plain, validate=validate, _transaction_config=config).run(user=1, password="x")
+    assert SECRET not in "".join(caught.value.__notes__)
+
+
+def test_secrets_in_a_context_are_hidden_when_it_is_written(fa: ModuleType) -> None:
+    context = {
+        "pin": SecretStr(SECRET),
+        "deep": [{"pins": (SecretBytes(SECRET.encode()),)}],
+        "m": Inner(pin=SECRET, n=1),
+    }
+    error = fa.FoobaraError(symbol="s", context=context)
+    assert SECRET not in repr(error) and SECRET not in error.to_json_bytes().decode()
+    problem = fa.CommandOutcome.from_errors(error).to_problem()
+    assert SECRET not in json.dumps(problem, default=str)
+
+
+def test_defaults_that_are_secret_stay_out_of_the_manifest(fa: ModuleType, sub: Any) -> None:
+    class Defaulted(BaseModel):
+        password: SecretStr = SecretStr(SECRET)
+
+    cls = command(fa, Defaulted)
+    for view in (cls.manifest(), cls.reflect().to_dict(), cls.inputs_schema()):
+        assert SECRET not in str(view)
+    assert SECRET.encode() not in sub("core.manifest").manifest_bytes(cls)
+
+
+@pytest.mark.parametrize("echo", [False, True], ids=["quiet", "echoing"])
+def test_card_numbers_and_ibans_as_inputs(fa: ModuleType, echo: bool) -> None:
+    class Pay(BaseModel):
+        card: fa.CardNumber
+        iban: fa.Iban
+        n: int
+        more: list[fa.CardNumber] = []
+
+    cls = command(fa, Pay, execute=lambda self: self.inputs, echo_inputs=echo)
+    done = cls.run(card=CARD, iban=IBAN, n=1, more=[CARD])
+    assert done.result.card.canonical == CARD and done.result.iban.canonical == IBAN
+    assert CARD not in repr(done) and CARD not in done.to_json_bytes().decode()
+    assert IBAN not in repr(done) and IBAN not in done.to_json_bytes().decode()
+    for raw in (
+        {"card": CARD, "iban": IBAN, "n": "x"},
+        {"card": CARD, "iban": IBAN},
+        {"card": WRONG_CARD, "iban": WRONG_IBAN, "n": 1},
+        {"card": [CARD], "iban": {"canonical": IBAN}, "n": 1},
+        {"card": CARD, "iban": IBAN, "n": 1, "more": [WRONG_CARD]},
+    ):
+        for outcome in (cls.run(**raw), cls.run_json(json.dumps(raw))):
+            assert outcome.is_failure()
+            assert not [number for number in (CARD, WRONG_CARD, IBAN, WRONG_IBAN) if number in shown(outcome)]
+    wrong = cls.run(card=WRONG_CARD, iban=WRONG_IBAN, n=1).errors
+    assert [(error.symbol, error.path) for error in wrong] == [
+        ("card_number", ("card",)),
+        ("iban", ("iban",)),
+    ]
+    assert wrong[0].message == "card number has a wrong check digit (Luhn)"
+
+
+def test_card_numbers_and_ibans_in_a_context(fa: ModuleType) -> None:
+    parsed = {"card": fa.parse_card(CARD), "ibans": [fa.parse_iban(IBAN)]}
+    error = fa.FoobaraError(symbol="s", context=parsed)
+    for text in (
+        repr(error),
+        str(error),
+        error.to_json_bytes().decode(),
+        f"{parsed['card']}",
+        str(parsed["ibans"]),
+    ):
+        assert CARD not in text and IBAN not in text
+    found = fa.ErrorCollection()
+    found.add(error)
+    assert CARD not in found.to_human_readable() and IBAN not in found.to_human_readable()
+
+
+def test_card_numbers_and_ibans_are_pydantic_types(fa: ModuleType) -> None:
+    card, iban = TypeAdapter(fa.CardNumber), TypeAdapter(fa.Iban)
+    made = card.validate_python(CARD)
+    assert made == fa.parse_card(CARD) and card.validate_python(made) is made
+    assert card.validate_json(f'"{CARD}"') == made and iban.validate_python(IBAN) == fa.parse_iban(IBAN)
+    assert card.dump_python(made) is made and card.dump_json(made) == b'"411111******1111"'
+    assert card.json_schema() == iban.json_schema() == {"type": "string"}
+    for adapter, wrong in (
+        (card, WRONG_CARD),
+        (iban, WRONG_IBAN),
+        (card, ""),
+        (iban, {"canonical": IBAN}),
+        (card, 5),
+    ):
+        with pytest.raises(ValueError):
+            adapter.validate_python(wrong)
