@@ -8,6 +8,9 @@
    instance is put together here.
 3. **Full**: the ``validate_python`` of the model's own validator.
 
+A caller may ask level 1 for a **verdict**: where each value is either right or wrong in a way whose message
+depends on the field alone, the rows that pydantic gave for these (field, class of failure) pairs the first time.
+
 A value that level 1 does not know goes to level 2 with all the others, as if level 1 had not looked.
 Everything below ``make_kw`` is plain C-API on owned or caller-owned pointers: a failure returns NULL with the
 exception set, without the traceback entry that Cython would add on the way.
@@ -16,7 +19,7 @@ exception set, without the traceback entry that Cython would add on the way.
 cimport cython
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.object cimport PyObject
-from libc.math cimport isfinite
+from libc.math cimport floor, isfinite
 from libc.stdint cimport uint16_t, uint32_t
 from libc.string cimport memset
 
@@ -27,6 +30,36 @@ cdef enum:
     FA_FIELDS = 64             # so that the arguments of one call are matched on the C stack
 
 FIELD_LIMIT = FA_FIELDS
+
+
+# What is wrong with one value. Within a class and a field, neither pydantic's type nor its message varies.
+cdef enum:
+    RIGHT = 0
+    MISSING = 1
+    NOTHING = 2                # None
+    WORD = 3                   # text that no lenient reading takes for a number or a truth value
+    CONTAINER = 4              # a list or a dict
+    SCALAR = 5                 # a number for a text, any scalar for None
+    FRACTION = 6               # a float with a fractional part, for an int
+    LOW = 7                    # below the bound, or shorter
+    HIGH = 8                   # above the bound, or longer
+    CLASSES = 9
+    UNKNOWN = 255
+
+cdef enum:
+    WORD_LENGTH = 64           # longer digits have a message of their own; a word is nowhere near
+
+cdef tuple _SYMBOLS = (
+    (),
+    ("missing",),
+    ("int_type", "float_type", "string_type", "bool_type"),
+    ("int_type", "float_type", "bool_type", "int_parsing", "float_parsing", "bool_parsing", "none_required"),
+    ("int_type", "float_type", "string_type", "bool_type", "none_required"),
+    ("string_type", "bool_type", "bool_parsing", "none_required"),
+    ("int_type", "int_from_float"),
+    ("greater_than", "greater_than_equal", "string_too_short"),
+    ("less_than", "less_than_equal", "string_too_long"),
+)
 
 
 cdef extern from *:
@@ -43,10 +76,39 @@ cdef extern from *:
     #define FA_STR_READY(s) 1
     #endif
     static inline PyObject *FA_OWN(PyObject *made) { return made; }
+    static inline void FA_UNTRACK(PyObject *rows) { PyObject_GC_UnTrack(rows); }
+
+    /* The raised exception as one object, cleared. */
+    static inline PyObject *FA_RAISED(void) {
+    #if PY_VERSION_HEX >= 0x030C0000
+        return PyErr_GetRaisedException();
+    #else
+        PyObject *type, *value, *trace;
+        PyErr_Fetch(&type, &value, &trace);
+        PyErr_NormalizeException(&type, &value, &trace);
+        if (trace != NULL) PyException_SetTraceback(value, trace);
+        Py_XDECREF(type);
+        Py_XDECREF(trace);
+        return value;
+    #endif
+    }
+
+    /* Raise it again; the reference is taken over. */
+    static inline void FA_RAISE(PyObject *value) {
+    #if PY_VERSION_HEX >= 0x030C0000
+        PyErr_SetRaisedException(value);
+    #else
+        Py_INCREF(Py_TYPE(value));
+        PyErr_Restore((PyObject *)Py_TYPE(value), value, PyException_GetTraceback(value));
+    #endif
+    }
     """
     bint FA_FREE_THREADED
     bint FA_STR_READY(PyObject* s) noexcept
     object FA_OWN(PyObject* made)      # NULL means that an exception is set
+    void FA_UNTRACK(PyObject* rows) noexcept
+    PyObject* FA_RAISED() noexcept
+    void FA_RAISE(PyObject* value) noexcept
 
 
 cdef extern from "Python.h":
@@ -72,6 +134,10 @@ cdef extern from "Python.h":
     Py_ssize_t PyTuple_GET_SIZE(PyObject* t) noexcept
     PyObject* PyTuple_GET_ITEM(PyObject* t, Py_ssize_t i) noexcept
     bint PyTuple_CheckExact(PyObject* o) noexcept
+    PyObject* PyTuple_New(Py_ssize_t size) noexcept
+    void PyTuple_SET_ITEM(PyObject* t, Py_ssize_t i, PyObject* owned) noexcept
+    bint PyList_CheckExact(PyObject* o) noexcept
+    PyObject* PyList_GET_ITEM(PyObject* l, Py_ssize_t i) noexcept
     bint PyLong_CheckExact(PyObject* o) noexcept
     bint PyFloat_CheckExact(PyObject* o) noexcept
     bint PyUnicode_CheckExact(PyObject* o) noexcept
@@ -82,6 +148,7 @@ cdef extern from "Python.h":
     long long PyLong_AsLongLongAndOverflow(PyObject* o, int* overflow) noexcept
     Py_ssize_t PyLong_AsSsize_t(PyObject* o) noexcept
     int PyUnicode_KIND(PyObject* s) noexcept
+    bint PyUnicode_IS_ASCII(PyObject* s) noexcept
     void* PyUnicode_DATA(PyObject* s) noexcept
     Py_ssize_t PyUnicode_GET_LENGTH(PyObject* s) noexcept
     PyObject* PyDict_New() noexcept
@@ -94,6 +161,8 @@ cdef extern from "Python.h":
     int PySet_Add(PyObject* s, PyObject* k) noexcept
     int PyObject_GenericSetDict(PyObject* o, PyObject* value, void* context) noexcept
     PyObject* PyObject_CallOneArg(PyObject* f, PyObject* a) noexcept
+    PyObject* PyObject_CallFunctionObjArgs(PyObject* f, ...) noexcept
+    PyObject* PyBytes_FromStringAndSize(const char* text, Py_ssize_t length) noexcept
     PyObject* PyObject_GetAttr(PyObject* o, PyObject* name) noexcept
 
 
@@ -113,6 +182,7 @@ cdef struct Field:
     bint bounded               # lo..hi (floats: also finite), or lengths
     bint finite
     bint required
+    bint judged                # at most one bound on each side: what a value outside violates is known
     long long lo
     long long hi
     double flo
@@ -211,6 +281,85 @@ cdef inline bint _accepts(const Field* field, PyObject* value) noexcept:
     return field.optional and value == <PyObject*> None
 
 
+cdef inline bint _is_word(PyObject* s, const char* initials) noexcept:
+    """ASCII text that begins with a letter, none of *initials* (lower case)."""
+    cdef Py_ssize_t length
+    cdef char first
+    if not FA_STR_READY(s) or not PyUnicode_IS_ASCII(s):
+        return False
+    length = PyUnicode_GET_LENGTH(s)
+    if length == 0 or length > WORD_LENGTH:
+        return False
+    first = (<const char*> PyUnicode_DATA(s))[0] | 0x20
+    if first < b"a" or first > b"z":
+        return False
+    while initials[0]:
+        if initials[0] == first:
+            return False
+        initials += 1
+    return True
+
+
+cdef unsigned char _classify(const Field* field, PyObject* value) noexcept:
+    """The class of failure of *value*; UNKNOWN unless it is certain that pydantic refuses it, and how.
+
+    Exact types only: an object of another type may be taken by its ``__int__``, as a subclass or as bytes.
+    """
+    cdef int overflow = 0
+    cdef long long number
+    cdef double real
+    cdef Py_ssize_t length
+    if _accepts(field, value):
+        return RIGHT
+    if field.code == CODE_ANY:
+        return UNKNOWN
+    if PyList_CheckExact(value) or PyDict_CheckExact(value):
+        return CONTAINER
+    if value == <PyObject*> None:
+        return NOTHING
+    if field.code == CODE_INT:
+        if PyLong_CheckExact(value):
+            number = PyLong_AsLongLongAndOverflow(value, &overflow)
+            if overflow != 0 or not field.judged:
+                return UNKNOWN
+            return HIGH if number > field.hi else LOW
+        if PyFloat_CheckExact(value):
+            real = PyFloat_AS_DOUBLE(value)
+            return FRACTION if isfinite(real) and floor(real) != real else UNKNOWN
+        return WORD if PyUnicode_CheckExact(value) and _is_word(value, b"") else UNKNOWN
+    if field.code == CODE_FLOAT:
+        if PyFloat_CheckExact(value):
+            real = PyFloat_AS_DOUBLE(value)
+            if not isfinite(real) or not field.judged:
+                return UNKNOWN
+            return HIGH if real > field.fhi else LOW
+        # inf, infinity and nan are floats
+        return WORD if PyUnicode_CheckExact(value) and _is_word(value, b"in") else UNKNOWN
+    if field.code == CODE_STR:
+        if PyUnicode_CheckExact(value):
+            if not field.judged or not FA_STR_READY(value):
+                return UNKNOWN
+            length = PyUnicode_GET_LENGTH(value)
+            if not _is_text(value, length):
+                return UNKNOWN
+            return HIGH if length > field.max_length else LOW
+        if PyLong_CheckExact(value) or PyFloat_CheckExact(value) or PyBool_Check(value):
+            return SCALAR
+        return UNKNOWN
+    if field.code == CODE_BOOL:
+        if PyLong_CheckExact(value):
+            number = PyLong_AsLongLongAndOverflow(value, &overflow)
+            # a number of more bits has another message
+            return SCALAR if overflow == 0 and -1000000 < number < 1000000 and number >> 1 != 0 else UNKNOWN
+        # true, t, yes, y, on; false, f, no, n, off
+        return WORD if PyUnicode_CheckExact(value) and _is_word(value, b"tfyno") else UNKNOWN
+    if PyUnicode_CheckExact(value):
+        return WORD if _is_word(value, b"") else UNKNOWN
+    if PyLong_CheckExact(value) or PyFloat_CheckExact(value) or PyBool_Check(value):
+        return SCALAR
+    return UNKNOWN
+
+
 cdef inline void _fill(PyObject* instance, Py_ssize_t offset, PyObject* owned) noexcept:
     """Hand *owned* to an empty slot of a new instance."""
     (<PyObject**> (<char*> instance + offset))[0] = owned
@@ -251,6 +400,8 @@ cdef class InputsBuilder:
         self._index = {}
         self._template = {}
         self._all_set = set()
+        self._memo = [None] * (CLASSES * self._total)
+        self._judging = self.guarded
         self._fields = <Field*> PyMem_Calloc(self._total + 1, sizeof(Field))
         if self._fields == NULL:
             raise MemoryError()
@@ -262,6 +413,7 @@ cdef class InputsBuilder:
             field.bounded = item.bounded
             field.finite = item.finite
             field.required = item.required
+            field.judged = item.judged
             field.lo = item.lo
             field.hi = item.hi
             field.flo = item.flo
@@ -301,6 +453,22 @@ cdef class InputsBuilder:
             raise ValueError(f"{len(names)} names for {len(values)} values")
         return FA_OWN(self.make_kw((<PyTupleObject*> values).ob_item, <PyObject*> names))
 
+    def judge_args(self, tuple names not None, tuple values not None):
+        """Return (what ``build_args`` makes, None), or (None, rows) where a verdict on them is known.
+
+        A row is (path, symbol, message, context) of one error, as in ``errors_from_validation``.
+        """
+        cdef PyObject* made
+        cdef PyObject* raw = NULL
+        cdef PyObject* verdict = NULL
+        if len(names) != len(values):
+            raise ValueError(f"{len(names)} names for {len(values)} values")
+        made = self.make_kw_from((<PyTupleObject*> values).ob_item, <PyObject*> names, &raw, &verdict)
+        Py_XDECREF(raw)
+        if verdict != NULL:
+            return None, FA_OWN(verdict)
+        return FA_OWN(made), None
+
     cpdef object build_json(self, data):
         """``build_dict`` of a JSON object in bytes, bytearray or str, read by pydantic-core."""
         return FA_OWN(self.make_json(data))
@@ -338,14 +506,27 @@ cdef class InputsBuilder:
     cdef PyObject* make_kw_from(
         self, PyObject* const* values, PyObject* kwnames, PyObject** raw, PyObject** verdict
     ) noexcept:
+        cdef unsigned char classes[FA_FIELDS]
+        cdef Py_ssize_t count
         cdef PyObject* made
-        cdef bint ours = self._is_current()
-        if ours and self.guarded:
-            made = self._guard_kw(values, kwnames)
-            if made != NULL or PyErr_Occurred() != NULL:
-                return made
+        if not (self.guarded and self._is_current()):
+            raw[0] = _pack(values, kwnames)
+            return NULL if raw[0] == NULL else self.make_dict(raw[0])
+        made = self._guard_kw(values, kwnames)
+        if made != NULL or PyErr_Occurred() != NULL:
+            return made
+        count = self._sort_out(values, kwnames, classes) if verdict != NULL and self._judging else 0
+        if count > 0:
+            made = self._rows(classes, count)
+            if made != NULL:
+                verdict[0] = made
+                return NULL
+            if PyErr_Occurred() != NULL:
+                return NULL
         raw[0] = _pack(values, kwnames)
-        return NULL if raw[0] == NULL else self.make_dict(raw[0])
+        if raw[0] == NULL:
+            return NULL
+        return self._make_and_learn(raw[0], classes) if count > 0 else self.make_dict(raw[0])
 
     cdef PyObject* make_dict(self, PyObject* raw) noexcept:
         cdef PyObject* made
@@ -443,6 +624,68 @@ cdef class InputsBuilder:
             for i in range(total):
                 Py_XDECREF(given[i])
         return made
+
+    cdef Py_ssize_t _sort_out(
+        self, PyObject* const* values, PyObject* kwnames, unsigned char* classes
+    ) noexcept:
+        """Give each field its class of failure; return how many fail, 0 where there is any doubt."""
+        cdef Py_ssize_t i, at = -1, failing = 0, total = self._total
+        memset(classes, UNKNOWN, total)
+        for i in range(PyTuple_GET_SIZE(kwnames)):
+            at = self._find(PyTuple_GET_ITEM(kwnames, i), at + 1)
+            if at < 0 or classes[at] != UNKNOWN:
+                return 0
+            classes[at] = _classify(&self._fields[at], values[i])
+            if classes[at] == UNKNOWN:
+                return 0
+            failing += classes[at] != RIGHT
+        for i in range(total):
+            if classes[i] == UNKNOWN:
+                classes[i] = MISSING if self._fields[i].required else RIGHT
+                failing += classes[i] != RIGHT
+        return failing
+
+    cdef PyObject* _rows(self, const unsigned char* classes, Py_ssize_t count) noexcept:
+        """The rows of these failures, in pydantic's order; NULL without an exception: one is not known yet."""
+        cdef PyObject* rows = PyTuple_New(count)
+        cdef PyObject* row
+        cdef Py_ssize_t i, at = 0
+        if rows == NULL:
+            return NULL
+        for i in range(self._total):
+            if classes[i] == RIGHT:
+                continue
+            row = PyList_GET_ITEM(<PyObject*> self._memo, i * CLASSES + classes[i])
+            if row == <PyObject*> None:
+                Py_DECREF(rows)
+                return NULL
+            Py_INCREF(row)
+            PyTuple_SET_ITEM(rows, at, row)
+            at += 1
+        FA_UNTRACK(rows)        # texts alone: a kept outcome leaves nothing to the collector
+        return rows
+
+    cdef PyObject* _make_and_learn(self, PyObject* raw, const unsigned char* classes) noexcept:
+        """Let pydantic refuse *raw*, and keep the rows it gives for these failures."""
+        cdef PyObject* found
+        cdef PyObject* learnt
+        cdef PyObject* error
+        cdef PyObject* made = self._validate(raw)
+        if made != NULL:
+            self._judging = False
+            return made
+        error = FA_RAISED()
+        found = PyBytes_FromStringAndSize(<const char*> classes, self._total)
+        learnt = NULL if found == NULL else PyObject_CallFunctionObjArgs(
+            <PyObject*> _LEARN, <PyObject*> self, error, found, NULL
+        )
+        if learnt == NULL:
+            PyErr_Clear()           # the answer is pydantic's error, however learning went
+            self._judging = False
+        Py_XDECREF(learnt)
+        Py_XDECREF(found)
+        FA_RAISE(error)
+        return NULL
 
     cdef Py_ssize_t _find(self, PyObject* name, Py_ssize_t hint) noexcept:
         """Index of the field called *name*, or -1; a str subclass has no index."""
@@ -585,5 +828,32 @@ def _successor(InputsBuilder builder not None) -> InputsBuilder:
     return found
 
 
+def _learn(InputsBuilder builder not None, error, bytes classes not None):
+    """Keep the row of each failure in *classes* (one per field); judge no more if *error* has other rows."""
+    cdef Py_ssize_t i, at
+    from pydantic_core import ValidationError
+
+    from foobara_accel._reports import validation_rows
+
+    if not isinstance(error, ValidationError):
+        return
+    failing = [i for i in range(len(classes)) if classes[i] != RIGHT]
+    rows = [(path, symbol, message, context)
+            for symbol, path, message, context in validation_rows(error, False, None)]
+    expected = [(builder.names[i],) for i in failing]
+    if [row[0] for row in rows] != expected or any(
+        row[1] not in _SYMBOLS[classes[i]] or builder._memo[i * CLASSES + classes[i]] not in (None, row)
+        for i, row in zip(failing, rows)
+    ):
+        builder._judging = False
+        return
+    with cython.critical_section(builder):      # rows are lent out: one that is there stays
+        for i, row in zip(failing, rows):
+            at = i * CLASSES + classes[i]
+            if builder._memo[at] is None:
+                builder._memo[at] = row
+
+
+cdef object _LEARN = _learn
 cdef object _PREPARE = _prepare
 cdef object _SUCCESSOR = _successor

@@ -15,6 +15,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from decimal import Decimal
 from random import Random
 from typing import Annotated, Any, Literal
 
@@ -143,6 +144,56 @@ def value(rng: Random) -> Any:
     )()
 
 
+WORDS = (
+    *("x", "one", "e5", "E5", "d1", "x10", "a_1", "NULL", "Zebra", "truex", "Z" * 64, "Z" * 65, "z" * 5000),
+    *("nan", "NaN", "inf", "Inf", "infinity", "INFINITY", "nanx", "i", "N", "in"),
+    *(
+        "t",
+        "T",
+        "true",
+        "TRUE",
+        "y",
+        "yes",
+        "Yes",
+        "on",
+        "On",
+        "f",
+        "false",
+        "n",
+        "no",
+        "NO",
+        "off",
+        "O",
+        "p",
+    ),
+    *("", " ", "0x1", "1_0", "_1", "+1", "-1", "1.", "1.0", "1e3", " a", "9" * 4301, "a\x00", "a\n"),
+    *("é", "aé", "a中", "٣", "中", "a\ud800", "\ud800a", "a\U0001f600"),
+)
+
+
+def wrong(rng: Random) -> Any:
+    """A value that some field refuses, near what it takes."""
+    return rng.choice(
+        (
+            lambda: None,
+            lambda: rng.choice(WORDS),
+            lambda: rng.choice(WORDS),
+            lambda: chr(rng.randint(0, 300)) + rng.choice(WORDS),
+            lambda: rng.choice(([], [1], {}, {"a": 1}, (), (1,), set(), b"", b"a", b"1", bytearray(b"x"))),
+            lambda: rng.randint(-12, 12),
+            lambda: rng.choice(
+                (999_999, 10**6, 2**31, 2**63 - 1, 2**63, -(2**63), 2**64, 10**30, -(10**400))
+            ),
+            lambda: rng.choice(
+                (0.5, -0.5, 1.0, 0.0, 2.0, 5e-324, 2**52 + 0.5, 1e16, 1e300, math.nan, -math.inf)
+            ),
+            lambda: rng.uniform(-12, 12),
+            lambda: rng.random() < 0.5,
+            lambda: rng.choice((Whole(30), Text("w"), Real(0.5), Number.TWO, Decimal("0.5"), 1j, object())),
+        )
+    )()
+
+
 def _default(rng: Random) -> Any:
     roll = rng.random()
     if roll < 0.5:
@@ -154,9 +205,16 @@ def _default(rng: Random) -> Any:
     return rng.choice(([], {}, (1,), Nested()))
 
 
-def model(rng: Random) -> type[BaseModel]:
-    """A model with up to eight fields and, sometimes, a setting that changes how it is built."""
+def model(rng: Random, plain: bool = False) -> type[BaseModel]:
+    """A model with up to eight fields and, sometimes, a setting that changes how it is built.
+
+    *plain* ones have at most four fields and no setting but strictness, so that most are guarded.
+    """
     fields: dict[str, Any] = {}
+    if plain:
+        for name in rng.sample(NAMES, rng.randint(1, 4)):
+            fields[name] = (scalar(rng), ... if rng.random() < 0.7 else None)
+        return create_model("Plain", __config__=ConfigDict(strict=rng.random() < 0.2), **fields)
     for name in rng.sample(NAMES, rng.randint(0, len(NAMES))):
         default = _default(rng)
         kind = annotation(rng)
@@ -195,7 +253,7 @@ def pools(rng: Random, cls: type[BaseModel]) -> dict[str, tuple[list[Any], list[
     found = {}
     blank = cls.model_construct()
     for name in cls.model_fields:
-        anything = [value(rng) for _ in range(40)]
+        anything = [value(rng) for _ in range(40)] + [wrong(rng) for _ in range(40)]
         good = []
         for candidate in anything:
             try:
@@ -240,6 +298,8 @@ def seen(build: Callable[[], Any], raw: dict[str, Any]) -> object:
             ],
             str(error),
         )
+    if made is None:
+        return None
     held = made.__dict__
     return (
         type(made),
@@ -263,7 +323,9 @@ def _json(made: BaseModel) -> object:
         return type(error), str(error)
 
 
-def differences(builder: Any, raw: dict[str, Any]) -> list[tuple[object, object]]:
+def differences(
+    builder: Any, raw: dict[str, Any], tally: dict[Any, int] | None = None
+) -> list[tuple[object, object]]:
     """Return (ours, pydantic's) for each door of *builder* that answers otherwise than pydantic."""
     validator = builder.model.__pydantic_validator__
     theirs = seen(lambda: validator.validate_python(dict(raw)), raw)
@@ -273,25 +335,56 @@ def differences(builder: Any, raw: dict[str, Any]) -> list[tuple[object, object]
         seen(lambda: builder.build_dict(raw), raw),
         seen(lambda: builder.build_args(names, values), raw),
     )
-    return [(ours, theirs) for ours in doors if ours != theirs]
+    found: list[tuple[object, object]] = [(ours, theirs) for ours in doors if ours != theirs]
+    for again in (False, True):  # a verdict is learnt from the first answer
+        kept: list[Any] = []
+        answer = seen(lambda kept=kept: _judge(builder, names, values, kept), raw)  # type: ignore[misc]
+        if kept:
+            if again and tally is not None:
+                tally["verdicts"] += 1
+            answer, wanted = kept, error_rows(builder.model, raw)
+        else:
+            wanted = theirs
+        if answer != wanted:
+            found.append((answer, wanted))
+    return found
 
 
-def run(inputs: Any, rng: Random, cases: int, per_model: int = 100) -> dict[int, int]:
-    """Hold *cases* random calls against pydantic; return how many each level answered.
+def _judge(builder: Any, names: tuple[str, ...], values: tuple[Any, ...], kept: list[Any]) -> Any:
+    made, rows = builder.judge_args(names, values)
+    kept += rows or ()
+    return made
+
+
+def error_rows(cls: type[BaseModel], raw: dict[str, Any]) -> list[Any] | None:
+    """Return what a verdict on *raw* has to be: the rows of pydantic's own errors."""
+    errors = importlib.import_module("foobara_accel.core.errors")
+    try:
+        cls.__pydantic_validator__.validate_python(dict(raw))
+    except ValidationError as error:
+        made = errors.errors_from_validation(error, (), False, cls)
+        return [(e.path, e.symbol, e.message, e.context or None) for e in made]
+    return None
+
+
+def run(
+    inputs: Any, rng: Random, cases: int, per_model: int = 100, plain: float = 0.5
+) -> dict[int | str, int]:
+    """Hold *cases* random calls against pydantic; return how many each level answered, and of them verdicts.
 
     Raises AssertionError with the model and the arguments of the first difference.
     """
-    levels = {1: 0, 2: 0, 3: 0}
+    levels: dict[int | str, int] = {1: 0, 2: 0, 3: 0, "verdicts": 0}
     while cases > 0:
         try:
-            cls = model(rng)
+            cls = model(rng, rng.random() < plain)
         except SchemaError:  # bounds that exclude each other
             continue
         builder = inputs.builder_for(cls)
         values = pools(rng, cls)
         for _ in range(min(per_model, cases)):
             raw = arguments(rng, values)
-            found = differences(builder, raw)
+            found = differences(builder, raw, levels)
             assert not found, f"{cls.model_fields} {cls.model_config} {raw!r} level {builder.level}\n{found}"
             levels[builder.level] += 1
         cases -= per_model
@@ -311,7 +404,8 @@ def main(words: list[str]) -> int:
         print(f"seed {seed}: {error}")
         return 1
     names = {1: "guard", 2: "compiled fields", 3: "pydantic alone"}
-    ways = ", ".join(f"{names[level]} {answered}" for level, answered in levels.items())
+    verdicts = levels.pop("verdicts")
+    ways = ", ".join(f"{names[level]} {levels[level]}" for level in names) + f"; {verdicts} verdicts"
     took = time.monotonic() - started
     total, backend = sum(levels.values()), package.backend()
     print(f"{total} calls on {backend} as pydantic answers them ({ways}), {took:.0f} s")

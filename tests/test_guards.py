@@ -436,6 +436,145 @@ def test_an_exception_of_a_validator_is_passed_on(inputs):
         inputs.builder_for(Strange).build(a=1)
 
 
+# -- verdicts -----------------------------------------------------------------------------------
+
+EDGES = (
+    *(None, True, False, 0, 1, 2, -1, 5, 6, 7, 9, 10, 11, 10**6, 2**31, 2**63, -(2**63), 2**64, 10**40),
+    *(0.0, 0.5, -0.5, 1.0, 6.5, 10.5, 5e-324, 2**52 + 0.5, 1e16, math.nan, math.inf, -math.inf),
+    *([], [1], {}, {"a": 1}, (), set(), b"", b"1", b"x", bytearray(b"x"), object(), 1j),
+    *(fuzz_guards.Whole(30), fuzz_guards.Text("w"), fuzz_guards.Real(0.5), fuzz_guards.Number.TWO),
+    *fuzz_guards.WORDS,
+)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        int,
+        Annotated[int, Field(ge=6)],
+        Annotated[int, Field(gt=5, le=9)],
+        Annotated[int, Field(ge=1, gt=5, lt=10, le=8)],
+        Annotated[int, Field(ge=8, le=2)],
+        float,
+        Annotated[float, Field(gt=0.5, le=10)],
+        Annotated[float, Field(ge=0, gt=0.5, lt=10, le=6)],
+        Annotated[float, Field(allow_inf_nan=False, ge=6)],
+        str,
+        Annotated[str, Field(min_length=2, max_length=4)],
+        Annotated[str, Field(min_length=4, max_length=2)],
+        bool,
+        type(None),
+        Any,
+        int | None,
+        Annotated[str, Field(max_length=1)] | None,
+    ],
+    ids=str,
+)
+def test_a_verdict_on_any_value_is_pydantics_own(inputs, kind, strict):
+    model = create_model("M", __config__=ConfigDict(strict=strict), v=(kind, ...), w=(int, 0))
+    same(inputs, model, {}, {"w": "x"}, *({"v": edge} for edge in EDGES))
+
+
+def verdict(builder, **raw):
+    """What the builder says of arguments that pydantic has refused before."""
+    names, values = tuple(raw), tuple(raw.values())
+    with pytest.raises(ValidationError):
+        builder.judge_args(names, values)
+    try:
+        return builder.judge_args(names, values)
+    except ValidationError:
+        return None, None
+
+
+@pytest.fixture
+def judges(inputs):
+    if "pure" in inputs.guards.__name__:
+        pytest.skip("the pure guard leaves every refusal to pydantic")
+
+
+def test_a_second_refusal_of_the_same_kind_is_a_verdict(inputs, judges):
+    builder = inputs.builder_for(create_model("M", a=(int, ...), s=(str, Field(max_length=3)), c=(bool, ...)))
+    made, rows = verdict(builder, a="x", s="long")
+    assert made is None
+    assert rows == (
+        (
+            ("a",),
+            "int_parsing",
+            "Input should be a valid integer, unable to parse string as an integer",
+            None,
+        ),
+        (("s",), "string_too_long", "String should have at most 3 characters", None),
+        (("c",), "missing", "Field required", None),
+    )
+    assert builder.judge_args(("c", "a", "s"), (True, "y", "s"))[1] == rows[:1]
+    assert builder.judge_args(("a", "s", "c"), (1, "s", False))[0].a == 1
+
+
+def test_arguments_with_one_value_in_doubt_go_to_pydantic(inputs, judges):
+    builder = inputs.builder_for(create_model("M", a=(int, ...), b=(int, ...)))
+    assert verdict(builder, a="x", b="y")[1] is not None
+    for doubtful in ("1", b"x", "é", "", 1.0, fuzz_guards.Text("x"), "x" * 65):
+        assert verdict(builder, a="x", b=doubtful) == (None, None)
+    assert verdict(builder, a="x", b="y", extra=1) == (None, None)
+
+
+def test_a_builder_judges_no_more_once_a_row_is_not_what_it_expected(inputs, judges, monkeypatch):
+    reports = sys.modules["foobara_accel._reports"]
+    builder = inputs.builder_for(create_model("M", a=(int, ...)))
+    rows = reports.validation_rows
+    monkeypatch.setattr(reports, "validation_rows", lambda *given: [("odd", *r[1:]) for r in rows(*given)])
+    assert verdict(builder, a="x") == (None, None)
+    monkeypatch.undo()
+    assert verdict(builder, a="y") == (None, None)
+    assert builder.build(a=1).a == 1
+
+
+def test_a_rebuilt_model_is_judged_anew(inputs, judges):
+    class Later(BaseModel):
+        a: int
+
+    builder = inputs.builder_for(Later)
+    assert verdict(builder, a="x")[1][0][1] == "int_parsing"
+    Later.__annotations__["a"] = float
+    Later.model_fields["a"].annotation = float
+    Later.model_rebuild(force=True)
+    assert verdict(builder, a="x") == (None, None)  # an old builder passes on what it is asked
+    assert verdict(inputs.builder_for(Later), a="x")[1][0][1] == "float_parsing"
+
+
+def test_a_verdict_holds_nothing_of_the_input(inputs, judges):
+    builder = inputs.builder_for(Add)
+    kept = [[], {}]
+    before = [sys.getrefcount(item) for item in kept]
+    with pytest.raises(ValidationError):
+        builder.judge_args(("a", "b"), tuple(kept))
+    rows = [builder.judge_args(("a", "b"), tuple(kept))[1] for _ in range(50)]
+    assert set(rows) == {rows[0]}
+    assert not gc.is_tracked(rows[0])
+    gc.collect()
+    assert [sys.getrefcount(item) for item in kept] == before
+
+
+def test_threads_learn_the_same_rows(inputs, judges):
+    builder = inputs.builder_for(create_model("M", a=(int, ...), b=(bool, ...)))
+    seen = set()
+
+    def work() -> None:
+        for word in ("x", "z", "word", None, 1.5) * 40:
+            try:
+                seen.add(builder.judge_args(("a", "b"), (word, word))[1])
+            except ValidationError:
+                continue
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(seen) == 2  # the float is in doubt for the bool
+
+
 # -- JSON ----------------------------------------------------------------------------------------
 
 

@@ -78,6 +78,13 @@ class InputsBuilder:
             raise ValueError(f"{len(names)} names for {len(values)} values")
         return self.build(**dict(zip(names, values, strict=True)))
 
+    def judge_args(self, names: tuple[str, ...], values: tuple[Any, ...]) -> tuple[Any, Any]:
+        """Return (what ``build_args`` makes, None), or (None, rows) where a verdict on them is known.
+
+        A row is (path, symbol, message, context) of one error, as in ``errors_from_validation``.
+        """
+        return self.build_args(names, values), None  # without the guard pydantic decides each time
+
     def build_json(self, data: str | bytes | bytearray) -> Any:
         """``build_dict`` of a JSON object in bytes, bytearray or str, read by pydantic-core."""
         if self._vars["__pydantic_validator__"] is not self.validator:

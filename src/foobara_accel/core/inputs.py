@@ -59,7 +59,7 @@ class FieldSpec:
     """One field of a guarded model: exact type, bounds (inclusive) or lengths, default.
 
     ``bounded`` says whether ``lo..hi``, ``flo..fhi`` or the lengths mean anything; ``finite`` refuses nan
-    and infinity.
+    and infinity; ``judged`` says that what a value outside the range violates is known by the side it is on.
     """
 
     name: str
@@ -69,6 +69,7 @@ class FieldSpec:
     default: Any = None
     bounded: bool = False
     finite: bool = False
+    judged: bool = False
     lo: int = _I64[0]
     hi: int = _I64[1]
     flo: float = -math.inf
@@ -296,7 +297,7 @@ def _limits(code: int, schema: Mapping[str, Any]) -> dict[str, Any]:
         high = min(bounds.get("le", _I64[1]), bounds.get("lt", _I64[1]))
         if low > _I64[1] or high < _I64[0]:
             raise _Refused("a bound that no C long satisfies")
-        return {"lo": low, "hi": high, "bounded": bool(bounds)}
+        return {"lo": low, "hi": high, "bounded": bool(bounds), "judged": _one_a_side(bounds)}
     if code == FLOAT:
         reals = {key: float(schema[key]) for key in ("ge", "gt", "le", "lt") if key in schema}
         # v > g means v >= the next double above g, for a finite g and any v that is not nan
@@ -306,12 +307,18 @@ def _limits(code: int, schema: Mapping[str, Any]) -> dict[str, Any]:
             "flo": max(reals.get("ge", -math.inf), over),
             "fhi": min(reals.get("le", math.inf), under),
             "bounded": bool(reals),
+            "judged": _one_a_side(reals),
             "finite": schema.get("allow_inf_nan") is False,
         }
     if code == STR:
         lengths = {key: schema[key] for key in ("min_length", "max_length") if key in schema}
-        return {**lengths, "bounded": bool(lengths)}
+        judged = lengths.get("min_length", 0) <= lengths.get("max_length", _LENGTH)
+        return {**lengths, "bounded": bool(lengths), "judged": judged}
     return {}
+
+
+def _one_a_side(bounds: Mapping[str, Any]) -> bool:
+    return not ({"ge", "gt"} <= bounds.keys() or {"le", "lt"} <= bounds.keys())
 
 
 # -- one model ---------------------------------------------------------------------------------

@@ -26,6 +26,8 @@ cdef class InputsBuilder:
     cdef set _all_set
     cdef Field* _fields
     cdef Py_ssize_t _total
+    cdef list _memo                     # by field and class of failure: the row pydantic gave, or None
+    cdef bint _judging                  # off for good once a row was not what the table said
     cdef unsigned int _tag
     cdef object __weakref__
 
@@ -54,6 +56,11 @@ cdef class InputsBuilder:
 
     cdef PyObject* _guard_kw(self, PyObject* const* values, PyObject* kwnames) noexcept
     cdef PyObject* _guard_dict(self, PyObject* raw) noexcept
+    cdef Py_ssize_t _sort_out(
+        self, PyObject* const* values, PyObject* kwnames, unsigned char* classes
+    ) noexcept
+    cdef PyObject* _rows(self, const unsigned char* classes, Py_ssize_t count) noexcept
+    cdef PyObject* _make_and_learn(self, PyObject* raw, const unsigned char* classes) noexcept
     cdef Py_ssize_t _find(self, PyObject* name, Py_ssize_t hint) noexcept
     cdef PyObject* _assemble(self, PyObject* const* given, Py_ssize_t count) noexcept
     cdef PyObject* _instance(self, PyObject* values, PyObject* extra, PyObject* names) noexcept
