@@ -274,11 +274,11 @@ def arguments(rng: Random, values: dict[str, tuple[list[Any], list[Any]]]) -> di
         rng.shuffle(names)
     if rng.random() < 0.06:
         names.append(rng.choice(("extra", "other")))
-    good = rng.random() < 0.75
+    good, rate = rng.random() < 0.5, rng.random()
     made = {}
     for name in names:
         if name in values:
-            made[name] = rng.choice(values[name][0 if good or rng.random() < 0.7 else 1])
+            made[name] = rng.choice(values[name][0 if good or rng.random() < rate else 1])
         else:
             made[name] = value(rng)
     return made
