@@ -465,3 +465,12 @@ def _dependency_name(domain: Any) -> str:
 
 
 set_domain_policy(policy)
+
+
+def __getattr__(name: str) -> Any:
+    # foobara_py keeps organizations in this module; ours imports it, so the names are looked up late.
+    if name in ("Organization", "all_organizations", "foobara_organization", "get_organization"):
+        from . import organization
+
+        return getattr(organization, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
