@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import math
@@ -246,6 +247,54 @@ def test_bytes_equal_json_of_the_dict(F, sub):
         errors.to_json_bytes()
         == json.dumps(errors.to_list(), ensure_ascii=False, separators=(",", ":")).encode()
     )
+
+
+def test_unusual_errors_among_usual_ones(F, sub):
+    class Mine(F):
+        pass
+
+    made = [
+        F("data", "a", ("p", "q"), "m", {"n": 1, "s": "t", "b": True, "z": None, "f": 1.5}),
+        F("data", "a", (), "m", {"list": [1, {"k": ()}]}),
+        F("runtime", "b", (), "m", None, ("outer",)),
+        F("runtime", "b", ("p",), "m", {"huge": 2**70}, ("outer",)),
+        F("data", "a", ("p", 0), "m"),
+        F("data", "a", ["p"], 'a "quoted" message'),
+        Mine("data", "a", ("p",), "m"),
+        F("data", 5, ("p",), None),
+        F("data", "a", ("p",), "m", {1: 2}),
+        F("data", "a", ("back\\slash",), "m", is_fatal=True),
+        F("data", "a", ("p",), "tab\t"),
+        F("runtime", "a", "path", "m", suggestion="s"),
+    ]
+    made[7].message = "text"
+    for errors in (made, made[::-1], made * 20, [error for error in made for _ in range(4)]):
+        collection = sub("core.errors").ErrorCollection().merge(map(copy.copy, errors))
+        wanted = json.dumps(collection.to_list(), ensure_ascii=False, separators=(",", ":"))
+        assert collection.to_json_bytes() == wanted.encode()
+
+
+@pytest.mark.parametrize("name", ["category", "symbol", "message"])
+def test_a_text_of_a_marked_type_is_hidden_among_plain_ones(F, sub, name):
+    class Marked(str):
+        __foobara_sensitive__ = True
+
+    plain = F("data", "secret", ("p",), "secret")
+    marked = F("data", "secret", ("p",), "secret")
+    setattr(marked, name, Marked("secret"))
+    written = json.loads(sub("core.errors").ErrorCollection().add_all(plain, marked, plain).to_json_bytes())
+    assert written[1][name] == "**********"
+
+
+def test_names_of_a_marked_type_are_hidden(F, sub):
+    class Marked(str):
+        __foobara_sensitive__ = True
+
+    errors = sub("core.errors").ErrorCollection()
+    errors.add_all(F(path=("a",)), F(path=(Marked("b"),)), F(runtime_path=(Marked("c"),)), F(path=("d",)))
+    written = json.loads(errors.to_json_bytes())
+    assert [e["path"] for e in written] == [["a"], ["**********"], [], ["d"]]
+    assert written[2]["runtime_path"] == ["**********"]
 
 
 # Compiled against pure

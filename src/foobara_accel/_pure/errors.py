@@ -4,7 +4,8 @@
    with those; its key, its context dict and its JSON are made when someone asks.
 2. A collection may hold a pydantic ValidationError, or rows, that nobody has looked at, and converts then.
 3. An outcome of a command holds the command's own collection and copies its list at the first look.
-4. JSON is built as str and encoded once; an error whose text needs no escape takes one f-string.
+4. JSON is built as str and encoded once; an error of the usual types takes one f-string, and one look at all
+   the text that went into these tells whether a character needed an escape.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import importlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
+from itertools import chain
 from math import isfinite
 from reprlib import recursive_repr
 from types import GenericAlias
@@ -49,8 +51,7 @@ WARNING = ErrorSeverity.WARNING
 CRITICAL = ErrorSeverity.CRITICAL
 FATAL = ErrorSeverity.FATAL
 SPECIAL = bytes(range(32)) + b'"\\'  # what JSON text may not contain as it is
-QUOTES = 28  # of an error with empty paths and context
-SMALL = 10**18
+LONG = 2500  # bytes from which on a search per character of SPECIAL beats one look at every byte
 MANY = 16  # errors in a collection before it finds them by identity
 
 new = object.__new__
@@ -1315,85 +1316,140 @@ def error_json(error: FoobaraError, stack: list[Any]) -> str:
     return "".join(parts)
 
 
-def usual_json(errors: Iterable[FoobaraError]) -> str | None:
-    # Errors of the usual types are written without looking at their text; one look at all of it then tells
-    # whether a character needed an escape, by counting quotes, backslashes and controls. None: no.
-    drafts: list[str] = []
-    special = 0
-    plain = FoobaraError
-    for error in errors:
-        category, symbol, message = error.category, error.symbol, error.message
-        path, outer, context = error._path, error._runtime_path, error._context
-        if not (
-            type(category) is str
-            and type(symbol) is str
-            and type(message) is str
-            and type(path) is tuple
-            and type(outer) is tuple
-            and error._rare is None
-            and type(error) is plain
-        ):
-            return None
-        special += QUOTES
-        names = outers = details = ""
-        head = category
-        try:
+def usual_json(errors: Iterator[FoobaraError], drafts: list[str]) -> tuple[FoobaraError | None, bool]:
+    # Errors whose fields are of the usual types are written without looking at their text, up to the first
+    # other one, which is returned. One look at all the text then tells whether a character needed an escape:
+    # then the second answer is False, and none of these drafts is any good. Runs no code but its own.
+    texts: list[str] = []
+    paths: list[tuple[str, ...]] = []
+    heads: dict[tuple[str, tuple[str, ...]], tuple[str, str, dict[str, str], dict[str, str]]] = {}
+    category = outer = None
+    odd: FoobaraError | None = None
+    plain, kind, string, quoted = FoobaraError, type, str, '","'
+    try:
+        for error in errors:
+            odd = error
+            if error._rare is not None or kind(error) is not plain:
+                break
+            if error.category is not category or error._runtime_path is not outer:
+                category, outer = error.category, error._runtime_path
+                if kind(category) is not string or not are_names(outer):
+                    break
+                place = (category, outer)
+                if place not in heads:
+                    heads[place] = head_json(category, outer)
+                    texts += place[0], *outer
+                lead, tail, symbols, roots = heads[place]
+            symbol, message, context = error.symbol, error.message, error._context
+            if kind(symbol) is not string or kind(message) is not string:
+                break
+            texts.append(message)
+            details: str | None = ""
+            if context:
+                if kind(context) is not dict:
+                    break
+                for key, value in context.items():
+                    sort = kind(value)
+                    if kind(key) is not string:
+                        details = None
+                        break
+                    texts.append(key)
+                    if sort is int:
+                        pair = f'"{key}":{value}'
+                    elif sort is string:
+                        texts.append(value)
+                        pair = f'"{key}":"{value}"'
+                    elif value is True:
+                        pair = f'"{key}":true'
+                    elif value is False:
+                        pair = f'"{key}":false'
+                    elif value is None:
+                        pair = f'"{key}":null'
+                    elif sort is float:
+                        pair = f'"{key}":{value_json(value, [])}'
+                    else:
+                        details = None
+                        break
+                    details = f"{details},{pair}" if details else pair
+                if details is None:
+                    break
+            path = error._path
             if path:
-                names = '","'.join(path)
-                head = f"{category}.{'.'.join(path)}"
-                names = f'"{names}"'
-                special += 2 * len(path)
+                if kind(path) is not tuple:
+                    break
+                dotted = ".".join(path)
+                texts.append(dotted)
+                paths.append(path)
+                if symbol not in symbols:
+                    symbols[symbol] = f'.{symbol}","category":"{category}","symbol":"{symbol}","path":["'
+                    texts.append(symbol)
+                drafts.append(
+                    f'{lead}{dotted}{symbols[symbol]}{quoted.join(path)}"{tail}{message}","context":{{{details}}},'
+                    '"is_fatal":false,"severity":"error"}'
+                )
             else:
-                head = f"{category}.root"
-            if outer:
-                head = f"{'>'.join(outer)}>{head}"
-                outers = '","'.join(outer)
-                outers = f'"{outers}"'
-                special += 2 * len(outer)
-        except TypeError:
-            return None
-        if context:
-            if type(context) is not dict:
-                return None
-            pairs = []
-            for key, value in context.items():
-                if type(key) is not str:
-                    return None
-                kind = type(value)
-                if kind is str:
-                    pairs.append(f'"{key}":"{value}"')
-                    special += 4
-                elif kind is int and -SMALL < value < SMALL:
-                    pairs.append(f'"{key}":{value}')
-                    special += 2
-                elif kind is bool or value is None or kind is float:
-                    pairs.append(f'"{key}":{value_json(value, [])}')
-                    special += 2
-                else:
-                    return None
-            details = ",".join(pairs)
-        drafts.append(
-            f'{{"key":"{head}.{symbol}","category":"{category}","symbol":"{symbol}","path":[{names}],'
-            f'"runtime_path":[{outers}],"message":"{message}","context":{{{details}}},'
-            f'"is_fatal":false,"severity":"error"}}'
-        )
-    found = ",".join(drafts)
-    octets = found.encode("utf-8", "backslashreplace")
-    return found if len(octets.translate(None, SPECIAL)) + special == len(octets) else None
+                if symbol not in roots:
+                    roots[symbol] = (
+                        f'{lead}root.{symbol}","category":"{category}","symbol":"{symbol}","path":[{tail}'
+                    )
+                    texts.append(symbol)
+                drafts.append(
+                    f'{roots[symbol]}{message}","context":{{{details}}},"is_fatal":false,"severity":"error"}}'
+                )
+            odd = None
+    except (TypeError, ValueError):
+        pass  # a name that is no str, an int beyond the digit limit: this error is the other one
+    kinds = [*map(type, chain.from_iterable(paths))]
+    return odd, kinds.count(str) == len(kinds) and is_clean("".join(texts))
 
 
-def errors_json(errors: list[FoobaraError], stack: list[Any]) -> str:
+def are_names(path: Any) -> bool:
+    if type(path) is not tuple:
+        return False
+    for name in path:  # noqa: SIM110 (bench case "fifty errors to JSON bytes": no generator)
+        if type(name) is not str:
+            return False
+    return True
+
+
+def head_json(category: str, outer: tuple[str, ...]) -> tuple[str, str, dict[str, str], dict[str, str]]:
+    # of errors with this category and runtime path: what stands before and after the path, and what follows
+    # the path, or precedes the message where there is no path, per symbol
+    names = ",".join([f'"{name}"' for name in outer])
+    return (
+        f'{{"key":"{"".join([name + ">" for name in outer])}{category}.',
+        f'],"runtime_path":[{names}],"message":"',
+        {},
+        {},
+    )
+
+
+def is_clean(text: str) -> bool:
+    octets = text.encode("utf-8", "backslashreplace")
+    if len(octets) < LONG:
+        return len(octets.translate(None, SPECIAL)) == len(octets)
+    return not any(map(octets.__contains__, SPECIAL))
+
+
+def errors_json(errors: Iterable[FoobaraError], stack: list[Any]) -> str:
     snapshot = tuple(errors)
+    drafts: list[str] = []
     if roomy(stack):
-        found = usual_json(snapshot)
-        if found is not None:
-            return f"[{found}]"
-    return f"[{','.join([one_json(error, stack) for error in snapshot])}]"
+        rest = iter(snapshot)
+        while len(drafts) < len(snapshot):
+            begun = len(drafts)
+            odd, clean = usual_json(rest, drafts)
+            if not clean:
+                drafts[begun:] = [value_json(error, stack) for error in snapshot[begun : len(drafts)]]
+            if odd is not None:
+                drafts.append(value_json(odd, stack))
+    else:
+        drafts = [value_json(error, stack) for error in snapshot]
+    return f"[{','.join(drafts)}]"
 
 
 def one_json(error: FoobaraError, stack: list[Any]) -> str:
-    found = usual_json((error,)) if roomy(stack) else None
-    return value_json(error, stack) if found is None else found
+    return errors_json((error,), stack)[1:-1]
 
 
 def roomy(stack: list[Any]) -> bool:
