@@ -25,6 +25,7 @@ def main(marks: str, backend: str) -> None:
     loops = {f"floor {name}": loop for name, loop in cases.floors().items()}
     loops |= {key: case.loop for key, case in cases.build(package).items()}
     gc.disable()
+    library.start()
     for name, loop in loops.items():
         loop(repeat(None, 50))
         for rounds in (ROUNDS, 2 * ROUNDS):
