@@ -427,6 +427,38 @@ def test_a_backend_that_was_not_measured_is_not_judged(made: dict[str, Any]) -> 
     assert {verdict.backend for verdict in budgets.judge_all(changed)} == {"py"}
 
 
+def verdict_of(report: dict[str, Any], key: str, backend: str = "py") -> budgets.Verdict:
+    (found,) = (each for each in budgets.judge_all(report) if (each.key, each.backend) == (key, backend))
+    return found
+
+
+@pytest.mark.parametrize(("cost", "status"), [(21.0, "met"), (22.9, "met"), (24.0, "missed")])
+def test_ten_subcommands_more_may_cost_what_ten_did(made: dict[str, Any], cost: float, status: str) -> None:
+    changed = copy.deepcopy(made)
+    for key, ratio in (("simple", 1.0), ("nested", 11.0), ("nested_20", cost)):
+        changed["cases"][key]["backends"]["py"]["ratios"]["I"] = ratio
+    found = verdict_of(changed, "depth")
+    assert (found.value, found.status) == (pytest.approx((cost - 1) / 10), status)
+
+
+def test_collections_and_kept_bytes_are_judged_in_every_case(made: dict[str, Any]) -> None:
+    changed = copy.deepcopy(made)
+    changed["gc"]["invalid"]["py"]["per_100k"] = [3, 0, 0]
+    changed["memory"]["subcommand"]["py"] = {"runs": 1000, "retained": 64_000, "peak": 900}
+    assert (verdict_of(changed, "gc").value, verdict_of(changed, "gc").status) == (3.0, "missed")
+    assert (verdict_of(changed, "retained").value, verdict_of(changed, "retained").status) == (64.0, "missed")
+
+
+def test_peak_memory_is_judged_where_foobara_py_was_measured(made: dict[str, Any]) -> None:
+    changed = copy.deepcopy(made)
+    changed["memory"]["simple"].pop("foobara_py", None)
+    alone = verdict_of(changed, "peak")
+    assert (alone.value, alone.status, alone.reason) == (None, "not judged", "foobara_py was not measured")
+    changed["memory"]["simple"]["py"]["peak"] = 700
+    changed["memory"]["simple"]["foobara_py"] = {"runs": 1000, "retained": 0, "peak": 1000}
+    assert (verdict_of(changed, "peak").value, verdict_of(changed, "peak").status) == (0.7, "missed")
+
+
 # --- the payments file and its import
 
 

@@ -1,7 +1,7 @@
 """The budgets the report is judged by, and the verdicts.
 
 Limits are ratios to a floor measured in the same process in the same rounds; 10 % over a limit counts as met.
-Ratios to foobara_py are reported and never judged.
+Times against foobara_py are reported and never judged; peak memory is, where foobara_py was measured.
 """
 
 from __future__ import annotations
@@ -70,10 +70,12 @@ UNITS = {
     "I": "I",
     "V": "V",
     "await": "awaits",
-    "json": "json",
+    "json": "J",
     "lookups": "x a function of two look-ups",
     "function": "calls",
 }
+
+PEAK = {"c": 0.4, "py": 0.6}
 
 
 def judge(value: float | None, limit: float, at_least: bool = False) -> str:
@@ -86,13 +88,14 @@ def judge(value: float | None, limit: float, at_least: bool = False) -> str:
 
 
 def judge_all(report: dict[str, Any]) -> list[Verdict]:
-    """Return the verdicts on a report's cases, tail, collections, retained bytes and import, per backend."""
+    """Return the verdicts of each backend: cases, growth with depth, tail, collections, memory and import."""
     verdicts: list[Verdict] = []
     for backend in ("c", "py"):
         if not report["backends"].get(backend, {}).get("available"):
             continue
         for budget in BUDGETS:
             verdicts.append(_case_verdict(report, budget, backend))
+        verdicts.append(_depth_verdict(report, backend))
         verdicts.extend(_tail_verdicts(report, backend))
     return verdicts
 
@@ -112,41 +115,55 @@ def _case_verdict(report: dict[str, Any], budget: Budget, backend: str) -> Verdi
         backend,
         value,
         budget.limit(backend),
-        UNITS[budget.floor],
+        f"times as fast as {UNITS[budget.floor]}" if budget.at_least else UNITS[budget.floor],
         budget.at_least,
         status,
         reason,
     )
 
 
+def _depth_verdict(report: dict[str, Any], backend: str) -> Verdict:
+    """Ten subcommands more must cost what the first ten did."""
+    costs = [
+        report["cases"].get(key, {}).get("backends", {}).get(backend, {}).get("ratios", {}).get("I")
+        for key in ("simple", "nested", "nested_20")
+    ]
+    value = None
+    if None not in costs and costs[1] > costs[0]:
+        value = (costs[2] - costs[0]) / (costs[1] - costs[0])
+    title, unit = "twenty nested subcommands against ten", "times the subcommands' cost"
+    reason = "" if value is not None else "no such cases on this backend"
+    return Verdict("depth", title, backend, value, 2.0, unit, False, judge(value, 2.0), reason)
+
+
 def _tail_verdicts(report: dict[str, Any], backend: str) -> list[Verdict]:
     made: list[Verdict] = []
+
+    def add(key: str, title: str, value: float | None, limit: float, unit: str, reason: str = "") -> None:
+        status = judge(value, limit)
+        made.append(Verdict(key, title, backend, value, limit, unit, False, status, reason))
+
     latency = report["latency"].get("simple", {}).get(backend)
     if latency:
         tail, bare = latency["case"]["tail"], latency["floor"]["tail"]
-        made.append(
-            Verdict("tail", "p99 over median, blocks of 20", backend, tail, bare, "(bare Inputs())", False,
-                    judge(tail, bare))
-        )  # fmt: skip
-    collected = report["gc"].get("simple", {}).get(backend)
+        add("tail", "p99 over median, blocks of 20", tail, bare, "(bare Inputs())")
+    collected = [found[backend] for found in report["gc"].values() if backend in found]
     if collected:
-        count = float(sum(collected["per_100k"]))
-        made.append(
-            Verdict("gc", "collections per 100,000 runs", backend, count, 0, "", False, judge(count, 0))
-        )
-    memory = report["memory"].get("simple", {}).get(backend)
+        most = max(float(sum(each["per_100k"])) for each in collected)
+        add("gc", "collections per 100,000 runs, the most of any case", most, 0, "")
+    memory = [found[backend] for found in report["memory"].values() if backend in found]
     if memory:
         # Per run: what tracing itself and the interpreter's caches keep is a constant, not a leak.
-        retained = max(0.0, round(memory["retained"] / memory["runs"], 1))
-        made.append(
-            Verdict(
-                "retained", "bytes retained per run", backend, retained, 0, "B", False, judge(retained, 0)
-            )
-        )
+        kept = max(max(0.0, round(each["retained"] / each["runs"], 1)) for each in memory)
+        add("retained", "bytes retained per run, the most of any case", kept, 0, "B")
+    peaks = report["memory"].get("simple", {})
+    if backend in peaks:
+        theirs = peaks.get("foobara_py", {}).get("peak")
+        value = peaks[backend]["peak"] / theirs if theirs else None
+        reason = "" if theirs else "foobara_py was not measured"
+        limit = PEAK[backend]
+        add("peak", "peak bytes of a simple run", value, limit, "of foobara_py's", reason)
     ratio = report["import"].get(backend, {}).get("ratio")
     if ratio is not None:
-        made.append(
-            Verdict("import", "from foobara_accel import Command", backend, ratio, 1.15,
-                    "x import pydantic", False, judge(ratio, 1.15))
-        )  # fmt: skip
+        add("import", "from foobara_accel import Command", ratio, 1.15, "x import pydantic")
     return made

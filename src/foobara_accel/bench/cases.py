@@ -255,9 +255,10 @@ def _nested(api: ModuleType) -> list[Case]:
         return Level
 
     Parent = around(Leaf)
-    Tower: Any = Leaf
-    for _ in range(10):
-        Tower = around(Tower)
+    towers: list[Any] = [Leaf]
+    for _ in range(20):
+        towers.append(around(towers[-1]))
+    Tower, Twice = towers[10], towers[20]
 
     def parent(times: Iterable[object]) -> None:
         for _ in times:
@@ -267,9 +268,14 @@ def _nested(api: ModuleType) -> list[Case]:
         for _ in times:
             Tower.run(a=1, b=2)
 
+    def twice(times: Iterable[object]) -> None:
+        for _ in times:
+            Twice.run(a=1, b=2)
+
     return [
         Case("subcommand", "parent and one subcommand", parent, lambda: _answer(Parent.run(a=1, b=2))),
         Case("nested", "ten nested subcommands", tower, lambda: _answer(Tower.run(a=1, b=2))),
+        Case("nested_20", "twenty nested subcommands", twice, lambda: _answer(Twice.run(a=1, b=2))),
     ]
 
 
@@ -356,9 +362,11 @@ def _json(api: ModuleType) -> list[Case]:
         )
     errors = collection.all()
 
+    ready = [error.to_dict() for error in errors]
+
     def fifty_floor(times: Iterable[object]) -> None:
         for _ in times:
-            json.dumps([error.to_dict() for error in errors]).encode()
+            json.dumps(ready).encode()
 
     if hasattr(collection, "to_json_bytes"):
 
@@ -367,7 +375,10 @@ def _json(api: ModuleType) -> list[Case]:
                 collection.to_json_bytes()
 
     else:
-        fifty = fifty_floor
+
+        def fifty(times: Iterable[object]) -> None:
+            for _ in times:
+                json.dumps([error.to_dict() for error in errors]).encode()
 
     body = b'{"a": 1, "b": 2}'
     validate = Pair.__pydantic_validator__.validate_python

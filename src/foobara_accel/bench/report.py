@@ -155,12 +155,12 @@ def payments_table(report: dict[str, Any]) -> Table:
 
 
 def import_table(report: dict[str, Any]) -> Table:
-    """Return what importing costs, in units of importing pydantic's BaseModel."""
+    """Return what importing costs, in units of `import pydantic`."""
     rows = [
         [NAMES[name], f"{figures['ms']:.0f} ms", f"{figures['ratio']:.2f}"]
         for name, figures in report["import"].items()
     ]
-    return ["backend", "importing Command", "x importing pydantic.BaseModel"], rows
+    return ["backend", "importing Command", "x import pydantic"], rows
 
 
 def _title(report: dict[str, Any], key: str) -> str:
@@ -192,7 +192,7 @@ def _environment(report: dict[str, Any]) -> list[list[str]]:
 
 LEGEND = (
     "I: building Inputs(a=1, b=2), two ints; V: pydantic's bare validate_python of the case's model; awaits: "
-    "awaiting a bare coroutine; json: json.dumps of the error dicts, or orjson.loads (json.loads without "
+    "awaiting a bare coroutine; J: json.dumps of the ready error dicts, or orjson.loads (json.loads without "
     "orjson) and V; calls: a bare function. Each floor is measured in the process and rounds of its case. "
     "Thread CPU time, medians of interleaved rounds; ratios to foobara_py go through the floors."
 )

@@ -111,8 +111,8 @@ class Progress:
         self.quiet = quiet
         self.terminal = not quiet and stream.isatty()
 
-    def step(self, label: str) -> None:
-        """Count one step of the stage called *label*."""
+    def step(self, label: str, detail: str = "") -> None:
+        """Count one step of the stage called *label*; only a terminal shows the *detail*."""
         self.done += 1
         if self.quiet:
             return
@@ -120,7 +120,7 @@ class Progress:
             filled = min(30, 30 * self.done // self.total)
             bar = "#" * filled + "." * (30 - filled)
             share = min(100, 100 * self.done // self.total)
-            self.stream.write(f"\r\x1b[K[{bar}] {share:3d} % {label}")
+            self.stream.write(f"\r\x1b[K[{bar}] {share:3d} % {label}{detail}")
             self.stream.flush()
         elif label != self.label:
             self.stream.write(f"{label}\n")
@@ -402,7 +402,7 @@ def _rounds(
             names = _holders(described, key)
             for name in reversed(names) if turn % 2 else names:
                 taken.setdefault((key, name), []).append(workers[name].ask("round", case=key, turn=turn))
-            progress.step(f"round {turn + 1} of {rounds}")
+            progress.step("measuring", f", round {turn + 1} of {rounds}")
     for key in keys:
         names = _holders(described, key)
         figures = {name: _figures(taken[key, name]) for name in names}
@@ -515,22 +515,27 @@ def disagreements(planted: dict[str, Any], jobs: dict[str, Any]) -> Iterator[str
 
 
 def _imports(made: dict[str, Any], workers: dict[str, Process], rounds: int, progress: Progress) -> None:
-    """Measure importing Command in fresh processes, in turn with importing pydantic's BaseModel."""
-    statements = {"floor": "from pydantic import BaseModel"}
+    """Measure importing Command in fresh processes, in turn with importing pydantic."""
+    statements = {"floor": "import pydantic"}
     for name in workers:
         package = "foobara_py" if name == "foobara_py" else ROOT.name
         statements[name] = f"from {package} import Command"
     taken: dict[str, list[float]] = {name: [] for name in statements}
-    for _ in range(rounds):
+    # Bytecode of all of them is written in a first pass and read in the others, wherever they are installed.
+    with tempfile.TemporaryDirectory(prefix="foobara-accel-") as bytecode:
         for name, statement in statements.items():
-            taken[name].append(_import_ms(name, statement))
-        progress.step("import")
+            _import_ms(name, statement, bytecode)
+        for _ in range(rounds):
+            for name, statement in statements.items():
+                taken[name].append(_import_ms(name, statement, bytecode))
+            progress.step("import")
     for name in workers:
         ratios = [mine / floor for mine, floor in zip(taken[name], taken["floor"], strict=True)]
         made["import"][name] = {"ms": statistics.median(taken[name]), "ratio": statistics.median(ratios)}
 
 
-def _import_ms(backend: str, statement: str) -> float:
+def _import_ms(backend: str, statement: str, bytecode: str) -> float:
+    """Return the CPU milliseconds of one statement in a fresh process."""
     code = (
         "import sys, time\n"
         "sys.path[:0] = sys.argv[1:]\n"
@@ -538,9 +543,11 @@ def _import_ms(backend: str, statement: str) -> float:
     )
     place = os.environ.get(FOOBARA_PY_PATH)
     paths = [place] if place and backend == "foobara_py" else []
+    environment = {**_environment_of(backend), "PYTHONPYCACHEPREFIX": bytecode}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     done = subprocess.run(
         [sys.executable, "-c", code, *paths],
-        env=_environment_of(backend),
+        env=environment,
         capture_output=True,
         text=True,
         check=False,
