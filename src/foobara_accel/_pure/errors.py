@@ -18,7 +18,7 @@ from itertools import chain
 from math import isfinite
 from reprlib import recursive_repr
 from types import GenericAlias
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast, get_args
 
 from .. import _reports
 from .._vocabulary import ErrorSeverity
@@ -140,6 +140,15 @@ class Rare:
         self.stack_trace = stack_trace
 
 
+if TYPE_CHECKING:
+
+    class RareField(Generic[ResultT]):
+        """A field that is kept in the error's Rare; it takes any value, as the error's own slots do."""
+
+        def __get__(self, error: object, owner: type) -> ResultT: ...
+        def __set__(self, error: object, value: Any) -> None: ...
+
+
 def rare_field(name: str, default: Any, doc: str) -> Any:
     # an attribute that is kept in the error's Rare
     def get(error: FoobaraError) -> Any:
@@ -190,7 +199,7 @@ class FoobaraError:
         "message",
         "symbol",
     )
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
     _path: tuple[str, ...]
     _runtime_path: tuple[str, ...]
@@ -199,12 +208,14 @@ class FoobaraError:
     category: Any
     symbol: Any
     message: Any
-    is_fatal = rare_field("is_fatal", False, "Whether the command could not go on.")
-    severity = rare_field("severity", ERROR, "How bad it is.")
-    suggestion = rare_field("suggestion", None, "What the caller may do about it, or None.")
-    help_url = rare_field("help_url", None, "Where to read more, or None.")
-    cause = rare_field("cause", None, "The error behind this one, or None.")
-    stack_trace = rare_field("stack_trace", None, "The stack trace as text, or None.")
+    is_fatal: RareField[bool] = rare_field("is_fatal", False, "Whether the command could not go on.")
+    severity: RareField[ErrorSeverity] = rare_field("severity", ERROR, "How bad it is.")
+    suggestion: RareField[str | None] = rare_field(
+        "suggestion", None, "What the caller may do about it, or None."
+    )
+    help_url: RareField[str | None] = rare_field("help_url", None, "Where to read more, or None.")
+    cause: RareField[Any] = rare_field("cause", None, "The error behind this one, or None.")
+    stack_trace: RareField[str | None] = rare_field("stack_trace", None, "The stack trace as text, or None.")
 
     def __init__(
         self,
@@ -461,7 +472,7 @@ class FoobaraError:
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         restore = importlib.import_module("foobara_accel.core.errors")._restore_error
         kind = type(self)
-        severity = self.severity
+        severity: Any = self.severity
         if isinstance(severity, ErrorSeverity):
             severity = (severity.value,)
         fields = (
@@ -970,7 +981,7 @@ class CommandOutcome(_OutcomeBase[ResultT]):
 
     __module__ = "foobara_accel.core.outcome"
     __slots__ = ("__weakref__", "_collection", "_errors", "_metadata", "_result")
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
     _collection: ErrorCollection | None
     _errors: list[FoobaraError] | None
@@ -1051,9 +1062,9 @@ class CommandOutcome(_OutcomeBase[ResultT]):
             raise ValueError(f"Command failed: {messages}")
         return cast(ResultT, self._result)
 
-    def unwrap_or(self, default: Any) -> Any:
+    def unwrap_or(self, default: OtherT) -> ResultT | OtherT:
         """Return the result, *default* after a failure."""
-        return default if failed(self) else self._result
+        return default if failed(self) else cast(ResultT, self._result)
 
     def map(self, fn: Callable[[ResultT], OtherT]) -> CommandOutcome[OtherT]:
         """Return an outcome with ``fn(result)`` and the same metadata; a failure returns itself."""

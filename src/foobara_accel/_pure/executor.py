@@ -13,13 +13,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from inspect import Parameter, Signature
-from typing import Any
+from typing import Any, Self
 
 from pydantic import ValidationError
 
 from .._vocabulary import STATE_NAMES, CommandState, Halt
 from . import errors as _errors
-from .errors import CommandOutcome
+from .errors import CommandOutcome, ErrorCollection
 
 __all__ = ["Core", "Plan", "Runner", "bump_epoch", "configure", "epoch", "plan_for"]
 
@@ -92,21 +92,24 @@ class Plan:
     )
 
     def __init__(self, spec: Any, at: int) -> None:
-        self.cls = spec.cls
-        self.builder = spec.builder
+        self.cls: Any = spec.cls
+        self.builder: Any = spec.builder
         self.mask: int = spec.mask
-        self.chains = spec.chains
+        self.chains: tuple[Any, ...] | None = spec.chains
         self.opens: bool = spec.opens
         self.generic: bool = spec.generic
         self.echo: bool = spec.echo
-        self.resolved = spec.resolved
-        self.epoch = at
-        self.execute_only = (
+        self.resolved: tuple[Any, ...] = spec.resolved
+        self.epoch: int = at
+        self.execute_only: bool = (
             spec.mask & ~(1 << _EXECUTE) == 0 and spec.chains is None and not spec.opens and not spec.generic
         )
         self.subcommands: dict[type, Any] = {}
         # What _current compares: the namespaces of the class and of its library base, and values of its own.
-        self.members = self.cls.__dict__
+        self.members: Any = self.cls.__dict__
+        self.library: Any
+        self.size: int
+        self.own: tuple[tuple[str, Any], ...]
         self.library, self.size, self.own = _watch(self.cls)
 
 
@@ -734,8 +737,9 @@ class Core:
     _transaction: Any
 
     # Here and not in __init__: a subclass whose constructor forgets super() has an instance that runs.
-    def __new__(cls, /, *args: Any, **inputs: Any) -> Any:
-        return _fresh(cls, None)
+    def __new__(cls, /, *args: Any, **inputs: Any) -> Self:
+        made: Self = _fresh(cls, None)
+        return made
 
     def __init__(self, /, **inputs: Any) -> None:
         self._raw = inputs
@@ -754,7 +758,7 @@ class Core:
         return inputs
 
     @property
-    def errors(self) -> Any:
+    def errors(self) -> ErrorCollection:
         """The live ErrorCollection of this run."""
         errors = self._errors
         if errors is None:

@@ -38,9 +38,9 @@ class InputsBuilder:
     )
 
     def __init__(self, spec: Any, renew: Callable[[Any], InputsBuilder] | None = None) -> None:
-        self.spec = spec
-        self.model = spec.model
-        self.validator = spec.validator
+        self.spec: Any = spec
+        self.model: Any = spec.model
+        self.validator: Any = spec.validator
         self.level: int = spec.level
         self.reason: str = spec.reason
         self.guarded: bool = spec.level == 1

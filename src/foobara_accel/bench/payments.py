@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -250,7 +250,7 @@ def generate(path: Path, rows: int, seed: int = 1, faulty: float = 0.04) -> dict
 class Payment(BaseModel):
     """One line of the file, after outer blanks were removed."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     reference: str = Field(min_length=1, max_length=35)
     booked_on: date
@@ -284,10 +284,11 @@ class Entry(BaseModel):
 class Ledger(sqlite3.Connection):
     """A connection that adds up the thread CPU time spent inside SQLite."""
 
-    spent = 0
-    calls = 0
+    spent: int = 0
+    calls: int = 0
 
     def execute(self, *arguments: Any) -> sqlite3.Cursor:
+        """As sqlite3 does, with the time it took added up."""
         start = time.thread_time_ns()
         try:
             return super().execute(*arguments)
@@ -296,6 +297,7 @@ class Ledger(sqlite3.Connection):
             self.calls += 1
 
     def commit(self) -> None:
+        """As sqlite3 does, with the time it took added up."""
         start = time.thread_time_ns()
         try:
             super().commit()
@@ -304,6 +306,7 @@ class Ledger(sqlite3.Connection):
             self.calls += 1
 
     def rollback(self) -> None:
+        """As sqlite3 does, with the time it took added up."""
         start = time.thread_time_ns()
         try:
             super().rollback()

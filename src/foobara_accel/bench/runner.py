@@ -104,12 +104,12 @@ class Progress:
     """A bar on stderr when that is a terminal; else one line per stage; silent when *quiet*."""
 
     def __init__(self, total: int, stream: IO[str], quiet: bool = False) -> None:
-        self.total = max(total, 1)
-        self.done = 0
-        self.label = ""
+        self.total: int = max(total, 1)
+        self.done: int = 0
+        self.label: str = ""
         self.stream = stream
         self.quiet = quiet
-        self.terminal = not quiet and stream.isatty()
+        self.terminal: bool = not quiet and stream.isatty()
 
     def step(self, label: str, detail: str = "") -> None:
         """Count one step of the stage called *label*; only a terminal shows the *detail*."""

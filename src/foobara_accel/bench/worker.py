@@ -27,7 +27,7 @@ class Worker:
 
     def __init__(self, backend: str) -> None:
         self.backend = backend
-        self.package = (__package__ or "").rpartition(".")[0] if backend in ("c", "py") else backend
+        self.package: str = (__package__ or "").rpartition(".")[0] if backend in ("c", "py") else backend
         self._cases: dict[str, Any] = {}
         self._floors: dict[str, Any] = {}
         self._numbers: dict[tuple[str, str], int] = {}

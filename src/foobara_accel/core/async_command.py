@@ -7,17 +7,22 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any, ClassVar, Generic
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias
 
 from pydantic import ValidationError
 
 from .._backend import errors as _errors, executor
 from .._vocabulary import CommandState, ErrorSeverity, Halt
 from .callbacks import CallbackDSL
-from .command import CommandInfo, InputT, ResultT
+from .command import CommandInfo, InputT, OtherT, ResultT
 from .outcome import CommandOutcome
 from .plan import HOOKS, Services, remember_stock
 from .state import CommandStateMachine
+
+if TYPE_CHECKING:
+    from .command import Command
+
+    AnyCommand: TypeAlias = "type[Command[Any, OtherT]] | type[AsyncCommand[Any, OtherT]]"
 
 __all__ = ["AsyncCommand"]
 
@@ -41,6 +46,11 @@ class AsyncCommand(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, Resu
         @property
         def inputs(self) -> InputT:
             """The validated inputs. Raises ValueError before they are."""
+            raise NotImplementedError
+
+        @classmethod
+        def inputs_type(cls) -> type[InputT]:
+            """Return the Pydantic model of the inputs. Raises TypeError when the class names none."""
             raise NotImplementedError
 
     _is_async = True
@@ -74,7 +84,15 @@ class AsyncCommand(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, Resu
             return await _end_changed(command)
         return executor.end(command, plan)
 
-    run_async = run
+    if TYPE_CHECKING:
+
+        @classmethod
+        async def run_async(cls, /, **inputs: Any) -> CommandOutcome[ResultT]:
+            """The same as ``run``."""
+            raise NotImplementedError
+
+    else:
+        run_async = run
 
     @classmethod
     async def run_or_raise(cls, /, **inputs: Any) -> ResultT:
@@ -116,7 +134,7 @@ class AsyncCommand(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, Resu
             return await _finish(self, await _phases(self, 0))
         return await _within(self, limit)
 
-    async def run_subcommand(self, command_class: Any, /, **inputs: Any) -> Any:
+    async def run_subcommand(self, command_class: AnyCommand[OtherT], /, **inputs: Any) -> OtherT | None:
         """Run *command_class*, sync or async, inside this run and return its result.
 
         None when the subcommand failed: its errors are errors of this run, which fails at its next check.
@@ -138,13 +156,13 @@ class AsyncCommand(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, Resu
             self.errors.add(error)
         return None
 
-    async def run_subcommand_bang(self, command_class: Any, /, **inputs: Any) -> Any:
+    async def run_subcommand_bang(self, command_class: AnyCommand[OtherT], /, **inputs: Any) -> OtherT:
         """Run *command_class* inside this run and return its result; halt this run when there is none
         and this run has errors."""
-        result = await self.run_subcommand(command_class, **inputs)
+        result: Any = await self.run_subcommand(command_class, **inputs)
         if result is None and self._errors:
             raise Halt
-        return result
+        return result  # type: ignore[no-any-return]
 
     run_subcommand_ = run_subcommand_bang
 

@@ -27,6 +27,7 @@ __all__ = ["Command", "CommandState", "Halt"]
 
 InputT = TypeVar("InputT", bound="BaseModel")
 ResultT = TypeVar("ResultT")
+OtherT = TypeVar("OtherT")
 
 
 class _NameDescriptor:
@@ -183,10 +184,37 @@ class Command(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, ResultT])
             """The validated inputs. Raises ValueError before they are."""
             raise NotImplementedError
 
+        @classmethod
+        def inputs_type(cls) -> type[InputT]:
+            """Return the Pydantic model of the inputs. Raises TypeError when the class names none."""
+            raise NotImplementedError
+
+        def execute(self) -> ResultT:
+            """Phase 6: the work; what it returns is the outcome's result."""
+            raise NotImplementedError
+
+        def run_instance(self) -> CommandOutcome[ResultT]:
+            """Run this instance, once, and return its outcome. Raises RuntimeError the second time."""
+            raise NotImplementedError
+
+        def run_subcommand(
+            self, command_class: type[Command[Any, OtherT]], /, **inputs: Any
+        ) -> OtherT | None:
+            """Run *command_class* inside this run and return its result, None when it failed."""
+            raise NotImplementedError
+
+        def run_subcommand_bang(self, command_class: type[Command[Any, OtherT]], /, **inputs: Any) -> OtherT:
+            """Run *command_class* inside this run and return its result; halt this run when it failed."""
+            raise NotImplementedError
+
+        run_subcommand_ = run_subcommand_bang
+
     if TYPE_CHECKING:
 
         @classmethod
-        def run(cls, /, **inputs: Any) -> CommandOutcome[ResultT]: ...
+        def run(cls, /, **inputs: Any) -> CommandOutcome[ResultT]:
+            """Run on *inputs* and return the outcome."""
+            raise NotImplementedError
     else:
         run = executor.Runner()
 

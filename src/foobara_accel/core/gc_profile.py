@@ -235,7 +235,7 @@ class GCProfile:
         scale: float | tuple[float, ...] | None = None,
     ) -> None:
         self.profile = profile
-        self.settings = _settings(profile, collect, freeze, scale)
+        self.settings: _Settings = _settings(profile, collect, freeze, scale)
         self.notes: tuple[str, ...] = ()
         self._meter = _Meter()
         self._before: tuple[int, ...] = ()

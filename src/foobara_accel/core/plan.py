@@ -42,7 +42,7 @@ WATCHED = (
     "_log_failures",
 )
 _resolve = attrgetter(*WATCHED)
-plan_for = executor.plan_for
+plan_for: Callable[[type], executor.Plan] = executor.plan_for
 
 DomainPolicy = Callable[[type, type], "Callable[[], None] | None"]
 _domain_policy: DomainPolicy | None = None
@@ -104,10 +104,11 @@ class Services:
 
     ERROR = ErrorSeverity.ERROR
     WATCHED = WATCHED
-    resolve = staticmethod(_resolve)
+    resolve: Callable[[Any], tuple[Any, ...]] = staticmethod(_resolve)
 
     @staticmethod
     def analyse(command_class: Any) -> PlanSpec:
+        """Return what a run of *command_class* takes. Raises TypeError when it has no inputs type."""
         from .inputs import builder_for  # not before a command is run: importing Command stays cheap
 
         resolved = _resolve(command_class)
@@ -130,10 +131,12 @@ class Services:
 
     @staticmethod
     def chains(command_class: type, own: CallbackRegistry) -> tuple[Any, ...] | None:
+        """Return the chains of a class together with the callbacks of one instance."""
         return _chains(command_class, own)
 
     @staticmethod
     def verdict(source: type, target: Any) -> Callable[[], None] | None:
+        """Return what each run of *target* inside *source* calls, or None. Raises when it may not run."""
         if not (isinstance(target, type) and issubclass(target, executor.Core)):
             named = getattr(target, "__name__", target)
             raise TypeError(f"run_subcommand() takes a Command class, not {named!r}")
@@ -146,6 +149,7 @@ class Services:
 
     @staticmethod
     def open_transaction(command: Any) -> None:
+        """Begin the transaction that the class's configuration names, inside one that encloses it."""
         enclosing: TransactionContext | None = None
         parent = command._parent
         while parent is not None:
@@ -162,6 +166,7 @@ class Services:
 
     @staticmethod
     def path(path: Any) -> tuple[str, ...]:
+        """Return *path*, a name or a sequence of names, as a tuple. Raises TypeError for anything else."""
         if isinstance(path, str):
             return (path,)
         # Bytes would become numbers, a dict would lose its values and a set has no order.
@@ -172,6 +177,7 @@ class Services:
 
     @staticmethod
     def failed(command: Any) -> None:
+        """Leave the log record of *command*, which failed and whose class asks for one."""
         from .logs import log_failure
 
         log_failure(command, command.__dict__.pop(_STARTED, None))

@@ -36,7 +36,7 @@ __all__ = [
     "retry_async",
 ]
 
-logger = logging.getLogger("foobara_accel")
+logger: logging.Logger = logging.getLogger("foobara_accel")
 
 Clock = Callable[[], float]
 Context = dict[str, Any]
@@ -176,11 +176,11 @@ class CircuitBreaker:
         if not callable(clock):
             raise TypeError(f"clock must be callable, not {type(clock).__name__}")
         self.config = config
-        self.state = CircuitState.CLOSED
-        self.failure_count = 0
-        self.success_count = 0
+        self.state: CircuitState = CircuitState.CLOSED
+        self.failure_count: int = 0
+        self.success_count: int = 0
         self.last_failure_time: float | None = None
-        self.half_open_attempts = 0
+        self.half_open_attempts: int = 0
         self._clock = clock
         self._opened_at = 0.0
         self._admitted_at = 0.0
@@ -282,7 +282,7 @@ class RetryHook(ErrorRecoveryHook):
     """
 
     def __init__(self, config: RetryConfig | None = None) -> None:
-        self.config = _config(config, RetryConfig)
+        self.config: RetryConfig = _config(config, RetryConfig)
 
     def should_recover(self, error: FoobaraError, context: Context) -> bool:
         """Return whether the error is retryable and attempts are left."""
@@ -317,7 +317,7 @@ class FallbackHook(ErrorRecoveryHook):
             raise TypeError(f"fallback_fn must be callable, not {type(fallback_fn).__name__}")
         self.fallback_value = fallback_value
         self.fallback_fn = fallback_fn
-        self.applicable_symbols = (
+        self.applicable_symbols: list[str] = (
             [] if applicable_symbols is None else _names(applicable_symbols, "applicable_symbols")
         )
 
@@ -339,7 +339,7 @@ class CircuitBreakerHook(ErrorRecoveryHook):
     """
 
     def __init__(self, config: CircuitBreakerConfig | None = None, clock: Clock = time.monotonic) -> None:
-        self.config = _config(config, CircuitBreakerConfig)
+        self.config: CircuitBreakerConfig = _config(config, CircuitBreakerConfig)
         self.breakers: dict[str, CircuitBreaker] = {}
         self._clock = clock
         self._lock = threading.Lock()

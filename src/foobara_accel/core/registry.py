@@ -125,8 +125,10 @@ class DomainRegistry:
     """The commands and types of one domain, by short name."""
 
     def __init__(self, name: str, organization: str | None = None) -> None:
-        self.name = checked_name("name", name)
-        self.organization = None if organization is None else checked_name("organization", organization)
+        self.name: str = checked_name("name", name)
+        self.organization: str | None = (
+            None if organization is None else checked_name("organization", organization)
+        )
         self._commands: dict[str, type[Any]] = {}
         self._types: dict[str, Any] = {}
         self._lock = threading.RLock()
@@ -201,7 +203,7 @@ class CommandRegistry:
     domain is set after its registration is found under its present name.
     """
 
-    warm_up = _WarmUp()
+    warm_up: _WarmUp = _WarmUp()
 
     def __init__(self, name: str = "default") -> None:
         self._name = checked_name("name", name)

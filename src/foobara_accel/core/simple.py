@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
-from typing import Any, Generic, ParamSpec, TypeVar, get_type_hints, overload
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, get_type_hints, overload
 
 from pydantic import BaseModel, create_model
 
@@ -55,8 +55,8 @@ class _FunctionCommand(Generic[P, R]):
 
     def __init__(self, func: Callable[P, Any]) -> None:
         self.func = func
-        self.name = func.__name__
-        self.__name__ = func.__name__
+        self.name: str = func.__name__
+        self.__name__: str = func.__name__
         self.__qualname__ = func.__qualname__
         self.__module__ = func.__module__
         self.__doc__ = func.__doc__
@@ -127,7 +127,7 @@ class SimpleCommand(_FunctionCommand[P, R]):
         super().__init__(func)
         members = self._members()
         members["execute"] = self._execute()
-        self.command_class = type(func.__name__, (Command,), members)
+        self.command_class: Any = type(func.__name__, (Command,), members)
 
     def _execute(self) -> Callable[[Any], Any]:
         func: Callable[..., Any] = self.func
@@ -163,7 +163,7 @@ class AsyncSimpleCommand(_FunctionCommand[P, R]):
         super().__init__(func)
         members = self._members()
         members["execute"] = self._execute()
-        self.command_class = type(func.__name__, (AsyncCommand,), members)
+        self.command_class: Any = type(func.__name__, (AsyncCommand,), members)
 
     def _execute(self) -> Callable[[Any], Awaitable[Any]]:
         func: Callable[..., Awaitable[Any]] = self.func
@@ -200,9 +200,29 @@ def async_simple_command(func: Callable[P, Awaitable[R]]) -> AsyncSimpleCommand[
     return AsyncSimpleCommand(func)
 
 
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class _Place(Protocol):
+        """What a decorator with arguments makes of a class (the class itself) and of a function."""
+
+        @overload
+        def __call__(self, target: C, /) -> C: ...  # type: ignore[overload-overlap]
+        @overload
+        def __call__(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
+            self, target: Callable[P, Coroutine[Any, Any, R]], /
+        ) -> AsyncSimpleCommand[P, R]: ...
+        @overload
+        def __call__(self, target: Callable[P, R], /) -> SimpleCommand[P, R]: ...
+
+
 # A class is callable too: the first overload that matches decides.
 @overload
 def command(target: C, /) -> C: ...  # type: ignore[overload-overlap]
+@overload
+def command(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
+    target: Callable[P, Coroutine[Any, Any, R]], /
+) -> AsyncSimpleCommand[P, R]: ...
 @overload
 def command(target: Callable[P, R], /) -> SimpleCommand[P, R]: ...
 @overload
@@ -212,7 +232,7 @@ def command(
     organization: Any = None,
     description: str | None = None,
     depends_on: tuple[str, ...] = (),
-) -> Callable[[Any], Any]: ...
+) -> _Place: ...
 def command(
     target: Any = None,
     /,
@@ -251,6 +271,6 @@ def async_command(
     organization: Any = None,
     description: str | None = None,
     depends_on: tuple[str, ...] = (),
-) -> Callable[[Any], Any]:
+) -> _Place:
     """The same as ``command(...)`` for an AsyncCommand class or a coroutine function."""
     return command(domain=domain, organization=organization, description=description, depends_on=depends_on)

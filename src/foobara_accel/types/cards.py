@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._backend import checks
 
 __all__ = ["CardNumber", "is_valid_card", "parse_card"]
 
-is_valid_card = checks.is_valid_card
+if TYPE_CHECKING:
+    from .._pure.checks import is_valid_card
+else:
+    is_valid_card = checks.is_valid_card
 
 # Rule -> what a reader of the error is told; the number itself is never part of it.
 _RULES = {

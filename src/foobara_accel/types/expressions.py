@@ -99,12 +99,12 @@ class _Names:
     """The registered names; ``epoch`` grows with each change of what a name means."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock: threading.Lock = threading.Lock()
         self.table: dict[str, Any] = {}
         self.epoch = 0
 
 
-names = _Names()
+names: _Names = _Names()
 
 
 def register_type_name(name: str, type_: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._backend import checks
 from .._pure import _iban_table as table
@@ -14,7 +14,10 @@ __all__ = ["REGISTRY_RELEASE", "Iban", "is_valid_iban", "parse_iban"]
 #: Release of the SWIFT IBAN registry the structures come from, and what was laid over it.
 REGISTRY_RELEASE: str = table.RELEASE
 
-is_valid_iban = checks.is_valid_iban
+if TYPE_CHECKING:
+    from .._pure.checks import is_valid_iban
+else:
+    is_valid_iban = checks.is_valid_iban
 
 # Rule -> what a reader of the error is told; the IBAN itself is never part of it.
 _RULES = {
