@@ -86,7 +86,7 @@ def _warm_up(
     commands: Any = None,
     *,
     domain: Any = None,
-    all: bool = False,  # the name the issue gives it
+    all: bool = False,
     types: Iterable[Any] = (),
     strict: bool = False,
     freeze: bool = False,

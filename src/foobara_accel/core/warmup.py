@@ -143,7 +143,7 @@ def warm_up(
     *,
     registry: Any = None,
     domain: Any = None,
-    all: bool = False,  # the name the issue gives it
+    all: bool = False,
     types: Iterable[Any] = (),
     strict: bool = False,
     freeze: bool = False,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._backend import checks
+from ._masked import Masked
 
 __all__ = ["CardNumber", "is_valid_card", "parse_card"]
 
@@ -80,23 +80,22 @@ def _brand(number: str) -> str | None:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class CardNumber:
+class CardNumber(Masked):
     """A card number that passed the Luhn check; made by :func:`parse_card`.
 
     ``str()``, ``repr()``, formatting and JSON show the masked form; only ``canonical`` holds all digits.
     As the type of a Pydantic field it takes what :func:`parse_card` takes.
     """
 
-    # Errors hide values of this type, and do not echo the input of a field of it.
-    __foobara_sensitive__: ClassVar[bool] = True
+    _SYMBOL: ClassVar[str] = "card_number"
+    _WHAT: ClassVar[str] = "card number"
+    _RULES: ClassVar[dict[str, str]] = _RULES
+    _check: ClassVar[Any] = staticmethod(checks.parse_card)
 
     canonical: str
 
     def __post_init__(self) -> None:
-        canonical, rule = checks.parse_card(self.canonical)
-        if rule:
-            raise ValueError(f"card number {_RULES[rule]} (rule: {rule})")
-        object.__setattr__(self, "canonical", canonical)
+        object.__setattr__(self, "canonical", self._checked(self.canonical))
 
     @property
     def last4(self) -> str:
@@ -117,35 +116,6 @@ class CardNumber:
         """
         return _brand(self.canonical)
 
-    def __str__(self) -> str:
-        return self.masked
-
-    def __repr__(self) -> str:
-        return f"CardNumber('{self.masked}')"
-
-    def __format__(self, spec: str) -> str:
-        return format(self.masked, spec)
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        from pydantic_core import core_schema
-
-        return core_schema.no_info_plain_validator_function(
-            _field_value,
-            json_schema_input_schema=core_schema.str_schema(),
-            serialization=core_schema.to_string_ser_schema(when_used="json"),
-        )
-
-    def __copy__(self) -> CardNumber:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> CardNumber:
-        return self
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        public = importlib.import_module("foobara_accel.types.cards")
-        return public.CardNumber, (self.canonical,)
-
 
 CardNumber.__module__ = "foobara_accel.types.cards"
 
@@ -157,20 +127,4 @@ def parse_card(value: str, /, *, lenient: bool = False) -> CardNumber:
     the number, TypeError for anything but a str. ``lenient=True`` takes blanks around it, spaces and hyphens
     between its digits.
     """
-    canonical, rule = checks.parse_card(value, lenient=lenient)
-    if rule:
-        raise ValueError(f"card number {_RULES[rule]} (rule: {rule})")
-    return CardNumber(canonical)
-
-
-def _field_value(value: Any) -> CardNumber:
-    if isinstance(value, CardNumber):
-        return value
-    from pydantic_core import PydanticCustomError
-
-    if not isinstance(value, str):
-        raise PydanticCustomError("string_type", "Input should be a valid string")
-    canonical, rule = checks.parse_card(value)
-    if rule:
-        raise PydanticCustomError("card_number", "card number {told}", {"told": _RULES[rule], "rule": rule})
-    return CardNumber(canonical)
+    return CardNumber(CardNumber._checked(value, lenient=lenient))

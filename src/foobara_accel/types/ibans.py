@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._backend import checks
 from .._pure import _iban_table as table
+from ._masked import Masked
 
 __all__ = ["REGISTRY_RELEASE", "Iban", "is_valid_iban", "parse_iban"]
 
@@ -32,23 +32,22 @@ _RULES = {
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Iban:
+class Iban(Masked):
     """An IBAN that passed every check, in upper case without spaces; made by :func:`parse_iban`.
 
     ``str()``, ``repr()``, formatting and JSON show the masked form; ``canonical`` and ``print_format()`` are
     whole. As the type of a Pydantic field it takes what :func:`parse_iban` takes.
     """
 
-    # Errors hide values of this type, and do not echo the input of a field of it.
-    __foobara_sensitive__: ClassVar[bool] = True
+    _SYMBOL: ClassVar[str] = "iban"
+    _WHAT: ClassVar[str] = "IBAN"
+    _RULES: ClassVar[dict[str, str]] = _RULES
+    _check: ClassVar[Any] = staticmethod(checks.parse_iban)
 
     canonical: str
 
     def __post_init__(self) -> None:
-        canonical, rule = checks.parse_iban(self.canonical, lenient=True)
-        if rule:
-            raise ValueError(f"IBAN {_RULES[rule]} (rule: {rule})")
-        object.__setattr__(self, "canonical", canonical)
+        object.__setattr__(self, "canonical", self._checked(self.canonical, lenient=True))
 
     @property
     def country(self) -> str:
@@ -94,35 +93,6 @@ class Iban:
         start, stop = row[1] if index == 1 else row[2]
         return self.bban[start:stop] or None
 
-    def __str__(self) -> str:
-        return self.masked
-
-    def __repr__(self) -> str:
-        return f"Iban('{self.masked}')"
-
-    def __format__(self, spec: str) -> str:
-        return format(self.masked, spec)
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        from pydantic_core import core_schema
-
-        return core_schema.no_info_plain_validator_function(
-            _field_value,
-            json_schema_input_schema=core_schema.str_schema(),
-            serialization=core_schema.to_string_ser_schema(when_used="json"),
-        )
-
-    def __copy__(self) -> Iban:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Iban:
-        return self
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        public = importlib.import_module("foobara_accel.types.ibans")
-        return public.Iban, (self.canonical,)
-
 
 Iban.__module__ = "foobara_accel.types.ibans"
 
@@ -134,20 +104,4 @@ def parse_iban(value: str, /, *, lenient: bool = False) -> Iban:
     check_digits, checksum) and never holds the IBAN, TypeError for anything but a str. ``lenient=True`` takes
     blanks around it, spaces in it, either case, and AX.
     """
-    canonical, rule = checks.parse_iban(value, lenient=lenient)
-    if rule:
-        raise ValueError(f"IBAN {_RULES[rule]} (rule: {rule})")
-    return Iban(canonical)
-
-
-def _field_value(value: Any) -> Iban:
-    if isinstance(value, Iban):
-        return value
-    from pydantic_core import PydanticCustomError
-
-    if not isinstance(value, str):
-        raise PydanticCustomError("string_type", "Input should be a valid string")
-    canonical, rule = checks.parse_iban(value)
-    if rule:
-        raise PydanticCustomError("iban", "IBAN {told}", {"told": _RULES[rule], "rule": rule})
-    return Iban(canonical)
+    return Iban(Iban._checked(value, lenient=lenient))
