@@ -11,6 +11,8 @@
 A caller may ask level 1 for a **verdict**: where each value is either right or wrong in a way whose message
 depends on the field alone, the rows that pydantic gave for these (field, class of failure) pairs the first time.
 
+JSON goes the same ways: level 1 reads a flat object whose texts have no escapes, the others leave it to pydantic.
+
 A value that level 1 does not know goes to level 2 with all the others, as if level 1 had not looked.
 Everything below ``make_kw`` is plain C-API on owned or caller-owned pointers: a failure returns NULL with the
 exception set, without the traceback entry that Cython would add on the way.
@@ -21,7 +23,7 @@ from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.object cimport PyObject
 from libc.math cimport floor, isfinite
 from libc.stdint cimport uint16_t, uint32_t
-from libc.string cimport memset
+from libc.string cimport memcmp, memset
 
 __all__ = ["FIELD_LIMIT", "InputsBuilder"]
 
@@ -47,6 +49,8 @@ cdef enum:
     UNKNOWN = 255
 
 cdef enum:
+    INT_DIGITS = 18            # fit a long long
+    NUMBER_LENGTH = 64         # a JSON number that is longer is left to pydantic-core
     WORD_LENGTH = 64           # longer digits have a message of their own; a word is nowhere near
 
 cdef tuple _SYMBOLS = (
@@ -124,6 +128,8 @@ cdef extern from "Python.h":
     ctypedef struct PyMemberDescrObject:
         PyMemberDef* d_member
     PyTypeObject PyMemberDescr_Type
+    PyObject* Py_True
+    PyObject* Py_False
     int T_OBJECT_EX
     PyTypeObject* Py_TYPE(PyObject* o) noexcept
     void Py_INCREF(PyObject* o) noexcept
@@ -151,6 +157,14 @@ cdef extern from "Python.h":
     bint PyUnicode_IS_ASCII(PyObject* s) noexcept
     void* PyUnicode_DATA(PyObject* s) noexcept
     Py_ssize_t PyUnicode_GET_LENGTH(PyObject* s) noexcept
+    const char* PyUnicode_AsUTF8AndSize(PyObject* s, Py_ssize_t* length) noexcept
+    PyObject* PyUnicode_DecodeUTF8(const char* s, Py_ssize_t length, const char* errors) noexcept
+    bint PyBytes_CheckExact(PyObject* o) noexcept
+    char* PyBytes_AS_STRING(PyObject* b) noexcept
+    Py_ssize_t PyBytes_GET_SIZE(PyObject* b) noexcept
+    PyObject* PyLong_FromLongLong(long long number) noexcept
+    PyObject* PyFloat_FromDouble(double real) noexcept
+    double PyOS_string_to_double(const char* s, char** end, PyObject* overflow) noexcept
     PyObject* PyDict_New() noexcept
     PyObject* PyDict_Copy(PyObject* d) noexcept
     int PyDict_SetItem(PyObject* d, PyObject* k, PyObject* v) noexcept
@@ -177,6 +191,8 @@ cdef enum:
 
 cdef struct Field:
     PyObject* name             # borrowed from InputsBuilder.names
+    const char* text           # the same in UTF-8, NULL where it has none
+    Py_ssize_t text_length
     int code
     bint optional
     bint bounded               # lo..hi (floats: also finite), or lengths
@@ -360,6 +376,105 @@ cdef unsigned char _classify(const Field* field, PyObject* value) noexcept:
     return UNKNOWN
 
 
+cdef inline const unsigned char* _skip(const unsigned char* at) noexcept:
+    while at[0] == 32 or at[0] == 10 or at[0] == 13 or at[0] == 9:
+        at += 1
+    return at
+
+
+cdef inline const unsigned char* _text_end(const unsigned char* at) noexcept:
+    """The closing quote of a JSON text without escapes, or NULL. Bytes and str end in a NUL, which stops us."""
+    while at[0] >= 32 and at[0] != c'"' and at[0] != c"\\":
+        at += 1
+    return at if at[0] == c'"' else NULL
+
+
+cdef inline bint _is_digit(unsigned char c) noexcept:
+    return c"0" <= c <= c"9"
+
+
+cdef PyObject* _read_number(const unsigned char** where, bint real_wanted) noexcept:
+    """The int or float at *where*, which is moved behind it; NULL, perhaps with an exception: not known here."""
+    cdef const unsigned char* start = where[0]
+    cdef const unsigned char* at = start
+    cdef const unsigned char* digits
+    cdef long long number = 0
+    cdef double real
+    cdef char* end = NULL
+    if at[0] == c"-":
+        at += 1
+    digits = at
+    while _is_digit(at[0]) and at - digits <= INT_DIGITS:
+        number = number * 10 + (at[0] - c"0")
+        at += 1
+    if at == digits or at - digits > INT_DIGITS or (digits[0] == c"0" and at - digits > 1):
+        return NULL
+    if at[0] != c"." and at[0] != c"e" and at[0] != c"E":
+        if digits != start:
+            if number == 0:
+                return NULL             # -0
+            number = -number
+        where[0] = at
+        if real_wanted:                 # an int is a float in either mode, exactly so up to 2**53
+            if not -9007199254740992 <= number <= 9007199254740992:
+                return NULL
+            return PyFloat_FromDouble(<double> number)
+        return PyLong_FromLongLong(number)
+    if at[0] == c".":
+        at += 1
+        digits = at
+        while _is_digit(at[0]):
+            at += 1
+        if at == digits:
+            return NULL
+    if at[0] == c"e" or at[0] == c"E":
+        at += 1
+        if at[0] == c"-" or at[0] == c"+":
+            at += 1
+        digits = at
+        while _is_digit(at[0]):
+            at += 1
+        if at == digits:
+            return NULL
+    if at - start > NUMBER_LENGTH:
+        return NULL
+    real = PyOS_string_to_double(<const char*> start, &end, NULL)
+    if <const unsigned char*> end != at or not isfinite(real):
+        return NULL
+    where[0] = at
+    return PyFloat_FromDouble(real)
+
+
+cdef PyObject* _read_value(const unsigned char** where, bint real_wanted) noexcept:
+    """The scalar at *where* as a new reference, as _read_number."""
+    cdef const unsigned char* at = where[0]
+    cdef const unsigned char* end
+    cdef PyObject* found
+    if at[0] == c'"':
+        end = _text_end(at + 1)
+        if end == NULL:
+            return NULL
+        where[0] = end + 1
+        return PyUnicode_DecodeUTF8(<const char*> at + 1, end - at - 1, NULL)
+    if at[0] == c"-" or _is_digit(at[0]):
+        return _read_number(where, real_wanted)
+    # the NUL behind the data ends a comparison early
+    if at[0] == c"t" and at[1] == c"r" and at[2] == c"u" and at[3] == c"e":
+        found = Py_True
+        at += 4
+    elif at[0] == c"f" and at[1] == c"a" and at[2] == c"l" and at[3] == c"s" and at[4] == c"e":
+        found = Py_False
+        at += 5
+    elif at[0] == c"n" and at[1] == c"u" and at[2] == c"l" and at[3] == c"l":
+        found = <PyObject*> None
+        at += 4
+    else:
+        return NULL
+    where[0] = at
+    Py_INCREF(found)
+    return found
+
+
 cdef inline void _fill(PyObject* instance, Py_ssize_t offset, PyObject* owned) noexcept:
     """Hand *owned* to an empty slot of a new instance."""
     (<PyObject**> (<char*> instance + offset))[0] = owned
@@ -408,6 +523,9 @@ cdef class InputsBuilder:
         for i, item in enumerate(spec.fields):
             field = &self._fields[i]
             field.name = <PyObject*> self.names[i]
+            field.text = PyUnicode_AsUTF8AndSize(field.name, &field.text_length)
+            if field.text == NULL:
+                PyErr_Clear()
             field.code = item.code
             field.optional = item.optional
             field.bounded = item.bounded
@@ -568,6 +686,10 @@ cdef class InputsBuilder:
 
     cdef PyObject* _make_json(self, PyObject* data) noexcept:
         cdef PyObject* answer
+        if self.guarded:
+            answer = self._guard_json(data)
+            if answer != NULL or PyErr_Occurred() != NULL:
+                return answer
         if self._call is None:
             answer = PyObject_CallOneArg(<PyObject*> _PREPARE, <PyObject*> self)
             if answer == NULL:
@@ -624,6 +746,76 @@ cdef class InputsBuilder:
             for i in range(total):
                 Py_XDECREF(given[i])
         return made
+
+    cdef PyObject* _guard_json(self, PyObject* data) noexcept:
+        """Level 1 for a flat JSON object of known fields; what it does not know is read by pydantic-core."""
+        cdef PyObject* given[FA_FIELDS]
+        cdef PyObject* made = NULL
+        cdef const unsigned char* text
+        cdef Py_ssize_t i, count = 0, total = self._total
+        if PyBytes_CheckExact(data):
+            text = <const unsigned char*> PyBytes_AS_STRING(data)
+            i = PyBytes_GET_SIZE(data)
+        elif PyUnicode_CheckExact(data) and FA_STR_READY(data) and PyUnicode_IS_ASCII(data):
+            text = <const unsigned char*> PyUnicode_DATA(data)
+            i = PyUnicode_GET_LENGTH(data)
+        else:
+            return NULL
+        memset(given, 0, total * sizeof(PyObject*))
+        if self._read_object(text, text + i, given, &count):
+            made = self._assemble(given, count)
+        elif PyErr_Occurred() != NULL:
+            PyErr_Clear()       # no UTF-8: pydantic-core says so in its own way
+        for i in range(total):
+            Py_XDECREF(given[i])
+        return made
+
+    cdef bint _read_object(
+        self, const unsigned char* at, const unsigned char* end, PyObject** given, Py_ssize_t* count
+    ) noexcept:
+        """Read the object into *given*, new references; False: it is not known here, or not valid."""
+        cdef const unsigned char* name
+        cdef Field* field
+        cdef Py_ssize_t length, index = -1, tried
+        at = _skip(at)
+        if at[0] != c"{":
+            return False
+        at = _skip(at + 1)
+        if at[0] == c"}":
+            return _skip(at + 1) == end
+        while True:
+            if at[0] != c'"':
+                return False
+            name = at + 1
+            at = _text_end(name)
+            if at == NULL:
+                return False
+            length = at - name
+            for tried in range(self._total):
+                index += 1
+                if index >= self._total:
+                    index = 0
+                field = &self._fields[index]
+                if field.text_length == length and field.text != NULL and memcmp(field.text, name, length) == 0:
+                    break
+            else:
+                return False
+            if given[index] != NULL:
+                return False
+            at = _skip(at + 1)
+            if at[0] != c":":
+                return False
+            at = _skip(at + 1)
+            given[index] = _read_value(&at, field.code == CODE_FLOAT)
+            if given[index] == NULL or not _accepts(field, given[index]):
+                return False
+            count[0] += 1
+            at = _skip(at)
+            if at[0] == c"}":
+                return _skip(at + 1) == end
+            if at[0] != c",":
+                return False
+            at = _skip(at + 1)
 
     cdef Py_ssize_t _sort_out(
         self, PyObject* const* values, PyObject* kwnames, unsigned char* classes

@@ -11,6 +11,7 @@ import enum
 import importlib
 import math
 import os
+import struct
 import sys
 import time
 import warnings
@@ -284,6 +285,111 @@ def arguments(rng: Random, values: dict[str, tuple[list[Any], list[Any]]]) -> di
     return made
 
 
+TOKENS = (
+    *(
+        "0",
+        "1",
+        "-1",
+        "5",
+        "7",
+        "-0",
+        "00",
+        "01",
+        "-",
+        "-01",
+        "+1",
+        "1_0",
+        "9" * 18,
+        "9" * 19,
+        "-" + "9" * 18,
+    ),
+    *("9223372036854775807", "9223372036854775808", "-9223372036854775808", "9007199254740993", "9" * 70),
+    *(
+        "0.5",
+        "-0.0",
+        "0.0",
+        "1.0",
+        "1.",
+        ".5",
+        "1e3",
+        "1E-3",
+        "1e+2",
+        "1e",
+        "1e400",
+        "-1e400",
+        "5e-324",
+        "2e-324",
+    ),
+    *(
+        "0.1",
+        "1.7976931348623157e308",
+        "123456789.123456789",
+        "0." + "3" * 70,
+        "1.5e",
+        "1.5.5",
+        "0e0",
+        "-0e1",
+    ),
+    *("true", "false", "null", "True", "tru", "nul", "truefalse", "NaN", "Infinity", "-Infinity", "nan"),
+    *(
+        '""',
+        '"a"',
+        '"ab"',
+        '"abcdef"',
+        '"1"',
+        '" 1 "',
+        '"true"',
+        '"\\n"',
+        '"\\u0041"',
+        '"a\\"b"',
+        '"\\ud800"',
+    ),
+    *('"é"', '"中"', '"😀"', '"\x7f"', '"\x01"', '"a\nb"', '"', "'a'", '"x' + "y" * 300 + '"'),
+    *("[]", "[1]", "{}", '{"n": 1}', "", "1 1", "/**/1"),
+)
+
+
+def document(rng: Random, names: list[str]) -> bytes | str | bytearray:
+    """A JSON object for fields *names*, or what nearly is one."""
+
+    def gap() -> str:
+        return rng.choice(("", "", "", "", " ", "\n", "\t\r\n ", "\f", "\u00a0"[: rng.random() < 0.05]))
+
+    def token() -> str:
+        roll = rng.random()
+        if roll < 0.15:
+            return repr(rng.uniform(-12, 12) * 10 ** rng.randint(-5, 5))
+        if roll < 0.25:
+            return repr(struct.unpack("<d", rng.randbytes(8))[0])
+        return str(rng.randint(-12, 12)) if roll < 0.5 else rng.choice(TOKENS)
+
+    chosen = [name for name in names if rng.random() < 0.95]
+    if rng.random() < 0.2:
+        rng.shuffle(chosen)
+    if chosen and rng.random() < 0.05:
+        chosen.append(rng.choice((chosen[0], "other", "", 'a"', "a\\u0062", "größ")))
+    pairs = [f'{gap()}"{name}"{gap()}:{gap()}{token()}{gap()}' for name in chosen]
+    text = f"{gap()}{{{','.join(pairs) or gap()}}}{gap()}"
+    if rng.random() < 0.1:
+        at = rng.randint(0, len(text))
+        text = (
+            text[:at] + rng.choice(("", ",", "}", "x", "\0", '"', " ", "\\")) + text[at + rng.randint(0, 1) :]
+        )
+    data = text.encode("utf-8", "surrogatepass")
+    if rng.random() < 0.03:
+        at = rng.randint(0, len(data))
+        data = data[:at] + rng.choice((b"\x80", b"\xff", b"\xed\xa0\x80", b"\xc3")) + data[at:]
+        return data
+    return rng.choice((data, data, data, text, bytearray(data)))
+
+
+def json_differences(builder: Any, data: bytes | str | bytearray) -> list[tuple[object, object]]:
+    """As ``differences``, for a JSON document."""
+    ours = seen(lambda: builder.build_json(data), {})
+    theirs = seen(lambda: builder.model.__pydantic_validator__.validate_json(data), {})
+    return [(ours, theirs)] if ours != theirs else []
+
+
 def seen(build: Callable[[], Any], raw: dict[str, Any]) -> object:
     """Everything that tells two results apart; values by identity where they are the caller's own."""
     try:
@@ -385,7 +491,11 @@ def run(
         for _ in range(min(per_model, cases)):
             raw = arguments(rng, values)
             found = differences(builder, raw, levels)
-            assert not found, f"{cls.model_fields} {cls.model_config} {raw!r} level {builder.level}\n{found}"
+            data = document(rng, list(cls.model_fields))
+            found += json_differences(builder, data)
+            assert not found, (
+                f"{cls.model_fields} {cls.model_config} {raw!r} {data!r} level {builder.level}\n{found}"
+            )
             levels[builder.level] += 1
         cases -= per_model
     return levels

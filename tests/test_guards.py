@@ -610,6 +610,27 @@ def test_json_gives_what_pydantic_gives(inputs, data):
         assert ours == theirs
 
 
+@pytest.mark.parametrize(
+    "kind", [int, float, str, bool, type(None), Any, int | None, Annotated[int, Field(ge=1)]], ids=str
+)
+def test_a_json_value_of_any_spelling_gives_what_pydantic_gives(inputs, kind):
+    builder = inputs.builder_for(create_model("M", v=(kind, ...), größe=(int, 1)))
+    for text in ('{"v":%s}', ' {"größe":2 ,\n"v" : %s } ', '{"v":1,"v":%s}', '{"v":%s,}', '{"v":%s}x'):
+        for token in fuzz_guards.TOKENS:
+            for data in ((text % token).encode(), text % token):
+                assert fuzz_guards.json_differences(builder, data) == [], data
+
+
+def test_json_instances_share_nothing_with_the_document(inputs):
+    builder = inputs.builder_for(Wide)
+    data = b'{"i": 7, "t": "some text", "o": 300, "x": 2.5}'
+    first, second = builder.build_json(data), builder.build_json(data)
+    assert first == second == Wide.model_validate_json(data)
+    assert first.model_fields_set == {"i", "t", "o", "x"}
+    first.i = 8
+    assert second.i == 7
+
+
 # -- the instance --------------------------------------------------------------------------------
 
 

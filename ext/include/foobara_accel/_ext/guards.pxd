@@ -70,3 +70,7 @@ cdef class InputsBuilder:
     cdef bint _compare(self) noexcept
     cdef PyObject* _make_dict(self, PyObject* raw) noexcept
     cdef PyObject* _make_json(self, PyObject* data) noexcept
+    cdef PyObject* _guard_json(self, PyObject* data) noexcept
+    cdef bint _read_object(
+        self, const unsigned char* at, const unsigned char* end, PyObject** given, Py_ssize_t* count
+    ) noexcept
