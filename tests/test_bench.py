@@ -280,6 +280,26 @@ def test_an_application_that_does_not_load_is_an_error_naming_the_flag(applicati
     assert "--app no_such_module:registry" in err
 
 
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("os:environ", "it holds str, which is no command"),
+        ("os:getpid", "builtin_function_or_method is no registry"),
+        ("bench_shop:Pair", "is no registry"),
+    ],
+)
+def test_what_is_no_registry_is_told(application: Path, target: str, told: str) -> None:
+    with pytest.raises(app.UsageError, match=told):
+        app.build(target, [{"line": 1, "command": "Add", "inputs": {}}], "foobara_accel")
+
+
+def test_an_error_leaves_no_empty_directory_of_reports(application: Path) -> None:
+    (application / "in.jsonl").write_text('{"command": "Sub"}', encoding="utf-8")
+    flags = ("--app", "no_such_module:registry", "--inputs", "in.jsonl", "--backends", BACKENDS[-1])
+    assert call(*flags, "--output", "new/reports")[0] == 2
+    assert not Path("new/reports").exists()
+
+
 def test_commands_of_another_package_are_not_measured_under_this_name(application: Path) -> None:
     with pytest.raises(TypeError, match="Add is not a command of foobara_py"):
         app.build("bench_shop:registry", [{"command": "Add", "inputs": {}}], "foobara_py")
@@ -365,7 +385,18 @@ def test_a_change_within_noise_is_no_change(reports: Any, made: dict[str, Any]) 
     assert call("compare", reports("old"), reports("new", 1.02), "--fail-above", "0")[0] == 0
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"format": 1}', '{"format": 7, "cases": {}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        '{"format": 1}',
+        '{"format": 7, "cases": {}}',
+        '{"format": 1, "cases": {"simple": 7}}',
+        '{"format": 1, "cases": {"simple": {"backends": {"c": {}}}}}',
+        '{"format": 1, "cases": {}, "payments": {"backends": []}, "environment": 7}',
+    ],
+)
 def test_a_file_that_is_no_report_is_named(tmp_path: Path, text: str) -> None:
     file = tmp_path / "broken.json"
     file.write_text(text, encoding="utf-8")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from types import ModuleType
 
 import pytest
@@ -87,3 +89,16 @@ def test_plain_keeps_apart_what_equality_confuses() -> None:
     values = [1, True, 1.0, "1", b"1", float("nan"), -0.0, 0.0, 2**70, None, (1,), ["1"]]
     shown = [json.dumps(_corpus.plain(value)) for value in values]
     assert len(set(shown)) == len(values)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell and its pipes")
+def test_a_reader_that_goes_early_is_no_traceback() -> None:
+    # The read end is closed before anything is written.
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        command = [sys.executable, "-m", "foobara_accel", "doctor"]
+        done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")

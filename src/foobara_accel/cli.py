@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -29,7 +30,6 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _warmup(arguments: argparse.Namespace) -> int:
     import importlib
-    import os
 
     sys.path.insert(0, os.getcwd())  # as python -m does: the application lies where the user stands
     for name in arguments.modules:
@@ -69,7 +69,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     0: done; 1: check found a difference, bench --enforce a budget missed, warmup a broken command, or the
     backend that was asked for does not load; 2: bad usage.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        status = _main(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has gone, as `| head` does; the interpreter would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
+
+
+def _main(words: list[str]) -> int:
     if words[:1] == ["bench"]:
         from .bench import main as bench
 

@@ -57,7 +57,7 @@ def build_marks(directory: Path) -> Path:
 
 
 def environment(backend: str) -> dict[str, str]:
-    """Return the whole environment of a measured process: its size alone moves the stack and so the counts."""
+    """Return the whole environment of a measured process: its size moves the stack and so the counts."""
     import foobara_accel
 
     return {

@@ -79,10 +79,14 @@ def _find(registry: Any, name: str) -> Any:
         commands = registry.values()
     elif hasattr(registry, "list_commands"):
         commands = registry.list_commands()
-    else:
+    elif isinstance(registry, Iterable):
         commands = registry
+    else:
+        raise UsageError(f"--app: {type(registry).__name__} is no registry, mapping, list or command")
     known = []
     for command in commands:
+        if not (hasattr(command, "full_name") and hasattr(command, "run")):
+            raise UsageError(f"--app: it holds {type(command).__name__}, which is no command")
         full_name = command.full_name()
         if name in (full_name, command.__name__):
             return command

@@ -50,6 +50,11 @@ def load(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: not a report: {error}") from error
     if not isinstance(report, dict) or report.get("format") != 1 or not isinstance(report.get("cases"), dict):
         raise UsageError(f"{path}: not a report of foobara-accel bench")
+    try:
+        compare(report, report)  # reads all that comparing with another one reads
+        differing_environments(report, report)
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise UsageError(f"{path}: not a complete report: {type(error).__name__}: {error}") from error
     return report
 
 

@@ -241,13 +241,19 @@ def _bench(arguments: argparse.Namespace) -> int:
         if arguments.rows is not None:
             raise UsageError("--rows has no meaning with --app")
     lines = read_inputs(arguments.inputs) if arguments.inputs else None
+    existed = arguments.output.exists()
     try:
         arguments.output.mkdir(parents=True, exist_ok=True)
         probe = tempfile.NamedTemporaryFile(dir=arguments.output)  # noqa: SIM115
         probe.close()
     except OSError as error:
         raise UsageError(f"--output {arguments.output}: {error}") from error
-    made = _measure(arguments, lines)
+    try:
+        made = _measure(arguments, lines)
+    except BaseException:
+        if not existed and not any(arguments.output.iterdir()):
+            arguments.output.rmdir()
+        raise
     files = report.write(made, arguments.output)
     if arguments.json:
         print(json.dumps(made, indent=2))
@@ -374,7 +380,9 @@ def _describe(
             known[name] = {"available": False, "reason": f"--app {target}: {text}"}
             del workers[name]
     if not described:
-        raise UsageError("; ".join(entry["reason"] for entry in known.values()))
+        # The same sentence from each backend is said once; a backend that never started has no part in it.
+        reasons = [entry["reason"] for entry in known.values() if entry["reason"].startswith("--app")]
+        raise UsageError("; ".join(dict.fromkeys(reasons)))
     return described
 
 
