@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, TypeAdapter
 
+from ..types.expressions import share_type_name
 from .manifest import command_manifest, description_of, inputs_schema
 
 if TYPE_CHECKING:
@@ -144,10 +145,16 @@ class DomainRegistry:
         return command_class
 
     def register_type(self, name: str, model: Any, *, replace: bool = False) -> Any:
-        """Add a type under *name* and return it; raises as ``TypeRegistry.register`` does."""
+        """Add a type under *name* and return it; raises as ``TypeRegistry.register`` does.
+
+        ``get_validator`` knows it as ``Organization::Domain::name``, and as *name* while no other has it.
+        """
         checked_type_entry(name, model)
         with self._lock:
             _store(self._types, name, model, f"domain {self.name!r}", replace)
+        owner = f"{self.organization}::{self.name}" if self.organization else self.name
+        share_type_name(f"{owner}::{name}", self, name)
+        share_type_name(name, self, name)
         return model
 
     def get_command(self, name: str) -> type[Any] | None:
@@ -430,7 +437,7 @@ class TypeRegistry:
         self._lock = threading.RLock()
 
     def register(self, name: str, model: Any, *, replace: bool = False) -> Any:
-        """Add *model* under *name* and return it.
+        """Add *model* under *name* and return it; ``get_validator`` and type expressions know it by that.
 
         Raises TypeError when Pydantic cannot validate *model*, ValueError for a name that is empty, contains
         ``::`` or belongs to another type.
@@ -438,6 +445,7 @@ class TypeRegistry:
         checked_type_entry(name, model)
         with self._lock:
             _store(self._types, name, model, "the type registry", replace)
+        share_type_name(name, self, name)
         return model
 
     def get(self, name: str) -> Any | None:

@@ -229,7 +229,7 @@ class Domain:
         return decorate
 
     def register_type(self, name: str, model: Any, *, replace: bool = False) -> Any:
-        """Add a type under *name* and return it.
+        """Add a type under *name* and return it; ``get_validator`` knows it as ``Domain::name``, too.
 
         Raises TypeError when Pydantic cannot validate *model*, ValueError when *name* is taken or no name.
         """

@@ -13,7 +13,8 @@ import operator
 import threading
 import types
 import typing
-from typing import Any
+import weakref
+from typing import Any, NamedTuple
 
 __all__ = [
     "TypeExpressionError",
@@ -99,12 +100,20 @@ class _Names:
     """The registered names; ``epoch`` grows with each change of what a name means."""
 
     def __init__(self) -> None:
-        self.lock: threading.Lock = threading.Lock()
+        # Reentrant: a registry may be collected, and its names forgotten, inside any of these blocks.
+        self.lock = threading.RLock()
         self.table: dict[str, Any] = {}
+        self.shared: dict[str, tuple[_Share, ...]] = {}
         self.epoch = 0
 
 
+class _Share(NamedTuple):
+    owner: weakref.ref[Any]
+    key: str
+
+
 names: _Names = _Names()
+_MISSING = object()
 
 
 def register_type_name(name: str, type_: Any) -> None:
@@ -134,6 +143,42 @@ def unregister_type_name(name: str) -> bool:
         names.table = {key: value for key, value in names.table.items() if key != name}
         names.epoch += 1
         return True
+
+
+def share_type_name(name: str, owner: Any, key: str) -> None:
+    """Let *name* mean what *owner*, a registry, holds under *key*: while it lives, and holds it.
+
+    A name of ``register_type_name`` and a built-in one win. A name that registries have for different
+    types means none of them.
+    """
+
+    def forget(dead: weakref.ref[Any]) -> None:
+        with names.lock:
+            left = tuple(share for share in names.shared.get(name, ()) if share.owner is not dead)
+            names.shared = {**names.shared, name: left}
+            if not left:
+                del names.shared[name]
+            names.epoch += 1
+
+    with names.lock:
+        known = names.shared.get(name, ())
+        if not any(share.owner() is owner and share.key == key for share in known):
+            names.shared = {**names.shared, name: (*known, _Share(weakref.ref(owner, forget), key))}
+        names.epoch += 1
+
+
+def _shared(name: str, text: str) -> Any:
+    found: list[Any] = []
+    for share in names.shared.get(name, ()):
+        owner = share.owner()
+        value = _MISSING if owner is None else owner._types.get(share.key, _MISSING)
+        if value is not _MISSING and not any(value is other for other in found):
+            found.append(value)
+    if len(found) > 1:
+        raise TypeExpressionError(
+            text, f"{_short(name)} names {len(found)} registered types; use a full name (Domain::Type)"
+        )
+    return found[0] if found else _MISSING
 
 
 def registered_type_names() -> dict[str, Any]:
@@ -177,6 +222,10 @@ def _resolve(text: str, depth: int) -> Any:
         raise TypeExpressionError(text, f"it has {len(stripped)} characters, at most {MAX_LENGTH} are read")
     if stripped in names.table:
         return names.table[stripped]
+    if stripped in names.shared and _ALIASES.get(stripped, stripped) not in _HOMES:
+        value = _shared(stripped, text)
+        if value is not _MISSING:
+            return value
     try:
         tree = ast.parse(stripped, mode="eval")
     except SyntaxError as error:
@@ -266,6 +315,9 @@ class _Reader:
         wanted = _ALIASES.get(last, last)
         home = _HOMES.get(wanted)
         if home is None or module not in ("", home, "typing", "t", "typing_extensions", "collections.abc"):
+            value = _shared(dotted, self.text)
+            if value is not _MISSING:
+                return value
             self.unknown.append(dotted)
             return Any
         return getattr(importlib.import_module(home), wanted)
