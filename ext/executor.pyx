@@ -89,9 +89,11 @@ cdef extern from *:
         return 1;
     }
 
+    /* Calls a Python function, a FunctionType and nothing else. */
     static inline PyObject *fa_call_one(PyObject *function, PyObject *self) {
         PyObject *arguments[2] = {NULL, self};
-        return PyObject_Vectorcall(function, arguments + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+        return ((PyFunctionObject *)function)->vectorcall(
+            function, arguments + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
     }
 
     /* The raised exception as one object, cleared; its traceback is on it. */

@@ -106,7 +106,21 @@ cdef extern from *:
         PyErr_Restore((PyObject *)Py_TYPE(value), value, PyException_GetTraceback(value));
     #endif
     }
+
+    /* Whether the instance holds its attributes itself, beside the keys of its class. Makes its dict, so: for a
+       sample only. From 3.13 on a class with slots, as every model has, always makes a dict. */
+    static inline int FA_SHARES_KEYS(PyObject *instance) {
+        PyObject *attributes;
+    #if PY_VERSION_HEX >= 0x030D0000
+        if (!PyType_HasFeature(Py_TYPE(instance), Py_TPFLAGS_INLINE_VALUES)) return 0;
+    #endif
+        attributes = PyObject_GenericGetDict(instance, NULL);
+        int shares = attributes != NULL && ((PyDictObject *)attributes)->ma_values != NULL;
+        Py_XDECREF(attributes);
+        return shares;
+    }
     """
+    bint FA_SHARES_KEYS(PyObject* instance) noexcept
     bint FA_FREE_THREADED
     bint FA_STR_READY(PyObject* s) noexcept
     object FA_OWN(PyObject* made)      # NULL means that an exception is set
@@ -174,6 +188,8 @@ cdef extern from "Python.h":
     PyObject* PySet_New(PyObject* iterable) noexcept
     int PySet_Add(PyObject* s, PyObject* k) noexcept
     int PyObject_GenericSetDict(PyObject* o, PyObject* value, void* context) noexcept
+    int PyObject_GenericSetAttr(PyObject* o, PyObject* name, PyObject* value) noexcept
+    PyObject* _PyType_Lookup(PyTypeObject* cls, PyObject* name) noexcept
     PyObject* PyObject_CallOneArg(PyObject* f, PyObject* a) noexcept
     PyObject* PyObject_CallFunctionObjArgs(PyObject* f, ...) noexcept
     PyObject* PyBytes_FromStringAndSize(const char* text, Py_ssize_t length) noexcept
@@ -239,6 +255,7 @@ cdef int _locate() except -1:
 
 cdef tuple _NO_ARGUMENTS = ()
 cdef str _VALIDATOR = "__pydantic_validator__"
+cdef str _FINALISER = "__del__"
 
 
 cdef inline bint _is_text(PyObject* s, Py_ssize_t length) noexcept:
@@ -511,6 +528,7 @@ cdef class InputsBuilder:
         self._whole = False
         self._next = None
         self._tag = 0
+        self._shares_keys = False
         self._total = len(self.names)
         self._index = {}
         self._template = {}
@@ -896,36 +914,59 @@ cdef class InputsBuilder:
     cdef PyObject* _assemble(self, PyObject* const* given, Py_ssize_t count) noexcept:
         """The instance whose field i is given[i], or its default where that is NULL."""
         cdef Py_ssize_t i, total = self._total
+        cdef PyObject* made
         cdef PyObject* values
         cdef PyObject* names
         if count != total:
             for i in range(total):
                 if given[i] == NULL and self._fields[i].required:
                     return NULL
-        values = PyDict_Copy(<PyObject*> self._template)
-        if values == NULL:
-            return NULL
-        for i in range(total):
-            if given[i] != NULL and PyDict_SetItem(values, self._fields[i].name, given[i]) < 0:
-                Py_DECREF(values)
-                return NULL
         names = PySet_New(<PyObject*> self._all_set if count == total else NULL)
-        if names != NULL and count != total:
+        if names == NULL:
+            return NULL
+        if count != total:
             for i in range(total):
                 if given[i] != NULL and PySet_Add(names, self._fields[i].name) < 0:
                     Py_DECREF(names)
-                    names = NULL
+                    return NULL
+        if self._shares_keys and count == total:
+            # No dict at all until somebody asks for it (bench cases "simple run", "eight scalar fields").
+            made = self._blank()
+            if made != NULL:
+                for i in range(total):
+                    if PyObject_GenericSetAttr(made, self._fields[i].name, given[i]) < 0:
+                        Py_DECREF(made)
+                        made = NULL
+                        break
+            if made == NULL:
+                Py_DECREF(names)
+                return NULL
+            _fill(made, SLOT_FIELDS_SET, names)
+            Py_INCREF(<PyObject*> None)
+            _fill(made, SLOT_EXTRA, <PyObject*> None)
+            Py_INCREF(<PyObject*> None)
+            _fill(made, SLOT_PRIVATE, <PyObject*> None)
+            return made
+        values = PyDict_Copy(<PyObject*> self._template)
+        if values != NULL:
+            for i in range(total):
+                if given[i] != NULL and PyDict_SetItem(values, self._fields[i].name, given[i]) < 0:
+                    Py_DECREF(values)
+                    values = NULL
                     break
-        if names == NULL:
-            Py_DECREF(values)
+        if values == NULL:
+            Py_DECREF(names)
             return NULL
         Py_INCREF(<PyObject*> None)
         return self._instance(values, <PyObject*> None, names)
 
+    cdef PyObject* _blank(self) noexcept:
+        cdef PyTypeObject* model = <PyTypeObject*> self.model
+        return model.tp_new(model, <PyObject*> _NO_ARGUMENTS, NULL)
+
     cdef PyObject* _instance(self, PyObject* values, PyObject* extra, PyObject* names) noexcept:
         """A new instance holding these three; their references are taken over."""
-        cdef PyTypeObject* model = <PyTypeObject*> self.model
-        cdef PyObject* made = model.tp_new(model, <PyObject*> _NO_ARGUMENTS, NULL)
+        cdef PyObject* made = self._blank()
         if made == NULL or PyObject_GenericSetDict(made, values, NULL) < 0:
             Py_XDECREF(made)
             Py_DECREF(values)
@@ -938,6 +979,33 @@ cdef class InputsBuilder:
         Py_INCREF(<PyObject*> None)
         _fill(made, SLOT_PRIVATE, <PyObject*> None)
         return made
+
+    cdef bint _probe(self) noexcept:
+        """Whether instances keep all fields beside the keys of their class: not once those are used up.
+
+        A class shares at most 30 keys, and keys nobody used before its first few instances were made are not added.
+        """
+        cdef Py_ssize_t i
+        cdef bint shares
+        cdef PyObject* sample
+        if _PyType_Lookup(<PyTypeObject*> self.model, <PyObject*> _FINALISER) != NULL:
+            return False
+        for i in range(self._total):    # a data descriptor of that name would be called
+            if _PyType_Lookup(<PyTypeObject*> self.model, self._fields[i].name) != NULL:
+                return False
+        sample = self._blank()
+        if sample == NULL:
+            PyErr_Clear()
+            return False
+        shares = True
+        for i in range(self._total):
+            if PyObject_GenericSetAttr(sample, self._fields[i].name, <PyObject*> None) < 0:
+                PyErr_Clear()
+                shares = False
+                break
+        shares = shares and FA_SHARES_KEYS(sample)
+        Py_DECREF(sample)
+        return shares
 
     # -- levels 2 and 3 ------------------------------------------------------------------
 
@@ -985,6 +1053,7 @@ cdef class InputsBuilder:
         if now != <PyObject*> self.validator:
             return False
         self._tag = (<PyTypeObject*> self.model).tp_version_tag
+        self._shares_keys = self.guarded and self._tag != 0 and self._probe()
         return True
 
 

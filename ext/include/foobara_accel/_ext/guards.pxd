@@ -29,6 +29,7 @@ cdef class InputsBuilder:
     cdef list _memo                     # by field and class of failure: the row pydantic gave, or None
     cdef bint _judging                  # off for good once a row was not what the table said
     cdef unsigned int _tag
+    cdef bint _shares_keys              # set with _tag
     cdef object __weakref__
 
     # values[i] is the argument named kwnames[i]; a new, valid instance of the model,
@@ -63,6 +64,8 @@ cdef class InputsBuilder:
     cdef PyObject* _make_and_learn(self, PyObject* raw, const unsigned char* classes) noexcept
     cdef Py_ssize_t _find(self, PyObject* name, Py_ssize_t hint) noexcept
     cdef PyObject* _assemble(self, PyObject* const* given, Py_ssize_t count) noexcept
+    cdef PyObject* _blank(self) noexcept
+    cdef bint _probe(self) noexcept
     cdef PyObject* _instance(self, PyObject* values, PyObject* extra, PyObject* names) noexcept
     cdef PyObject* _validate(self, PyObject* raw) noexcept
     cdef PyObject* _take_parts(self, PyObject* parts) noexcept
