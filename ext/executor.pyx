@@ -1122,60 +1122,6 @@ cdef class Core:
             transaction.rollback()
 
 
-# What core/async_command.py runs between its awaits.
-
-
-def begin(cls, Plan plan, dict inputs):
-    """Return a new instance with its inputs validated, or with errors; other exceptions escape."""
-    cdef Core command = acquire(plan)
-    cdef PyObject *made = plan.builder.make_dict(<PyObject *>inputs)
-    command.raw = inputs
-    if made is NULL:
-        error = <object>fa_raised()
-        Py_DECREF(error)
-        if not isinstance(error, ValidationError):
-            raise error
-        command.state_number = command.entered = 2
-        refuse(command, plan, error)
-        return command
-    command._inputs = <object>made
-    Py_DECREF(<object>made)
-    command.state_number = command.entered = 6
-    return command
-
-
-def refused(Core command, Plan plan):
-    """Return the outcome of a command whose inputs were wrong."""
-    return finish(command, failed(command, plan, NO_CHAINS))
-
-
-def raised(Core command, Plan plan, error):
-    """Return the outcome after *error* left ``execute``, or raise it again if it is no Exception."""
-    return finish(command, executed(command, error))
-
-
-def changed(Core command, Plan plan, result):
-    """Keep *result*; true when ``execute`` changed what the rest of the run has to do."""
-    command._result = result
-    return plan.epoch != _epoch or command._own_callbacks is not None or reshaped(command, plan)
-
-
-def end(Core command, Plan plan):
-    """Return the outcome of a command that has executed."""
-    if wrong(command):
-        return finish(command, failed(command, plan, NO_CHAINS))
-    command.entered = 7
-    command.state_number = SUCCEEDED
-    return succeed(command._result)
-
-
-def close(Core command):
-    """Mark the transaction of *command* as closed; false when it was already."""
-    cdef bint closed = command.closed
-    command.closed = True
-    return not closed
-
-
 cdef int add(Core command, FoobaraError error) except -1:
     # As command.add_error(error), without the call where that is the library's own.
     cdef PyObject *method
@@ -1289,3 +1235,6 @@ _members["run_subcommand"] = PyDescr_NewMethod(<PyTypeObject *>Core, &_methods[0
 _members["run_subcommand_bang"] = PyDescr_NewMethod(<PyTypeObject *>Core, &_methods[1])
 _members["run_subcommand_"] = _members["run_subcommand_bang"]
 PyType_Modified(<PyTypeObject *>Core)
+
+
+include "awaiting.pxi"

@@ -565,14 +565,6 @@ def test_a_sync_subcommand_joins_the_transaction(fa: ModuleType) -> None:
     assert handler.calls == ["begin", "rollback"]
 
 
-def test_mapped_subcommands_are_for_sync_commands(fa: ModuleType) -> None:
-    async def execute(self: Any) -> Any:
-        return await self.run_mapped_subcommand(make(fa, no_work), {"a": 1})
-
-    outcome = asyncio.run(make(fa, execute).run(a=1))
-    assert "is for sync commands" in outcome.errors[0].message
-
-
 @pytest.mark.parametrize("wrong", [None, int, "Name"])
 def test_a_subcommand_is_a_command_class(fa: ModuleType, wrong: Any) -> None:
     async def execute(self: Any) -> Any:

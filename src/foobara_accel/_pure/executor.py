@@ -10,6 +10,7 @@ Design
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from inspect import Parameter, Signature
@@ -18,10 +19,23 @@ from typing import Any, Self
 from pydantic import ValidationError
 
 from .._vocabulary import STATE_NAMES, CommandState, Halt
-from . import errors as _errors
+from . import awaiting, errors as _errors
+from .awaiting import AsyncRunner, close, configure_async, install_async_runner
 from .errors import CommandOutcome, ErrorCollection
 
-__all__ = ["Core", "Plan", "Runner", "bump_epoch", "configure", "epoch", "plan_for"]
+__all__ = [
+    "AsyncRunner",
+    "Core",
+    "Plan",
+    "Runner",
+    "bump_epoch",
+    "close",
+    "configure",
+    "configure_async",
+    "epoch",
+    "install_async_runner",
+    "plan_for",
+]
 
 # A hook's number is its bit in the mask of a plan; the first seven are the phases.
 _HOOKS = (
@@ -151,6 +165,8 @@ def _install(cls: Any, plan: Plan) -> None:
     hot = plan.execute_only and plan.library is not None
     if hot and "run" not in members and type(_lookup(cls, "run")) in (Runner, _FastRun):
         type.__setattr__(cls, "run", _FastRun(_make_run(cls, plan)))
+    if hot:
+        awaiting.install(cls, plan)
     # Always the last name of the class: whatever is set later comes after it.
     if "_plan" in members:
         type.__delattr__(cls, "_plan")
@@ -879,45 +895,9 @@ def install_runner(cls: type) -> None:
     """Prepare a new command class; the fallback's runner is inherited, so there is nothing to do."""
 
 
-# What core/async_command.py runs between its awaits.
-
-
-def begin(cls: Any, plan: Plan, inputs: dict[str, Any]) -> Any:
-    """Return a new instance with its inputs validated, or with errors; other exceptions escape."""
-    command = _fresh(cls, inputs)
-    try:
-        command._inputs = plan.builder.build_dict(inputs)
-    except ValidationError as error:
-        command._state = command._entered = 2
-        _refuse(command, plan, error)
-        return command
-    command._state = command._entered = 6
-    return command
-
-
 def refused(command: Any, plan: Plan) -> CommandOutcome[Any]:
     """Return the outcome of a command whose inputs were wrong."""
     return _outcome(command, _fail(command, plan, _NO_CHAINS))
-
-
-def raised(command: Any, plan: Plan, error: BaseException) -> CommandOutcome[Any]:
-    """Return the outcome after *error* left ``execute``, or raise it again if it is no Exception."""
-    return _outcome(command, _executed(command, error))
-
-
-def changed(command: Any, plan: Plan, result: Any) -> bool:
-    """Keep *result*; true when ``execute`` changed what the rest of the run has to do."""
-    command._result = result
-    return plan.epoch != _epoch or command._own_callbacks is not None or _reshaped(command, plan)
-
-
-def end(command: Any, plan: Plan) -> CommandOutcome[Any]:
-    """Return the outcome of a command that has executed."""
-    if command._errors is not None and command._errors:
-        return _outcome(command, _fail(command, plan, _NO_CHAINS))
-    command._entered = 7
-    command._state = _SUCCEEDED
-    return _errors.succeed(command._result)
 
 
 def finish(command: Any, succeeded: bool) -> CommandOutcome[Any]:
@@ -925,8 +905,4 @@ def finish(command: Any, succeeded: bool) -> CommandOutcome[Any]:
     return _outcome(command, succeeded)
 
 
-def close(command: Any) -> bool:
-    """Mark the transaction of *command* as closed; false when it was already."""
-    closed: bool = command._closed
-    command._closed = True
-    return not closed
+awaiting.configure(sys.modules[__name__])

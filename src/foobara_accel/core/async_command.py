@@ -65,34 +65,24 @@ class AsyncCommand(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, Resu
         """The state and the transitions of this run, as a view."""
         return CommandStateMachine.of(self)
 
-    @classmethod
-    async def run(cls, /, **inputs: Any) -> CommandOutcome[ResultT]:
-        """Run and return the outcome; nothing happens before the await."""
-        plan = executor.plan_for(cls)
-        if not plan.execute_only or cls.timeout is not None:
-            return await cls(**inputs).run_instance()
-        command = executor.begin(cls, plan, inputs)
-        if command._errors is not None:
-            return executor.refused(command, plan)
-        try:
-            result = await command.execute()
-        except BaseException as error:
-            if executor.changed(command, plan, None):
-                return await _raised_changed(command, error)
-            return executor.raised(command, plan, error)
-        if executor.changed(command, plan, result):
-            return await _end_changed(command)
-        return executor.end(command, plan)
-
     if TYPE_CHECKING:
 
         @classmethod
+        async def run(cls, /, **inputs: Any) -> CommandOutcome[ResultT]:
+            """Run and return the outcome; nothing happens before the await."""
+            raise NotImplementedError
+
+        @classmethod
         async def run_async(cls, /, **inputs: Any) -> CommandOutcome[ResultT]:
-            """The same as ``run``."""
+            """As ``run``."""
             raise NotImplementedError
 
     else:
-        run_async = run
+        run = run_async = executor.AsyncRunner()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        executor.install_async_runner(cls)
 
     @classmethod
     async def run_or_raise(cls, /, **inputs: Any) -> ResultT:
@@ -166,12 +156,21 @@ class AsyncCommand(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, Resu
 
     run_subcommand_ = run_subcommand_bang
 
-    async def run_mapped_subcommand(self, command_class: Any, *_: Any, **__: Any) -> Any:
-        """Domain mappers convert between sync commands; call them here and run the subcommand yourself."""
-        raise TypeError(
-            f"run_mapped_subcommand({command_class.__name__}) is for sync commands: "
-            "map the inputs with DomainMapperRegistry and await run_subcommand()"
-        )
+    async def run_mapped_subcommand(
+        self,
+        command_class: Any,
+        unmapped_inputs: Any = None,
+        to: Any = None,
+        **extra_inputs: Any,
+    ) -> Any:
+        """Run a subcommand on inputs that domain mappers convert, and map its result to *to*."""
+        from ..domain.mappers import run_mapped_async
+
+        return await run_mapped_async(self, command_class, unmapped_inputs, to, extra_inputs)
+
+
+async def _whole(cls: Any, inputs: dict[str, Any]) -> Any:
+    return await cls(**inputs).run_instance()
 
 
 def _now() -> float:
@@ -248,6 +247,10 @@ def _chains(command: Any, plan: Any) -> tuple[Any, ...]:
     own = command._own_callbacks
     chains = plan.chains if own is None else Services.chains(type(command), own)
     return _NO_CHAINS if chains is None else chains
+
+
+async def _after(command: Any, error: BaseException | None) -> CommandOutcome[Any]:
+    return await (_end_changed(command) if error is None else _raised_changed(command, error))
 
 
 async def _end_changed(command: Any) -> CommandOutcome[Any]:
@@ -452,4 +455,5 @@ def _add_execution_error(command: Any, error: Exception) -> None:
     command.add_error(_runtime("execution_error", message, {"exception_type": type(error).__name__}))
 
 
+executor.configure_async(_whole, _after, _settle)
 remember_stock(AsyncCommand)

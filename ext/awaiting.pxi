@@ -1,0 +1,683 @@
+# Included at the end of executor.pyx: how an async command runs, up to the first thing it does not know.
+#
+# 1. ``AsyncRunner`` is the attribute ``run``: a callable per class that keeps the inputs and runs nothing.
+# 2. ``AsyncRun`` is what it returns: the coroutine object of a run, in C. It drives the coroutine of
+#    ``execute`` itself, so that a run makes one coroutine and not two, and no StopIteration where its caller
+#    takes the result through ``am_send`` (an asyncio task; ``await`` on 3.11).
+# 3. Only the hot path is here: no callbacks, no transaction, no timeout, no phase but execute. For every
+#    other class, and as soon as execute has changed something, a coroutine of core/async_command.py is
+#    driven in the place of the user's, and its answer is the run's.
+
+cdef extern from *:
+    """
+    /* What Cython cannot spell: slots of AsyncRun that differ from its Python methods. */
+    static destructor fa_run_free;
+    static int (*fa_run_unfinished)(PyObject *);
+
+    static void fa_run_dealloc(PyObject *self) {
+        if (fa_run_unfinished(self) && PyObject_CallFinalizerFromDealloc(self) < 0) return;
+        fa_run_free(self);
+    }
+
+    /* Memory of runs for the next ones. Not what the collector has marked as finalized: the mark would stay. */
+    #define FA_RUNS (FA_POOL ? 32 : 0)
+    static void *fa_runs[32];
+    static int fa_runs_idle = 0;
+
+    static void fa_run_give(void *memory) {
+        if (fa_runs_idle < FA_RUNS && !PyObject_GC_IsFinalized((PyObject *)memory))
+            fa_runs[fa_runs_idle++] = memory;
+        else
+            PyObject_GC_Del(memory);
+    }
+
+    static PyObject *fa_run_alloc(PyTypeObject *type, Py_ssize_t items) {
+        PyObject *self;
+        if (fa_runs_idle == 0) return PyType_GenericAlloc(type, items);
+        self = (PyObject *)fa_runs[--fa_runs_idle];
+        memset(self, 0, (size_t)type->tp_basicsize);
+        PyObject_Init(self, type);
+        PyObject_GC_Track(self);
+        return self;
+    }
+
+    static PyObject *fa_run_self(PyObject *self) {
+        Py_INCREF(self);
+        return self;
+    }
+
+    static void fa_make_awaitable(
+        PyTypeObject *type, unaryfunc await, sendfunc send, iternextfunc next, int (*unfinished)(PyObject *)
+    ) {
+        fa_run_free = type->tp_dealloc;
+        fa_run_unfinished = unfinished;
+        type->tp_dealloc = fa_run_dealloc;
+        type->tp_alloc = fa_run_alloc;
+        type->tp_free = fa_run_give;
+        type->tp_as_async->am_await = await;
+        type->tp_as_async->am_send = send;
+        /* In the slots alone: with the names of both the type would count as a generator. */
+        type->tp_iter = fa_run_self;
+        type->tp_iternext = next;
+        PyType_Modified(type);
+    }
+
+    /* Raises StopIteration(value), whatever value is; takes the reference. */
+    static void fa_stop(PyObject *value) {
+        PyTypeObject *type = (PyTypeObject *)PyExc_StopIteration;
+        PyObject *arguments = PyTuple_New(1), *stop;
+        if (arguments == NULL) {
+            Py_DECREF(value);
+            return;
+        }
+        Py_INCREF(value);
+        PyTuple_SET_ITEM(arguments, 0, value);
+        /* tp_new keeps the arguments; tp_init would parse them again to find the value. */
+        stop = type->tp_new(type, arguments, NULL);
+        Py_DECREF(arguments);
+        if (stop == NULL) {
+            Py_DECREF(value);
+            return;
+        }
+        Py_XSETREF(((PyStopIterationObject *)stop)->value, value);
+        fa_raise_again(stop);
+    }
+
+    static inline PyObject **fa_items(PyObject *tuple) {
+        return ((PyTupleObject *)tuple)->ob_item;
+    }
+
+    static inline PyObject *fa_kept(PyObject *const *values, Py_ssize_t count) {
+        PyObject *tuple = PyTuple_New(count);
+        Py_ssize_t index;
+        if (tuple == NULL) return NULL;
+        for (index = 0; index < count; index++) {
+            Py_INCREF(values[index]);
+            PyTuple_SET_ITEM(tuple, index, values[index]);
+        }
+        return tuple;
+    }
+
+    static int fa_origin_depth(void) {
+        return PyThreadState_Get()->coroutine_origin_tracking_depth;
+    }
+    """
+    ctypedef enum PySendResult:
+        PYGEN_RETURN
+        PYGEN_ERROR
+        PYGEN_NEXT
+    ctypedef PyObject *(*unaryfunc)(PyObject *)
+    ctypedef PySendResult (*sendfunc)(PyObject *, PyObject *, PyObject **)
+    ctypedef PyObject *(*iternextfunc)(PyObject *)
+    PySendResult PyIter_Send(PyObject *, PyObject *, PyObject **)
+    bint PyCoro_CheckExact(PyObject *)
+    void fa_make_awaitable(PyTypeObject *, unaryfunc, sendfunc, iternextfunc, int (*unfinished)(PyObject *) noexcept)
+    void fa_stop(PyObject *value)
+    int fa_origin_depth()
+    void PyErr_SetString(object, const char *)
+    PyObject **fa_items(PyObject *)
+    object fa_kept(PyObject *const *, Py_ssize_t)
+    void Py_INCREF_ "Py_INCREF"(PyObject *)
+    void Py_DECREF_ "Py_DECREF"(PyObject *)
+
+from sys import _getframe
+import warnings as _warnings
+
+cdef enum:
+    CREATED = 0      # nothing has run
+    EXECUTING = 1    # inner is the coroutine of execute
+    HANDED = 2       # inner is a coroutine of the driver, whose answer is the run's
+    DONE = 3
+
+cdef object _whole = None
+cdef object _after = None
+cdef object _settle = None
+
+
+def configure_async(whole, after, settle):
+    """Give the twin the coroutine functions that it hands over to.
+
+    ``whole(cls, inputs)`` is a run from its start, ``after(command, error)`` the rest of one whose execute
+    returned or raised *error* after changing what is to run, ``settle(value)`` awaits what can be awaited.
+    """
+    global _whole, _after, _settle
+    _whole, _after, _settle = whole, after, settle
+
+
+@cython.final
+@cython.no_gc_clear                  # a cycle through a run is broken by closing it
+cdef class AsyncRun:
+    """The coroutine object of one run of an async command; nothing has run before it is awaited."""
+
+    cdef object __weakref__
+    cdef int stage
+    cdef bint running
+    cdef Runner runner
+    cdef object values               # of the inputs, then None
+    cdef object names
+    cdef object inner
+    cdef Core command
+    cdef Plan plan
+    cdef readonly object cr_origin
+
+    def __await__(self):
+        return AsyncRunAwait(self)
+
+    def send(self, value):
+        """Run on until the next thing to wait for and return it; StopIteration has the outcome."""
+        cdef PyObject *out = NULL
+        cdef PySendResult sent = run_send(<PyObject *>self, <PyObject *>value, &out)
+        return answer(sent, out)
+
+    def throw(self, kind, value=None, traceback=None):
+        """Raise an exception where the run waits, then as ``send``."""
+        cdef PyObject *out = NULL
+        cdef int sent
+        usable(self)
+        if value is None and traceback is None and isinstance(kind, BaseException):
+            error = kind
+        else:
+            error = made(kind, value, traceback)
+        if self.stage == CREATED:
+            finished(self)
+            raise error
+        self.running = True
+        try:
+            sent = thrown(self, error, &out)
+        except BaseException:
+            self.running = False
+            finished(self)
+            raise
+        self.running = False
+        if sent != PYGEN_NEXT:
+            finished(self)
+        return answer(<PySendResult>sent, out)
+
+    def close(self):
+        """End the run where it waits: it rolls back and can not be awaited any more."""
+        if self.running:
+            raise ValueError("coroutine already executing")
+        if self.stage == CREATED or self.stage == DONE:
+            finished(self)
+            return
+        try:
+            self.throw(GeneratorExit())
+        except (GeneratorExit, StopIteration):
+            return
+        raise RuntimeError("coroutine ignored GeneratorExit")
+
+    @property
+    def cr_running(self):
+        return bool(self.running)
+
+    @property
+    def cr_suspended(self):
+        return not self.running and (self.stage == EXECUTING or self.stage == HANDED)
+
+    # The frame and what is awaited are those of the coroutine inside: a frame that is never on the stack
+    # would tell trio that Ctrl-C is not for this task.
+    @property
+    def cr_frame(self):
+        return None if self.inner is None else getattr(self.inner, "cr_frame", None)
+
+    @property
+    def cr_await(self):
+        return None if self.inner is None else getattr(self.inner, "cr_await", None)
+
+    @property
+    def cr_code(self):
+        return None if self.inner is None else getattr(self.inner, "cr_code", None)
+
+    @property
+    def __name__(self):
+        return "run"
+
+    @property
+    def __qualname__(self):
+        return f"{self.runner.owner.__qualname__}.run"
+
+    def __repr__(self):
+        return f"<coroutine object {self.__qualname__} at {id(self):#x}>"
+
+    def __reduce__(self):
+        raise TypeError("cannot pickle 'coroutine' object")
+
+    def __del__(self):
+        if self.stage == CREATED:
+            _warnings._warn_unawaited_coroutine(self)
+            finished(self)
+        elif self.stage != DONE:
+            try:
+                self.close()
+            finally:
+                finished(self)
+
+
+@cython.final
+cdef class AsyncRunAwait:
+    """What ``run.__await__()`` gives, for code that drives a coroutine by hand."""
+
+    cdef object __weakref__
+    cdef AsyncRun run
+
+    def __init__(self, AsyncRun run):
+        self.run = run
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return self.run.send(None)
+
+    def send(self, value):
+        """As ``send`` of the run."""
+        return self.run.send(value)
+
+    def throw(self, *given):
+        """As ``throw`` of the run."""
+        return self.run.throw(*given)
+
+    def close(self):
+        """As ``close`` of the run."""
+        self.run.close()
+
+
+cdef object answer(PySendResult sent, PyObject *out):
+    if sent == PYGEN_NEXT:
+        value = <object>out
+        Py_DECREF(value)
+        return value
+    if sent == PYGEN_RETURN:
+        fa_stop(out)
+    reraise()
+
+
+cdef object made(kind, value, traceback):
+    # The exception that the three arguments of throw() stand for.
+    if isinstance(kind, type) and issubclass(kind, BaseException):
+        if value is None:
+            error = kind()
+        elif isinstance(value, kind):
+            error = value
+        else:
+            error = kind(*value) if isinstance(value, tuple) else kind(value)
+    elif not isinstance(kind, BaseException):
+        raise TypeError(
+            f"exceptions must be classes or instances deriving from BaseException, not {type(kind).__name__}"
+        )
+    elif value is not None:
+        raise TypeError("instance exception may not have a separate value")
+    else:
+        error = kind
+    return error if traceback is None else error.with_traceback(traceback)
+
+
+cdef int usable(AsyncRun self) except -1:
+    if self.running:
+        raise ValueError("coroutine already executing")
+    if self.stage == DONE:
+        raise RuntimeError("cannot reuse already awaited coroutine")
+    return 0
+
+
+cdef inline int finished(AsyncRun self) noexcept:
+    self.stage = DONE
+    self.values = None
+    self.names = None
+    if self.inner is not None:
+        self.inner = None
+        self.command = None
+        self.plan = None
+    return 0
+
+
+cdef int unfinished(PyObject *self) noexcept:
+    return (<AsyncRun>self).stage != DONE
+
+
+cdef PyObject *run_await(PyObject *self) noexcept:
+    # Somebody else, a task for instance, waits for it already.
+    if (<AsyncRun>self).stage == EXECUTING or (<AsyncRun>self).stage == HANDED:
+        PyErr_SetString(RuntimeError, "coroutine is being awaited already")
+        return NULL
+    Py_INCREF_(self)
+    return self
+
+
+ctypedef int (*starting)(AsyncRun, PyObject **) noexcept
+ctypedef int (*resuming)(AsyncRun, PySendResult, PyObject **) noexcept
+
+
+cdef PySendResult run_send(PyObject *self_, PyObject *value, PyObject **out) noexcept:
+    cdef AsyncRun self = <AsyncRun>self_
+    cdef int sent
+    cdef PyObject *inner
+    out[0] = NULL
+    if self.running:
+        PyErr_SetString(ValueError, "coroutine already executing")
+        return PYGEN_ERROR
+    if self.stage == CREATED:
+        if value is not <PyObject *>None:
+            PyErr_SetString(TypeError, "can't send non-None value to a just-started coroutine")
+            return PYGEN_ERROR
+        self.running = True
+        # The casts let a raised exception pass: it is the answer PYGEN_ERROR.
+        sent = (<starting>started)(self, out)
+    elif self.stage == DONE:
+        PyErr_SetString(RuntimeError, "cannot reuse already awaited coroutine")
+        return PYGEN_ERROR
+    else:
+        self.running = True
+        sent = (<resuming>resumed)(self, PyIter_Send(<PyObject *>self.inner, value, out), out)
+    self.running = False
+    if sent != PYGEN_NEXT:
+        finished(self)
+    return <PySendResult>sent
+
+
+cdef PyObject *run_next(PyObject *self) noexcept:
+    cdef PyObject *out = NULL
+    if run_send(self, <PyObject *>None, &out) == PYGEN_RETURN:
+        fa_stop(out)
+        return NULL
+    return out
+
+
+cdef int started(AsyncRun self, PyObject **out) except -1:
+    # The hot path: bench case "async run, immediate result".
+    cdef Plan plan = self.runner.plan
+    cdef Core command
+    cdef PyObject *raw = NULL
+    cdef PyObject *made
+    cdef PySendResult sent
+    cdef int done
+    if plan is None or not current(plan):
+        plan = fresh_plan(self.runner)
+    if not plan.execute_only or timed(plan.cls):
+        inputs = keywords(items(self.values), <PyObject *>self.names)
+        self.values = None
+        return handed(self, _whole(plan.cls, inputs), out)
+    command = acquire(plan)
+    made = plan.builder.make_kw_from(items(self.values), <PyObject *>self.names, &raw, NULL)
+    self.values = None
+    if raw is not NULL:
+        command.raw = <object>raw
+        Py_DECREF(<object>raw)
+    if made is NULL:
+        inputs_refused(command, plan)
+        return outcome_of(fail(None, command._errors), out)
+    command._inputs = <object>made
+    Py_DECREF(<object>made)
+    command.state_number = command.entered = 6
+    if plan.execute is not None:
+        made = fa_call_one(<PyObject *>plan.execute, <PyObject *>command)
+    else:
+        made = call_execute(command)
+    sent = PYGEN_ERROR
+    if made is not NULL:
+        if not PyCoro_CheckExact(made):
+            awaited = <object>made
+            Py_DECREF(awaited)
+            awaited = _settle(awaited)
+            made = <PyObject *>awaited
+            Py_INCREF_(made)
+        sent = PyIter_Send(made, <PyObject *>None, out)
+        if sent == PYGEN_NEXT:
+            self.inner = <object>made
+            Py_DECREF_(made)
+            self.command = command
+            self.plan = plan
+            self.stage = EXECUTING
+            return PYGEN_NEXT
+        Py_DECREF_(made)
+    done = ended(self, command, plan, raised() if sent == PYGEN_ERROR else None, out)
+    if plan.poolable and done == PYGEN_RETURN:
+        release(plan, command)
+    return done
+
+
+cdef int resumed(AsyncRun self, PySendResult sent, PyObject **out) except -1:
+    if sent == PYGEN_NEXT:
+        return PYGEN_NEXT
+    if self.stage == HANDED:
+        return <int>sent
+    return executing(self, raised() if sent == PYGEN_ERROR else None, out)
+
+
+cdef int executing(AsyncRun self, object error, PyObject **out) except -1:
+    cdef Core command = self.command
+    cdef Plan plan = self.plan
+    cdef int done
+    self.command = None
+    self.inner = None                # its frame may hold the command
+    done = ended(self, command, plan, error, out)
+    if plan.poolable and done == PYGEN_RETURN:
+        release(plan, command)
+    return done
+
+
+cdef int ended(AsyncRun self, Core command, Plan plan, object error, PyObject **out) except -1:
+    """What is left of a run when execute has raised *error*, or returned *out* where that is None."""
+    if error is None:
+        command._result = <object>out[0]
+        Py_DECREF_(out[0])
+        out[0] = NULL
+    if plan.epoch != _epoch or command._own_callbacks is not None or reshaped(command, plan):
+        return handed(self, _after(command, error), out)
+    if error is not None:
+        executed(command, error)
+        return outcome_of(fail(None, command._errors), out)
+    if command._errors is not None and command._errors.has_any():
+        failed(command, plan, NO_CHAINS)
+        return outcome_of(fail(None, command._errors), out)
+    command.entered = 7
+    command.state_number = SUCCEEDED
+    return outcome_of(succeed(command._result), out)
+
+
+cdef inline int outcome_of(CommandOutcome outcome, PyObject **out) except -1:
+    Py_INCREF_(<PyObject *>outcome)
+    out[0] = <PyObject *>outcome
+    return PYGEN_RETURN
+
+
+cdef int handed(AsyncRun self, object coroutine, PyObject **out) except -1:
+    self.inner = coroutine
+    self.stage = HANDED
+    return <int>PyIter_Send(<PyObject *>coroutine, <PyObject *>None, out)
+
+
+cdef int thrown(AsyncRun self, object error, PyObject **out) except -1:
+    cdef object value, escaped = None
+    cdef bint waits = False
+    try:
+        if isinstance(error, GeneratorExit):
+            # As where a coroutine awaits another one: that one is closed, then this one ends.
+            self.inner.close()
+            raise error
+        value = self.inner.throw(error)
+        waits = True
+    except StopIteration as stop:
+        value = stop.value
+    except BaseException as other:
+        if self.stage == HANDED:
+            raise
+        escaped = other
+    if escaped is not None:
+        return executing(self, escaped, out)
+    Py_INCREF_(<PyObject *>value)
+    out[0] = <PyObject *>value
+    if waits:
+        return PYGEN_NEXT
+    return PYGEN_RETURN if self.stage == HANDED else executing(self, None, out)
+
+
+cdef object raised():
+    cdef PyObject *taken = fa_raised()
+    cdef object error = <object>taken
+    Py_DECREF(error)
+    return error
+
+
+cdef inline PyObject **items(object values) noexcept:
+    return NULL if values is None else fa_items(<PyObject *>values)
+
+
+cdef inline bint timed(object cls) noexcept:
+    cdef PyObject *found = fa_lookup(<PyObject *>cls, <PyObject *>TIMEOUT)
+    if found is NULL:
+        return False
+    Py_DECREF_(found)
+    return found is not <PyObject *>None
+
+
+cdef str TIMEOUT = "timeout"
+
+fa_make_awaitable(<PyTypeObject *>AsyncRun, run_await, run_send, run_next, unfinished)
+
+
+@cython.final
+cdef class AsyncRunner:
+    """``SomeAsyncCommand.run``: takes the inputs as keywords and returns the coroutine object of a run."""
+
+    cdef object __weakref__
+    cdef vectorcallfunc vectorcall
+    cdef Runner runner
+
+    def __cinit__(self, owner=None):
+        self.vectorcall = <vectorcallfunc>call_async_runner
+        self.runner = None if owner is None else runner_of(owner)
+
+    __signature__ = RUN_SIGNATURE
+
+    @property
+    def __self__(self):
+        return self.runner.owner
+
+    @property
+    def __name__(self):
+        return "run"
+
+    @property
+    def __qualname__(self):
+        return "run" if self.runner is None else f"{self.runner.owner.__qualname__}.run"
+
+    @property
+    def __module__(self):
+        return __name__ if self.runner is None else self.runner.owner.__module__
+
+    @property
+    def __doc__(self):
+        return "Run and return the outcome; nothing happens before the await."
+
+    # By these inspect sees a coroutine function, on versions that know no mark too.
+    @property
+    def __code__(self):
+        return RUN_CODE
+
+    @property
+    def __defaults__(self):
+        return None
+
+    @property
+    def __kwdefaults__(self):
+        return None
+
+    @property
+    def __annotations__(self):
+        return {}
+
+    def __get__(self, instance, owner):
+        if self.runner is not None and owner is self.runner.owner:
+            return self
+        # Inherited by a class that __init_subclass__ never saw, or super().run.
+        return async_runner_of(owner)
+
+    def __repr__(self):
+        return f"<run of async command {self.runner.owner.__qualname__}>"
+
+    def __reduce__(self):
+        return getattr, (self.runner.owner, "run")
+
+
+cdef object coroutine_code():
+    # Cython's own async functions have no code object that inspect takes for one.
+    space = {}
+    exec("async def run(**inputs): pass", space)
+    return space["run"].__code__
+
+
+cdef object RUN_CODE = coroutine_code()
+cdef AsyncRunner _async_sample = AsyncRunner.__new__(AsyncRunner)
+fa_make_vectorcall(
+    <PyTypeObject *>AsyncRunner, <char *>&_async_sample.vectorcall - <char *><PyObject *>_async_sample
+)
+
+
+cdef AsyncRunner async_runner_of(object cls):
+    cdef AsyncRunner made
+    cdef PyObject *found
+    if not isinstance(cls, type) or not issubclass(cls, Core):
+        raise TypeError(f"{cls!r} is not a Command class")
+    found = fa_lookup(<PyObject *>cls, <PyObject *>"_async_runner")
+    if found is not NULL:
+        value = <object>found
+        Py_DECREF(value)
+        if type(value) is AsyncRunner and (<AsyncRunner>value).runner.owner is cls:
+            return <AsyncRunner>value
+    made = AsyncRunner(cls)
+    type.__setattr__(cls, "_async_runner", made)
+    return made
+
+
+def install_async_runner(cls):
+    """Give a new async command class runners of its own where neither it nor a base of it defines them."""
+    cdef PyObject *found
+    for name in ("run", "run_async"):
+        if name not in cls.__dict__:
+            found = fa_lookup(<PyObject *>cls, <PyObject *>name)
+            if found is not NULL:
+                value = <object>found
+                Py_DECREF(value)
+                if type(value) is AsyncRunner:
+                    type.__setattr__(cls, name, async_runner_of(cls))
+
+
+cdef object call_async_runner(PyObject *callable, PyObject *const *values, size_t nargsf, PyObject *names):
+    cdef AsyncRunner runner = <AsyncRunner>callable
+    cdef Py_ssize_t given = PyVectorcall_NARGS(nargsf)
+    cdef AsyncRun run
+    if given:
+        raise TypeError(
+            f"{runner.__qualname__}() takes 1 positional argument but {given + 1} were given"
+        )
+    run = AsyncRun.__new__(AsyncRun)
+    run.runner = runner.runner
+    if names is not NULL:
+        run.values = fa_kept(values, PyTuple_GET_SIZE(names))
+        run.names = <object>names
+    else:
+        run.names = EMPTY
+    if fa_origin_depth():
+        run.cr_origin = origin(fa_origin_depth())
+    return run
+
+
+cdef tuple origin(int depth):
+    # As the interpreter keeps it for sys.set_coroutine_origin_tracking_depth().
+    cdef list frames = []
+    frame = _getframe(0)
+    while frame is not None and len(frames) < depth:
+        frames.append((frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name))
+        frame = frame.f_back
+    return tuple(frames)
+
+
+# What core/async_command.py runs between its awaits.
+
+
+def close(Core command):
+    """Mark the transaction of *command* as closed; false when it was already."""
+    cdef bint closed = command.closed
+    command.closed = True
+    return not closed

@@ -1,0 +1,184 @@
+"""How an async command runs, up to the first thing it does not know.
+
+Design (the twin of ext/awaiting.pxi, where ``run`` returns a coroutine object of C)
+1. ``AsyncRunner`` is the attribute ``run`` of the library's class: a coroutine function for every class.
+2. ``make_run`` writes one for a class on the hot path: no callbacks, no transaction, no timeout, no phase but
+   execute. As soon as execute has changed something, a coroutine of core/async_command.py does the rest.
+
+The executor hands itself to what is here, so that it alone imports the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import Parameter, Signature
+from types import CoroutineType, FunctionType
+from typing import Any
+
+__all__ = ["AsyncRunner", "close", "configure", "configure_async", "install", "install_async_runner"]
+
+_RUN_SIGNATURE = Signature(
+    [Parameter("cls", Parameter.POSITIONAL_ONLY), Parameter("inputs", Parameter.VAR_KEYWORD)]
+)
+_NAMES = ("run", "run_async")
+_new = object.__new__
+_twin: Any = None
+_whole: Any = None
+_after: Any = None
+_settle: Any = None
+
+
+def configure(twin: Any) -> None:
+    """Give what is here the executor, whose plans and phases it uses."""
+    global _twin
+    _twin = twin
+
+
+def configure_async(whole: Any, after: Any, settle: Any) -> None:
+    """Give the twin the coroutine functions that it hands over to.
+
+    ``whole(cls, inputs)`` is a run from its start, ``after(command, error)`` the rest of one whose execute
+    returned or raised *error* after changing what is to run, ``settle(value)`` awaits what can be awaited.
+    """
+    global _whole, _after, _settle
+    _whole, _after, _settle = whole, after, settle
+
+
+class AsyncRunner(classmethod):  # type: ignore[type-arg]
+    """The attribute ``run`` of an async command class that the library put there: a coroutine function."""
+
+    def __init__(self, function: Any = None) -> None:
+        super().__init__(function or _run)
+
+
+async def _run(cls: Any, /, **inputs: Any) -> Any:
+    """Run and return the outcome; nothing happens before the await."""
+    plan = _twin.plan_for(cls)
+    if not plan.execute_only or cls.timeout is not None:
+        return await _whole(cls, inputs)
+    command = _twin._fresh(cls, inputs)
+    try:
+        command._inputs = plan.builder.build_dict(inputs)
+    except BaseException as error:
+        return _twin._unfit(command, plan, error)
+    command._state = command._entered = 6
+    try:
+        awaited = command.execute()
+        command._result = await (awaited if type(awaited) is CoroutineType else _settle(awaited))
+    except BaseException as error:
+        if _changed(command, plan):
+            return await _after(command, error)
+        return _twin._outcome(command, _twin._executed(command, error))
+    if _changed(command, plan):
+        return await _after(command, None)
+    if command._errors:
+        return _twin._outcome(command, _twin._fail(command, plan, _twin._NO_CHAINS))
+    command._entered = 7
+    command._state = 8
+    return _twin._outcome(command, True)
+
+
+def _named(function: Any, owner: Any) -> AsyncRunner:
+    function.__signature__ = _RUN_SIGNATURE
+    function.__name__ = "run"
+    function.__qualname__ = f"{owner.__qualname__}.run"
+    function.__module__ = owner.__module__
+    return AsyncRunner(function)
+
+
+def install_async_runner(cls: Any) -> None:
+    """Give a new async command class runners of its own where neither it nor a base of it defines them."""
+    for name in _NAMES:
+        if name not in cls.__dict__ and type(_lookup(cls, name)) is AsyncRunner:
+            # The same code under the name that tasks and messages show.
+            type.__setattr__(cls, name, _named(FunctionType(_run.__code__, globals()), cls))
+
+
+def _lookup(cls: type, name: str) -> Any:
+    return next((base.__dict__[name] for base in cls.__mro__ if name in base.__dict__), None)
+
+
+def install(cls: Any, plan: Any) -> None:
+    """Give *cls*, which is on the hot path by *plan*, a run of its own where the library's is."""
+    members = cls.__dict__
+    made = None
+    for name in _NAMES:
+        if type(members.get(name)) is AsyncRunner:
+            made = made or _named(_hot(_twin, plan), cls)
+            type.__setattr__(cls, name, made)
+
+
+def _hot(twin: Any, plan: Any) -> Callable[..., Any]:
+    owner, builder, at = plan.cls, plan.builder, plan.epoch
+    members, library, size, own = plan.members, plan.library, plan.size, plan.own
+    # The model's own validator while it is the one the plan has seen; the builder knows every other case.
+    validator = builder.validator
+    fields = vars(builder.model)
+    validate = validator.validate_python if builder.level < 3 else None
+    outcome_class = twin._errors.CommandOutcome
+
+    async def run(cls: Any, /, **inputs: Any) -> Any:
+        """Run and return the outcome; nothing happens before the await."""
+        if (
+            cls is not owner
+            or at != twin._epoch
+            or next(reversed(members)) != "_plan"
+            or len(library) != size
+            or owner.timeout is not None
+            or (own and any(members.get(name) is not value for name, value in own))
+        ):
+            return await _run(cls, **inputs)
+        command = _new(owner)
+        command._raw = inputs
+        command._errors = command._result = command._transaction = command._parent = None
+        command._own_callbacks = command._json_error = None
+        command._closed = False
+        try:
+            if validate is not None and fields["__pydantic_validator__"] is validator:
+                command._inputs = validate(inputs)
+            else:
+                command._inputs = builder.build_dict(inputs)
+        except BaseException as error:
+            command._inputs = None
+            return twin._unfit(command, plan, error)
+        command._state = command._entered = 6
+        try:
+            awaited = command.execute()
+            if type(awaited) is not CoroutineType:
+                awaited = _settle(awaited)
+            result = command._result = await awaited
+        except BaseException as error:
+            if _changed(command, plan):
+                return await _after(command, error)
+            return twin._outcome(command, twin._executed(command, error))
+        if (
+            at != twin._epoch
+            or command._own_callbacks is not None
+            or type(command) is not owner
+            or (command.__dict__ and twin._reshaped(command, plan))
+        ):
+            return await _after(command, None)
+        if command._errors is not None and command._errors:
+            return twin._outcome(command, twin._fail(command, plan, twin._NO_CHAINS))
+        command._entered = 7
+        command._state = 8
+        outcome = _new(outcome_class)
+        outcome._result = result
+        outcome._collection = outcome._errors = outcome._metadata = None
+        return outcome
+
+    return run
+
+
+def _changed(command: Any, plan: Any) -> bool:
+    """Whether execute changed what the rest of the run has to do."""
+    return bool(
+        plan.epoch != _twin._epoch or command._own_callbacks is not None or _twin._reshaped(command, plan)
+    )
+
+
+def close(command: Any) -> bool:
+    """Mark the transaction of *command* as closed; false when it was already."""
+    closed: bool = command._closed
+    command._closed = True
+    return not closed
