@@ -89,6 +89,26 @@ def test_without_extensions_auto_says_what_is_missing(copied):
     assert done.stdout.startswith("py|the extension does not load: ModuleNotFoundError: "), done.stderr
 
 
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        (
+            '{"reason": "CompileError: no gcc\\nmore"}',
+            "py|built without extension modules: CompileError: no gcc",
+        ),
+        ('{"reason": ""}', "py|the extension does not load: ModuleNotFoundError: "),
+        ("{", "py|the extension does not load: ModuleNotFoundError: "),
+        ("[]", "py|the extension does not load: ModuleNotFoundError: "),
+    ],
+)
+def test_a_build_without_extensions_is_the_reason(copied, record, said):
+    for file in (copied / "foobara_accel" / "_ext").glob("*"):
+        if file.name != "__init__.py" and file.is_file():
+            file.unlink()
+    (copied / "foobara_accel" / "_ext" / "BUILD.json").write_text(record, encoding="utf-8")
+    assert python("-c", SAY, path=copied).stdout.strip().startswith(said)
+
+
 def test_one_missing_module_leaves_no_mixture(copied):
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
     (copied / "foobara_accel" / "_ext" / f"{_backend.MODULES[-1]}{suffix}").unlink(missing_ok=True)

@@ -58,6 +58,22 @@ def _load(kind: str) -> dict[str, ModuleType]:
     return {name: importlib.import_module(f"{package}.{kind}.{name}") for name in MODULES}
 
 
+def _not_built(error: Exception) -> str:
+    """Return why the build left out the module that *error* misses; empty when no build recorded a reason."""
+    package = __name__.rpartition(".")[0]
+    if not (isinstance(error, ModuleNotFoundError) and (error.name or "").startswith(f"{package}._ext.")):
+        return ""
+    import json
+
+    place = os.path.join(os.path.dirname(__file__), "_ext", "BUILD.json")
+    try:
+        with open(place, encoding="utf-8") as file:
+            reason = json.load(file)["reason"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""
+    return str(reason).strip().partition("\n")[0]
+
+
 def _choose() -> tuple[Backend, dict[str, ModuleType]]:
     pinned: str | None = getattr(sys.modules[__name__.rpartition(".")[0]], "_pinned_backend", None)
     wanted: str = pinned or os.environ.get(VARIABLE) or "auto"
@@ -81,6 +97,8 @@ def _choose() -> tuple[Backend, dict[str, ModuleType]]:
                     path=getattr(error, "path", None),
                 ) from error
             loaded, name, reason = _load("_pure"), "py", f"the extension does not load: {described}"
+            if why := _not_built(error):
+                reason = f"built without extension modules: {why}"
             failure = error.with_traceback(None)
     names = MappingProxyType({key: module.__name__ for key, module in loaded.items()})
     return Backend(name, reason, names, failure), loaded
