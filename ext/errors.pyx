@@ -42,33 +42,31 @@ cdef extern from *:
         char *data;
         Py_ssize_t len, cap;
         int depth;
+        PyObject *bytes;  /* what data points into once small is too small */
         void *stack[FA_DEPTH];
         char small[1024];
     } fa_buf;
 
     static void fa_open(fa_buf *b) {
-        b->data = b->small; b->len = 0; b->cap = sizeof(b->small); b->depth = 0;
+        b->data = b->small; b->len = 0; b->cap = sizeof(b->small); b->depth = 0; b->bytes = NULL;
     }
 
-    static void fa_close(fa_buf *b) {
-        if (b->data != b->small) PyMem_Free(b->data);
-    }
+    static void fa_close(fa_buf *b) { Py_CLEAR(b->bytes); }
 
     /* Room for `more` bytes after the present end; -1 with MemoryError set. */
     static int fa_grow(fa_buf *b, Py_ssize_t more) {
         Py_ssize_t want;
-        char *data;
-        if (more > PY_SSIZE_T_MAX / 2 - b->len) { PyErr_NoMemory(); return -1; }
+        if (more > PY_SSIZE_T_MAX / 4 - b->len) { PyErr_NoMemory(); return -1; }
         want = b->len + more;
         if (want < b->cap * 2) want = b->cap * 2;
-        if (b->data == b->small) {
-            data = (char *)PyMem_Malloc(want);
-            if (data) memcpy(data, b->small, b->len);
+        if (b->bytes) {
+            if (_PyBytes_Resize(&b->bytes, want)) { b->data = b->small; b->len = b->cap = 0; return -1; }
         } else {
-            data = (char *)PyMem_Realloc(b->data, want);
+            b->bytes = PyBytes_FromStringAndSize(NULL, want);
+            if (!b->bytes) return -1;
+            memcpy(PyBytes_AS_STRING(b->bytes), b->small, b->len);
         }
-        if (!data) { PyErr_NoMemory(); return -1; }
-        b->data = data; b->cap = want;
+        b->data = PyBytes_AS_STRING(b->bytes); b->cap = want;
         return 0;
     }
     #define FA_ROOM(b, n) ((b)->cap - (b)->len >= (n) ? 0 : fa_grow((b), (n)))
@@ -172,13 +170,14 @@ cdef extern from *:
         return 0;
     }
 
+    #define FA_SLACK 12  /* two quotes, a comma or colon, and what fa_clean may write too much */
     static inline char *fa_clean(char *q, PyObject *s);
 
     static int fa_string(fa_buf *b, PyObject *s) {
         Py_ssize_t n = PyUnicode_GET_LENGTH(s);
         if (n < 4096) {
             char *q;
-            if (FA_ROOM(b, n + 2)) return -1;
+            if (FA_ROOM(b, n + FA_SLACK)) return -1;
             q = fa_clean(b->data + b->len + 1, s);
             if (q) {
                 b->data[b->len] = '"';
@@ -235,7 +234,8 @@ cdef extern from *:
         return 1;
     }
 
-    /* Copies text that needs no escape and returns the new end; NULL for any other text. Room is the caller's. */
+    /* Copies text that needs no escape and returns the new end; NULL for any other text. Room is the caller's:
+       seven bytes after the end may be written too. */
     static inline char *fa_clean(char *q, PyObject *s) {
         Py_ssize_t n, i;
         const unsigned char *p;
@@ -244,12 +244,23 @@ cdef extern from *:
         n = PyUnicode_GET_LENGTH(s);
         p = (const unsigned char *)PyUnicode_DATA(s);
         if (n < 8) {
+    #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+            /* The eight bytes that end with the text start within the object; blanks take the place of the
+               others. Eight bytes are written. */
+            if (!n) return q;
+            memcpy(&w, p + n - 8, 8);
+            w = w >> (64 - 8 * n) | (FA_ONES * 0x20) << (8 * n);
+            if (FA_DIRTY(w)) return NULL;
+            memcpy(q, &w, 8);
+            return q + n;
+    #else
             for (i = 0; i < n; i++) {
                 unsigned char c = p[i];
                 dirty |= (c < 0x20) | (c == '"') | (c == '\\');
                 q[i] = (char)c;
             }
             return dirty ? NULL : q + n;
+    #endif
         }
         for (i = 0; i + 8 <= n; i += 8) {
             memcpy(&w, p + i, 8);
@@ -312,8 +323,9 @@ cdef extern from *:
         return 1;
     }
 
-    /* From "{" to the context, for fields of the usual types. 1: written; 0: unusual, nothing written; -1: error. */
-    static int fa_head(fa_buf *b, PyObject *category, PyObject *symbol, PyObject *path, PyObject *outer,
+    /* From "{" to the context, for fields of the usual types. 1: written; 0: unusual, nothing written; -1: error.
+       Runs no Python code, so that borrowed references do where a GIL is held. */
+    static int fa_head_held(fa_buf *b, PyObject *category, PyObject *symbol, PyObject *path, PyObject *outer,
                        PyObject *message) {
         Py_ssize_t i, n;
         int done;
@@ -334,6 +346,18 @@ cdef extern from *:
             || FA_LIT(b, ",\"runtime_path\":") || fa_names(b, outer) || FA_LIT(b, ",\"message\":\"")
             || fa_text(b, message) || FA_LIT(b, "\",\"context\":")) return -1;
         return 1;
+    }
+    static inline int fa_head(fa_buf *b, PyObject *category, PyObject *symbol, PyObject *path, PyObject *outer,
+                              PyObject *message) {
+        int done;
+    #ifdef Py_GIL_DISABLED
+        Py_INCREF(category); Py_INCREF(symbol); Py_INCREF(path); Py_INCREF(outer); Py_INCREF(message);
+    #endif
+        done = fa_head_held(b, category, symbol, path, outer, message);
+    #ifdef Py_GIL_DISABLED
+        Py_DECREF(category); Py_DECREF(symbol); Py_DECREF(path); Py_DECREF(outer); Py_DECREF(message);
+    #endif
+        return done;
     }
 
     /* A dict of str to str, int, float, bool or None: no Python code can run. 1: written; 0: not such a dict,
@@ -369,7 +393,14 @@ cdef extern from *:
         return done;
     }
 
-    static PyObject *fa_bytes(fa_buf *b) { return PyBytes_FromStringAndSize(b->data, b->len); }
+    /* The document, once: the buffer itself where there is one. */
+    static PyObject *fa_bytes(fa_buf *b) {
+        PyObject *found = b->bytes;
+        if (!found) return PyBytes_FromStringAndSize(b->data, b->len);
+        b->bytes = NULL;
+        if (_PyBytes_Resize(&found, b->len)) return NULL;
+        return found;
+    }
 
     /* 1: entered; 0: circular; -1: too deep. */
     static int fa_enter(fa_buf *b, PyObject *value) {
@@ -388,6 +419,21 @@ cdef extern from *:
     }
     static inline void fa_track(PyObject *outcome) {
         if (!PyObject_GC_IsTracked(outcome)) PyObject_GC_Track(outcome);
+    }
+
+    /* A list of one, with room for three more. */
+    static PyObject *fa_list(PyObject *item) {
+    #ifndef Py_GIL_DISABLED
+        PyObject *list = PyList_New(4);
+        if (!list) return NULL;
+        Py_SET_SIZE((PyVarObject *)list, 1);
+    #else
+        PyObject *list = PyList_New(1);
+        if (!list) return NULL;
+    #endif
+        Py_INCREF(item);
+        PyList_SET_ITEM(list, 0, item);
+        return list;
     }
 
     /* The public path of a class, for repr, pickle and documentation. */
@@ -414,10 +460,11 @@ cdef extern from *:
     int fa_string(fa_buf*, object) except -1
     int fa_small_int(fa_buf*, object) except -1
     int fa_double(fa_buf*, double) except -1
-    int fa_head(fa_buf*, object, object, object, object, object) except -1
+    int fa_head(fa_buf*, PyObject*, PyObject*, PyObject*, PyObject*, PyObject*) except -1
     int fa_flat(fa_buf*, object) except -1
     object fa_bytes(fa_buf*)
     int fa_enter(fa_buf*, PyObject*) noexcept
+    list fa_list(object)
     void fa_untrack(PyObject*, PyObject*) noexcept
     void fa_track(PyObject*) noexcept
     int fa_publish(object, const char*, object) except -1
@@ -1553,12 +1600,18 @@ cdef int put_error(fa_buf* b, FoobaraError error) except -1:
     cdef set seen = None
     cdef bint first
     while True:
-        if fa_head(b, error.category, error.symbol, error._path, error._runtime_path, error.message) == 0:
+        if fa_head(b, <PyObject*>error.category, <PyObject*>error.symbol, <PyObject*>error._path,
+                   <PyObject*>error._runtime_path, <PyObject*>error.message) == 0:
             put_head(b, error)
-        if error._context is None:
+        context = error._context
+        if context is None:
             fa_raw(b, "{}", 2)
-        else:
-            put_value(b, error._context)
+        elif type(context) is not dict or fa_flat(b, context) == 0:
+            put_value(b, context)  # a flat dict is nowhere on the way here: it holds no error
+        if (error.is_fatal is False and error.severity is ERROR and error.suggestion is None
+                and error.help_url is None and error.cause is None):
+            fa_raw(b, b',"is_fatal":false,"severity":"error"', 36)
+            break
         if error.is_fatal is False:
             fa_raw(b, b',"is_fatal":false', 17)
         else:
@@ -1663,7 +1716,7 @@ cdef ErrorCollection append_new(ErrorCollection collection, object category, obj
     error.severity = ERROR
     if collection is None:
         collection = ErrorCollection.__new__(ErrorCollection)
-        collection._items = [error]
+        collection._items = fa_list(error)
         return collection
     items = collection._items
     if items is not None and collection._pending is None and 0 < len(items) < MANY - 1:
