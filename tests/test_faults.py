@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import dis
 import itertools
+import os
+import random
+import signal
+import sqlite3
+import threading
+import time
 import types
 from collections.abc import Callable, Iterator
 from types import ModuleType
@@ -434,6 +441,76 @@ def test_what_is_no_handler(fa: ModuleType, wrong: Any) -> None:
     cls._transaction_config = fa.TransactionConfig.with_handler(lambda: wrong)
     with pytest.raises(TypeError, match="handler"):
         cls.run(a=1)
+
+
+def _interrupted(work: Callable[[], Any], seconds: float) -> bool:
+    """Do *work* with a KeyboardInterrupt after *seconds*, if it takes that long; whether it came."""
+    armed = True
+
+    def interrupt(*_: Any) -> None:
+        if armed:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        work()
+        armed = False
+        return False
+    except KeyboardInterrupt:
+        return True
+    finally:
+        armed = False
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no interval timers here")
+def test_an_interrupt_at_any_moment_leaves_no_transaction_open(fa: ModuleType) -> None:
+    """Python looks for signals in places that no raise in a hook or a handler reaches."""
+    assert threading.current_thread() is threading.main_thread()
+    rng = random.Random(7)
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    db.execute("CREATE TABLE log (n INTEGER)")
+    config = fa.TransactionConfig.with_handler(lambda: fa.Sqlite3TransactionHandler(db))
+
+    def make(execute: Callable[[Any], Any]) -> Any:
+        body = {"execute": execute, "_transaction_config": config, "validate": lambda self: None}
+        return types.new_class("Interrupted", (fa.Command[Pair, Any],), {}, lambda space: space.update(body))
+
+    def write() -> None:
+        db.execute("INSERT INTO log VALUES (1)")
+
+    inner = make(lambda self: write())
+    outer = make(lambda self: (write(), self.run_subcommand(inner, a=1), write()))
+    outer.before_validate_transition(lambda command: None)
+    start = time.perf_counter()
+    for _ in range(50):
+        outer.run(a=1)
+    usual = (time.perf_counter() - start) / 50
+    written = 150
+    interrupted = 0
+    for _ in range(20_000 if os.environ.get("FOOBARA_ACCEL_SLOW") else 700):
+        interrupted += _interrupted(lambda: outer.run(a=1), rng.uniform(1e-6, usual * 1.3))
+        assert not db.in_transaction
+        (rows,) = db.execute("SELECT count(*) FROM log").fetchone()
+        assert rows - written in (0, 3)
+        written = rows
+    assert interrupted
+    assert outer.run(a=1).is_success()
+
+
+def test_every_jump_back_of_the_phases_is_inside_its_try(fa: ModuleType, sub: Any) -> None:
+    """CPython notices signals at jumps back; 3.13 places some of them outside the try that they end in."""
+    places = [(sub("core.async_command")._phases, "async")]
+    if str(fa.backend()) == "py" or fa.__name__ != "foobara_accel":
+        places.append((sub("_pure.executor")._phases, "sync"))
+    for function, name in places:
+        table = dis._parse_exception_table(function.__code__)  # type: ignore[attr-defined]
+        for step in dis.get_instructions(function):
+            if step.opname == "JUMP_BACKWARD":
+                covered = any(entry.start <= step.offset < entry.end for entry in table)
+                assert covered, (name, step.positions)
 
 
 @pytest.mark.xfail(strict=True, reason="cls() leaves an empty dict of raw inputs, which is validated")

@@ -483,7 +483,9 @@ def _phases(command: Any, plan: Plan, first: int) -> bool:
                 # Somebody registered a callback or changed a setting inside a phase: the next one sees it.
                 plan = plan_for(type(command))
                 chains = _chains(command, plan)
-                own = command._own_callbacks
+            # Last and unconditional: CPython 3.13 puts a jump back right out of the `if` outside the try,
+            # and an interrupt is noticed at that jump.
+            own = command._own_callbacks
         if chains[7] is not None:
             _transition(command, plan, chains[7], 7)
             if command._errors:

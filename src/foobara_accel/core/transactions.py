@@ -385,18 +385,24 @@ class TransactionContext:
         enclosing = self._enclosing
         # Counted first, so that an interrupt during begin() finds a context that is open rather than lost.
         self._depth = 1
+        begun = False
         try:
             if enclosing is None:
                 answer: Any = self._handler.begin()  # type: ignore[func-returns-value]
-                if hasattr(answer, "__await__"):
+                begun = True
+                if answer is not None and hasattr(answer, "__await__"):
+                    begun = False
                     answer.close()
                     raise TypeError(
                         f"{type(self._handler).__name__}.begin() is a coroutine: handlers are synchronous"
                     )
             else:
                 self._join(enclosing)
-        except BaseException:
+        except BaseException as error:
             self._depth = 0
+            # An interrupt may come once begin() has worked, and what that opened has to be closed.
+            if begun:
+                self._undo_after(error)
             raise
 
     def commit(self) -> None:
