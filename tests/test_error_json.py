@@ -268,7 +268,8 @@ def test_unusual_errors_among_usual_ones(F, sub):
         F("runtime", "a", "path", "m", suggestion="s"),
     ]
     made[7].message = "text"
-    for errors in (made, made[::-1], made * 20, [error for error in made for _ in range(4)]):
+    alone = [[error] for error in made]
+    for errors in (made, made[::-1], made * 20, [error for error in made for _ in range(4)], *alone):
         collection = sub("core.errors").ErrorCollection().merge(map(copy.copy, errors))
         wanted = json.dumps(collection.to_list(), ensure_ascii=False, separators=(",", ":"))
         assert collection.to_json_bytes() == wanted.encode()

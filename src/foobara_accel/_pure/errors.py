@@ -51,6 +51,8 @@ WARNING = ErrorSeverity.WARNING
 CRITICAL = ErrorSeverity.CRITICAL
 FATAL = ErrorSeverity.FATAL
 SPECIAL = bytes(range(32)) + b'"\\'  # what JSON text may not contain as it is
+SCALARS = frozenset((str, int, float, bool, type(None)))  # values whose conversion runs no code
+FEW = 4  # errors from which on usual_json is worth its tables
 LONG = 2500  # bytes from which on a search per character of SPECIAL beats one look at every byte
 MANY = 16  # errors in a collection before it finds them by identity
 
@@ -1442,10 +1444,54 @@ def is_clean(text: str) -> bool:
     return not any(map(octets.__contains__, SPECIAL))
 
 
+def few_json(error: FoobaraError) -> str | None:
+    # usual_json for one error: of a few, none shares enough with another to be worth keeping it
+    category, symbol, message = error.category, error.symbol, error.message
+    path, outer, context = error._path, error._runtime_path, error._context
+    if (
+        error._rare is not None
+        or type(error) is not FoobaraError
+        or type(category) is not str
+        or type(symbol) is not str
+        or type(message) is not str
+        or (path and not are_names(path))
+        or (outer and not are_names(outer))
+    ):
+        return None
+    details = "{}"
+    if context:
+        if type(context) is not dict:
+            return None
+        for value in context.values():
+            if type(value) not in SCALARS:
+                return None
+        details = dict_json(context, [])
+    names = outers = ""
+    place = f"{category}.{'.'.join(path) if path else 'root'}.{symbol}"
+    if path:
+        names = '","'.join(path)
+        names = f'"{names}"'
+    if outer:
+        outers = '","'.join(outer)
+        outers = f'"{outers}"'
+        place = f"{'>'.join(outer)}>{place}"
+    octets = f"{place}{message}".encode("utf-8", "backslashreplace")
+    if len(octets.translate(None, SPECIAL)) != len(octets):
+        return None
+    return (
+        f'{{"key":"{place}","category":"{category}","symbol":"{symbol}","path":[{names}],'
+        f'"runtime_path":[{outers}],"message":"{message}","context":{details},"is_fatal":false,"severity":"error"}}'
+    )
+
+
 def errors_json(errors: Iterable[FoobaraError], stack: list[Any]) -> str:
     snapshot = tuple(errors)
     drafts: list[str] = []
     if roomy(stack):
+        if len(snapshot) < FEW:
+            for error in snapshot:
+                drafts.append(few_json(error) or value_json(error, stack))
+            return f"[{','.join(drafts)}]"
         rest = iter(snapshot)
         while len(drafts) < len(snapshot):
             begun = len(drafts)
@@ -1465,9 +1511,10 @@ def one_json(error: FoobaraError, stack: list[Any]) -> str:
 
 def roomy(stack: list[Any]) -> bool:
     # can an error and its context be entered, and is it not being written already?
-    return not stack or (
-        len(stack) < _reports.MAX_DEPTH - 1 and not any(isinstance(outer, FoobaraError) for outer in stack)
-    )
+    for outer in stack:
+        if isinstance(outer, FoobaraError):
+            return False
+    return len(stack) < _reports.MAX_DEPTH - 1
 
 
 def outcome_json(outcome: CommandOutcome[Any], stack: list[Any]) -> str:
