@@ -61,19 +61,20 @@ async def _run(cls: Any, /, **inputs: Any) -> Any:
         command._inputs = plan.builder.build_dict(inputs)
     except BaseException as error:
         return _twin._unfit(command, plan, error)
-    command._state = command._entered = 6
+    command._state = 6
     try:
         awaited = command.execute()
         command._result = await (awaited if type(awaited) is CoroutineType else _settle(awaited))
     except BaseException as error:
         if _changed(command, plan):
+            command._left = 6
             return await _after(command, error)
         return _twin._outcome(command, _twin._executed(command, error))
     if _changed(command, plan):
+        command._left = 6
         return await _after(command, None)
     if command._errors:
         return _twin._outcome(command, _twin._fail(command, plan, _twin._NO_CHAINS))
-    command._entered = 7
     command._state = 8
     return _twin._outcome(command, True)
 
@@ -131,8 +132,7 @@ def _hot(twin: Any, plan: Any) -> Callable[..., Any]:
         command = _new(owner)
         command._raw = inputs
         command._errors = command._result = command._transaction = command._parent = None
-        command._own_callbacks = command._json_error = None
-        command._closed = False
+        command._own_callbacks = command._closed = None
         try:
             if validate is not None and fields["__pydantic_validator__"] is validator:
                 command._inputs = validate(inputs)
@@ -141,7 +141,7 @@ def _hot(twin: Any, plan: Any) -> Callable[..., Any]:
         except BaseException as error:
             command._inputs = None
             return twin._unfit(command, plan, error)
-        command._state = command._entered = 6
+        command._state = 6
         try:
             awaited = command.execute()
             if type(awaited) is not CoroutineType:
@@ -149,6 +149,7 @@ def _hot(twin: Any, plan: Any) -> Callable[..., Any]:
             result = command._result = await awaited
         except BaseException as error:
             if _changed(command, plan):
+                command._left = 6
                 return await _after(command, error)
             return twin._outcome(command, twin._executed(command, error))
         if (
@@ -157,10 +158,10 @@ def _hot(twin: Any, plan: Any) -> Callable[..., Any]:
             or type(command) is not owner
             or (command.__dict__ and twin._reshaped(command, plan))
         ):
+            command._left = 6
             return await _after(command, None)
         if command._errors is not None and command._errors:
             return twin._outcome(command, twin._fail(command, plan, twin._NO_CHAINS))
-        command._entered = 7
         command._state = 8
         outcome = _new(outcome_class)
         outcome._result = result
@@ -179,6 +180,6 @@ def _changed(command: Any, plan: Any) -> bool:
 
 def close(command: Any) -> bool:
     """Mark the transaction of *command* as closed; false when it was already."""
-    closed: bool = command._closed
+    closed = command._closed
     command._closed = True
     return not closed
