@@ -25,7 +25,7 @@ from libc.math cimport floor, isfinite
 from libc.stdint cimport uint16_t, uint32_t
 from libc.string cimport memcmp, memset
 
-__all__ = ["FIELD_LIMIT", "InputsBuilder"]
+__all__ = ["FIELD_LIMIT", "ClassEntry", "Finder", "FixedEntry", "InputsBuilder"]
 
 
 cdef enum:
@@ -97,6 +97,9 @@ cdef extern from *:
     #endif
     }
 
+    /* Not for a free-threaded build, where the class may go meanwhile. */
+    #define FA_REFERS(reference, target) (((PyWeakReference *)(reference))->wr_object == (target))
+
     /* Raise it again; the reference is taken over. */
     static inline void FA_RAISE(PyObject *value) {
     #if PY_VERSION_HEX >= 0x030C0000
@@ -127,11 +130,13 @@ cdef extern from *:
     void FA_UNTRACK(PyObject* rows) noexcept
     PyObject* FA_RAISED() noexcept
     void FA_RAISE(PyObject* value) noexcept
+    bint FA_REFERS(PyObject* reference, PyObject* target) noexcept
 
 
 cdef extern from "Python.h":
     ctypedef struct PyTypeObject:
         unsigned int tp_version_tag
+        PyObject* tp_dict
         PyObject* (*tp_new)(PyTypeObject* cls, PyObject* args, PyObject* kwargs) noexcept
     ctypedef struct PyTupleObject:
         PyObject** ob_item
@@ -193,7 +198,11 @@ cdef extern from "Python.h":
     PyObject* PyObject_CallOneArg(PyObject* f, PyObject* a) noexcept
     PyObject* PyObject_CallFunctionObjArgs(PyObject* f, ...) noexcept
     PyObject* PyBytes_FromStringAndSize(const char* text, Py_ssize_t length) noexcept
+    bint PyWeakref_CheckRef(PyObject* o) noexcept
     PyObject* PyObject_GetAttr(PyObject* o, PyObject* name) noexcept
+    unsigned long PyType_GetFlags(PyTypeObject* cls) noexcept
+    unsigned long Py_TPFLAGS_HEAPTYPE
+    object PyLong_FromVoidPtr(void* p)
 
 
 cdef enum:
@@ -1118,3 +1127,98 @@ def _learn(InputsBuilder builder not None, error, bytes classes not None):
 cdef object _LEARN = _learn
 cdef object _PREPARE = _prepare
 cdef object _SUCCESSOR = _successor
+
+
+cdef class ClassEntry:
+    """A class in the table of ``types.cache``: weakly; does it carry its validator; when it was used."""
+
+    cdef readonly object ref
+    cdef readonly bint carries
+    cdef public long long used
+
+    def __init__(self, ref, bint carries):
+        if not PyWeakref_CheckRef(<PyObject*> ref):
+            raise TypeError(f"ref is a weak reference, not {type(ref).__name__}")
+        self.ref = ref
+        self.carries = carries
+        self.used = 0
+
+
+cdef class FixedEntry:
+    """An expression or class that the table keeps, and its validator; None if models in it may be rebuilt."""
+
+    cdef public object target
+    cdef public object validator
+    cdef public long long used
+
+    def __init__(self, target, validator):
+        self.target = target
+        self.validator = validator
+        self.used = 0
+
+
+@cython.final
+cdef class Finder:
+    """The usual hits of one table of ``types.cache``, and its clock; *miss* answers everything else.
+
+    Bench case "get_validator, a hit".
+    """
+
+    cdef dict _entries
+    cdef object _miss
+    cdef PyObject* _built
+    cdef object _built_type
+    cdef long long _clock
+
+    def __init__(self, dict entries not None, miss):
+        from pydantic_core import SchemaValidator
+
+        self._entries = entries
+        self._miss = miss
+        self._built_type = SchemaValidator
+        self._built = <PyObject*> SchemaValidator
+        self._clock = 0
+
+    def draw(self):
+        """Return 0, 1, 2 ..., a number for each use."""
+        self._clock += 1
+        return self._clock - 1
+
+    def restart(self):
+        """Draw 0 next."""
+        self._clock = 0
+
+    def get_validator(self, target):
+        """Return the built validator of a class, a registered name or a type expression.
+
+        Raises TypeExpressionError for text that is no known type, TypeError for what is no type and
+        ValidatorBuildError when pydantic cannot build it; a failure is not remembered.
+        """
+        cdef PyObject* found
+        cdef PyObject* cls = <PyObject*> target
+        cdef object key = PyLong_FromVoidPtr(cls)
+        cdef ClassEntry entry
+        cdef FixedEntry fixed
+        found = PyDict_GetItem(<PyObject*> self._entries, <PyObject*> key)
+        if found != NULL and isinstance(<object> found, ClassEntry):
+            entry = <ClassEntry> <object> found
+            # an id is given again once its class has gone; only a class made by Python code carries a
+            # validator, and has its dict where we look
+            if (
+                entry.carries
+                and not FA_FREE_THREADED
+                and FA_REFERS(<PyObject*> entry.ref, cls)
+                and PyType_GetFlags(<PyTypeObject*> cls) & Py_TPFLAGS_HEAPTYPE
+            ):
+                found = PyDict_GetItem((<PyTypeObject*> cls).tp_dict, <PyObject*> _VALIDATOR)
+                if found != NULL and Py_TYPE(found) == <PyTypeObject*> self._built:
+                    entry.used = self._clock
+                    self._clock += 1
+                    return <object> found
+        elif found != NULL and isinstance(<object> found, FixedEntry):
+            fixed = <FixedEntry> <object> found
+            if fixed.target is target and fixed.validator is not None:
+                fixed.used = self._clock
+                self._clock += 1
+                return fixed.validator
+        return self._miss(target)

@@ -626,11 +626,11 @@ def test_a_hit_takes_at_most_two_look_ups(table):
     table._entries = Counted(table._entries)
     for target in targets:
         table._entries.looked = 0
-        table.get_validator(target)
+        table._look_up(target)  # get_validator itself answers for models, from the dict it was made with
         # The second is that in the class's own __dict__.
         assert table._entries.looked == (2 if target is wanted else 1)
     table._entries.looked = 0
-    table.get_validator(list[int])
+    table._look_up(list[int])
     assert table._entries.looked == 2, "an expression written anew: by identity, then by structure"
 
 
@@ -800,3 +800,47 @@ def test_two_tables_share_a_class(cache):
     one.clear()
     other.clear()
     assert one.get_validator(Pair).validate_python(("1", "a")) == Pair(1, "a")
+
+
+def test_the_entry_of_a_class_that_has_gone_is_not_served_to_another(table):
+    old, new = define(int), define(str)
+    table.get_validator(old)
+    # as after the end of old, if new were made where old was
+    table._entries[id(new)] = table._entries.pop(id(old))
+    assert table.get_validator(new) is new.__pydantic_validator__
+    table.get_validator(list[int])
+    fixed = table._entries[table._aliases.popitem()[0]]
+    table._entries[id(old)] = fixed
+    assert table.get_validator(old) is old.__pydantic_validator__
+
+
+def test_a_validator_behind_a_plugin_is_served(table):
+    class Item(BaseModel):
+        x: int
+
+    class Plugged:
+        def validate_python(self, value: Any) -> str:
+            return "plugged"
+
+    table.get_validator(Item)
+    Item.__pydantic_validator__ = Plugged()  # type: ignore[assignment]
+    assert table.get_validator(Item).validate_python({}) == "plugged"
+    assert (table.statistics().hits, table.statistics().misses) == (1, 1)
+
+
+def test_get_validator_takes_its_argument_by_name_and_can_be_overridden(cache, monkeypatch):
+    class Own(cache.ValidationCache):
+        def get_validator(self, target: Any) -> Any:
+            return "own", super().get_validator(target)
+
+    table = cache.ValidationCache()
+    assert table.get_validator(target=Money) is Money.__pydantic_validator__
+    assert cache.ValidationCache.get_validator(target=Money) is Money.__pydantic_validator__
+    assert Own().get_validator(Money) == ("own", Money.__pydantic_validator__)
+    monkeypatch.setattr(cache.ValidationCache, "get_validator", lambda self, target: "patched")
+    assert table.get_validator(Money) == "patched"
+
+
+def test_an_entry_refers_to_its_class_weakly(cache):
+    with pytest.raises(TypeError, match="weak reference, not int"):
+        cache.guards.ClassEntry(3, True)

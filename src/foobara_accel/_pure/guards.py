@@ -8,9 +8,11 @@ answers are the same.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from typing import Any
+from weakref import ReferenceType
 
-__all__ = ["FIELD_LIMIT", "InputsBuilder"]
+__all__ = ["FIELD_LIMIT", "ClassEntry", "Finder", "FixedEntry", "InputsBuilder"]
 
 FIELD_LIMIT = 64
 
@@ -106,3 +108,72 @@ def _successor(builder: InputsBuilder) -> InputsBuilder:
             raise RuntimeError(f"the validator of {builder.model.__name__} was replaced")
         found = builder._next = builder._renew(builder.model)
     return found
+
+
+class ClassEntry:
+    """A class in the table of ``types.cache``: weakly; does it carry its validator; when it was used."""
+
+    __slots__ = ("carries", "ref", "used")
+
+    def __init__(self, ref: Any, carries: bool) -> None:
+        if not isinstance(ref, ReferenceType):
+            raise TypeError(f"ref is a weak reference, not {type(ref).__name__}")
+        self.ref = ref
+        self.carries = carries
+        self.used = 0
+
+
+class FixedEntry:
+    """An expression or class that the table keeps, and its validator; None if models in it may be rebuilt."""
+
+    __slots__ = ("target", "used", "validator")
+
+    def __init__(self, target: Any, validator: Any) -> None:
+        self.target = target
+        self.validator = validator
+        self.used = 0
+
+
+_vars = type.__dict__["__dict__"].__get__  # past the metaclass, whose __getattr__ makes cls.__dict__ slow
+
+
+class Finder:
+    """The usual hits of one table of ``types.cache``, and its clock; *miss* answers everything else.
+
+    Bench case "get_validator, a hit".
+    """
+
+    __slots__ = ("_built", "_entries", "_miss", "draw")
+
+    draw: Callable[[], int]
+
+    def __init__(self, entries: dict[Any, Any], miss: Callable[[Any], Any]) -> None:
+        from pydantic_core import SchemaValidator
+
+        self._entries = entries
+        self._miss = miss
+        self._built = SchemaValidator
+        self.restart()
+
+    def restart(self) -> None:
+        """Draw 0 next."""
+        self.draw = count().__next__
+
+    def get_validator(self, target: Any) -> Any:
+        """Return the built validator of a class, a registered name or a type expression.
+
+        Raises TypeExpressionError for text that is no known type, TypeError for what is no type and
+        ValidatorBuildError when pydantic cannot build it; a failure is not remembered.
+        """
+        entry = self._entries.get(id(target))
+        if isinstance(entry, ClassEntry):
+            # an id is given again once its class has gone
+            if entry.carries and entry.ref() is target:
+                validator = _vars(target).get("__pydantic_validator__")
+                if type(validator) is self._built:
+                    entry.used = self.draw()
+                    return validator
+        elif isinstance(entry, FixedEntry) and entry.target is target and entry.validator is not None:
+            entry.used = self.draw()
+            return entry.validator
+        return self._miss(target)

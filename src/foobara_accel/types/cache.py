@@ -4,7 +4,8 @@
    table holds it weakly, and a class of the same name that is defined later has its own.
 2. Expressions are recognised by structure and by the identity of the classes in them, never by ``==``:
    ``list[int | str] == list[str | int]`` is true and the two validate differently.
-3. A hit is one look-up in the table and, for a class, one in its ``__dict__``; it takes no lock.
+3. A hit is one look-up in the table and, for a class, one in its ``__dict__``; it takes no lock. The
+   usual ones are answered by the twins (``guards.Finder``).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from pydantic.dataclasses import rebuild_dataclass
 from pydantic.fields import FieldInfo
 from pydantic_core import SchemaValidator
 
+from .._backend import guards
 from .expressions import (
     Fresh,
     TypeExpressionError,
@@ -276,15 +278,10 @@ class _Ref(weakref.ref[Any]):
     key: int
 
 
-class _ClassEntry:
+class _ClassEntry(guards.ClassEntry):
     """A class and where it keeps its validator."""
 
-    __slots__ = ("carries", "ref", "used")
-
-    def __init__(self, ref: Callable[[], Any], carries: bool) -> None:
-        self.ref = ref
-        self.carries = carries
-        self.used = 0
+    __slots__ = ()
 
     def current(self, target: Any) -> Any:
         if self.ref() is not target:
@@ -306,18 +303,17 @@ class _ClassEntry:
             return
 
 
-class _FixedEntry:
+class _FixedEntry(guards.FixedEntry):
     """An expression, or a class that takes no attribute, with its validator."""
 
-    __slots__ = ("compiled", "epoch", "ref", "structure", "target", "used")
+    __slots__ = ("compiled", "epoch", "ref", "structure")
 
     def __init__(self, target: Any, compiled: _Compiled, structure: Any, epoch: int) -> None:
-        self.target = target
+        super().__init__(target, None if compiled.watched else compiled.validator)
         self.compiled = compiled
         self.structure = structure
         self.epoch = epoch
         self.ref = lambda: target
-        self.used = 0
 
     def current(self, target: Any) -> Any:
         return self.compiled.current() if self.target is target else None
@@ -398,6 +394,17 @@ class _Either(Generic[P, R]):
         return types.MethodType(self._function, instance)
 
 
+class _Hit(_Either[P, R]):
+    """``get_validator``: the function of the table itself, without a method around it."""
+
+    def __get__(self, instance: ValidationCache | None, owner: type[ValidationCache]) -> Callable[P, R]:
+        if instance is None:
+            instance = owner.__dict__.get("_shared")
+            if instance is None:
+                instance = owner.shared()
+        return instance._answer  # type: ignore[return-value]
+
+
 class ValidationCache:
     """A table of built validators with a bounded number of entries, the least recently used leaving first.
 
@@ -415,6 +422,9 @@ class ValidationCache:
         self._aliases: dict[int, Any] = {}
         self._dead: deque[_Ref] = deque()
         self._oldest: list[tuple[int, Any]] = []
+        self._finder = guards.Finder(self._entries, self._look_up)
+        # Without a GIL the clock needs a lock.
+        self._answer = self._look_up if _FREE_THREADED else self._finder.get_validator
         self._reset_counts()
 
     @classmethod
@@ -430,25 +440,29 @@ class ValidationCache:
 
     def _reset_counts(self) -> None:
         # One clock gives both the order of use and the number of hits: a hit draws a tick, without a lock.
-        self._tick = _counter()
+        self._finder.restart()
+        self._tick = _locked_counter() if _FREE_THREADED else self._finder.draw
         self._other_ticks = 0
         self._misses = 0
         self._evictions = 0
 
-    @_Either
+    @_Hit
     def get_validator(self, target: Any) -> SchemaValidator:
         """Return the built validator of a class, a registered name or a type expression.
 
         Raises TypeExpressionError for text that is no known type, TypeError for what is no type and
         ValidatorBuildError when pydantic cannot build it; a failure is not remembered.
         """
+        return self._answer(target)  # type: ignore[no-any-return]
+
+    def _look_up(self, target: Any) -> Any:
         entry = self._entries.get(target if type(target) is str else id(target))
         if entry is not None:
             validator = entry.current(target)
             if validator is not None:
                 entry.used = self._tick()
-                return validator  # type: ignore[no-any-return]
-        return self._find(target)  # type: ignore[no-any-return]
+                return validator
+        return self._find(target)
 
     @_Either
     def compile_validator(self, target: Any) -> SchemaValidator:
@@ -652,11 +666,9 @@ def _checked_max(max_entries: object) -> int:
     return max_entries
 
 
-def _counter() -> Callable[[], int]:
+def _locked_counter() -> Callable[[], int]:
     """Return a function that counts 0, 1, 2 ... without losing a number between threads."""
     draw = itertools.count().__next__
-    if not _FREE_THREADED:
-        return draw
     lock = threading.Lock()
 
     def locked() -> int:
