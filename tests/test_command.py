@@ -972,9 +972,7 @@ def test_callbacks_of_the_class_registered_before_a_halt_see_it(fa: ModuleType) 
     assert seen == ["failed"]
 
 
-@pytest.mark.parametrize(
-    "how", ["halt", "raise", "add"]
-)
+@pytest.mark.parametrize("how", ["halt", "raise", "add"])
 def test_a_rollback_hung_on_the_instance_that_raises_ends_in_errored(fa: ModuleType, how: str) -> None:
     kept: list[Any] = []
 
