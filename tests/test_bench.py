@@ -6,6 +6,7 @@ import contextlib
 import copy
 import io
 import json
+import runpy
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Generator, Iterator
 from itertools import repeat
@@ -488,6 +489,17 @@ def test_peak_memory_is_judged_where_foobara_py_was_measured(made: dict[str, Any
     changed["memory"]["simple"]["py"]["peak"] = 700
     changed["memory"]["simple"]["foobara_py"] = {"runs": 1000, "retained": 0, "peak": 1000}
     assert (verdict_of(changed, "peak").value, verdict_of(changed, "peak").status) == (0.7, "missed")
+
+
+def test_the_readme_table_has_a_row_per_judged_case(made: dict[str, Any]) -> None:
+    tool = Path(__file__).resolve().parent.parent / "tools" / "readme_table.py"
+    if not tool.exists():
+        pytest.skip("no checkout here")
+    text = runpy.run_path(str(tool))["block"](made)
+    rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) == len(budgets.BUDGETS)
+    assert all(line.count("|") == rows[0].count("|") for line in rows)
+    assert f"Python {made['environment']['python']}" in text
 
 
 # --- the payments file and its import

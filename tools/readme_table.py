@@ -1,0 +1,88 @@
+"""Write the measured table of README.md from a report of `foobara-accel bench`.
+
+python tools/readme_table.py foobara-accel-report/report.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+README = Path(__file__).resolve().parent.parent / "README.md"
+START, END = "<!-- measured -->", "<!-- /measured -->"
+UNITS = {"await": "A", "json": "J", "lookups": "two look-ups", "V": "V", "I": "I"}
+HEADS = {"c": "compiled", "py": "Python"}
+
+
+def cell(verdict: dict[str, Any]) -> str:
+    """Return a figure with its limit and verdict; a unit that is to be beaten stands as a fraction."""
+    value, limit = verdict["value"], verdict["limit"]
+    if value is None:
+        return verdict["status"]
+    over = "1/" if verdict["at_least"] else ""
+    shown = f"{value:.1f}" if verdict["at_least"] else f"{value:.2f}"
+    return f"{over}{shown} (budget {over}{limit:g}: {verdict['status']})"
+
+
+def block(report: dict[str, Any]) -> str:
+    """Return the text between the two marks of the README."""
+    made, options = report["environment"], report["options"]
+    cores = f"{made['cores']} cores" if made["cores"] else "cores unknown"
+    cpu = re.sub(r"\s+", " ", made["cpu"])
+    quick = " --quick" if options["quick"] else ""
+    backends = [name for name in HEADS if report["backends"].get(name, {}).get("available")]
+    found = {(each["backend"], each["key"]): each for each in report["verdicts"]}
+    theirs = report["backends"].get("foobara_py", {}).get("available")
+    where = f"{made['implementation']} {made['python']}, pydantic {made['pydantic']}, {made['platform']}"
+    when = f"`foobara-accel bench{quick}` of {report['created'][:10]}, {options['rounds']} rounds"
+    lines = [
+        f"{where}, {cpu}, {cores}; {when}.",
+        "Times are divided by what the unit took in the same rounds: lower is faster.",
+        "10 % over a budget counts as met.",
+        "",
+        "| case | unit | "
+        + " | ".join(HEADS[name] for name in backends)
+        + (" | foobara_py |" if theirs else " |"),
+        "|---" * (2 + len(backends) + bool(theirs)) + "|",
+    ]
+    for key, case in report["cases"].items():
+        if not any((name, key) in found for name in backends):
+            continue
+        floor = case["floors"][0]
+        cells = [cell(found[name, key]) if (name, key) in found else "-" for name in backends]
+        if theirs:
+            figures = case["backends"].get("foobara_py")
+            cells.append(f"{figures['ratios'][floor]:.1f}" if figures else "-")
+        lines.append(f"| {case['title']} | {UNITS.get(floor, floor)} | {' | '.join(cells)} |")
+    counts = []
+    for name in backends:
+        judged = [
+            each for each in report["verdicts"] if each["backend"] == name and each["value"] is not None
+        ]
+        met = sum(each["status"] == "met" for each in judged)
+        counts.append(f"{HEADS[name]} met {met} of {len(judged)}")
+    lines += ["", "Of all budgets of the report (these, depth, memory, collections, tail, import),"]
+    return "\n".join([*lines, f"{' and '.join(counts)}."])
+
+
+def main() -> int:
+    """Rewrite the README; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("report", type=Path, help="report.json")
+    text = README.read_text(encoding="utf-8")
+    head, mark, rest = text.partition(START)
+    _, end, tail = rest.partition(END)
+    if not (mark and end):
+        print(f"README.md has no {START} ... {END}", file=sys.stderr)
+        return 1
+    report = json.loads(parser.parse_args().report.read_text(encoding="utf-8"))
+    README.write_text(f"{head}{START}\n\n{block(report)}\n\n{END}{tail}", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
