@@ -42,6 +42,8 @@ _EXPORTS = {
     "register": "registry",
 }
 
+__all__ = [*_EXPORTS]  # pyright: ignore[reportUnsupportedDunderAll]
+
 
 def __getattr__(name: str) -> Any:
     module = _EXPORTS.get(name)
@@ -53,4 +55,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_EXPORTS})
+    return sorted(__all__)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, LiteralString, Self
 
 __all__ = ["Masked"]
 
@@ -16,7 +16,7 @@ class Masked:
     # Errors hide values of such a type, and do not echo the input of a field of it.
     __foobara_sensitive__: ClassVar[bool] = True
 
-    _SYMBOL: ClassVar[str]
+    _SYMBOL: ClassVar[LiteralString]
     _WHAT: ClassVar[str]
     _RULES: ClassVar[dict[str, str]]
     _check: ClassVar[Any]

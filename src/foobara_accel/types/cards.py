@@ -87,7 +87,7 @@ class CardNumber(Masked):
     As the type of a Pydantic field it takes what :func:`parse_card` takes.
     """
 
-    _SYMBOL: ClassVar[str] = "card_number"
+    _SYMBOL: ClassVar[LiteralString] = "card_number"
     _WHAT: ClassVar[str] = "card number"
     _RULES: ClassVar[dict[str, str]] = _RULES
     _check: ClassVar[Any] = staticmethod(checks.parse_card)

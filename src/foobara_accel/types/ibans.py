@@ -39,7 +39,7 @@ class Iban(Masked):
     whole. As the type of a Pydantic field it takes what :func:`parse_iban` takes.
     """
 
-    _SYMBOL: ClassVar[str] = "iban"
+    _SYMBOL: ClassVar[LiteralString] = "iban"
     _WHAT: ClassVar[str] = "IBAN"
     _RULES: ClassVar[dict[str, str]] = _RULES
     _check: ClassVar[Any] = staticmethod(checks.parse_iban)
