@@ -990,7 +990,7 @@ cdef int add_execution_error(Core command, object error) except -1:
 cdef int cast(Core command, Plan plan) except -1:
     if command._json_error is not None:
         return refuse(command, plan, command._json_error)
-    if command._inputs is not None and command.raw is None:
+    if command._inputs is not None and not command.raw:
         return 0                       # given as a model
     try:
         command._inputs = plan.builder.build_dict(command._raw_inputs)

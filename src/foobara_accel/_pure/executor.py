@@ -952,7 +952,7 @@ class Core:
         if self._json_error is not None:
             _refuse(self, plan, self._json_error)
             return
-        if self._inputs is not None and self._raw is None:
+        if self._inputs is not None and not self._raw:
             return  # given as a model
         try:
             self._inputs = plan.builder.build_dict(self._raw_inputs)
