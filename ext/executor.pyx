@@ -22,6 +22,7 @@ from foobara_accel._ext.errors cimport (
     CommandOutcome,
     ErrorCollection,
     FoobaraError,
+    append_new,
     deferred_collection_for,
     fail,
     make_error,
@@ -187,9 +188,11 @@ cdef extern from *:
         const char *ml_doc
     int METH_FASTCALL
     int METH_KEYWORDS
+    int METH_NOARGS
     object PyDescr_NewMethod(PyTypeObject *, PyMethodDef *)
     void PyType_Modified(PyTypeObject *)
     void PyErr_Clear()
+    void PyErr_SetNone(PyObject *)
     PyTypeObject *Py_TYPE(PyObject *)
     void Py_XINCREF(PyObject *)
     PyObject *PyObject_CallMethodNoArgs(PyObject *, PyObject *)
@@ -260,6 +263,7 @@ cdef class Plan:
     cdef readonly bint opens
     cdef readonly bint generic
     cdef readonly bint echo
+    cdef readonly bint logs
     cdef readonly bint execute_only
     cdef bint plain_inputs             # guarded, and nothing to call before or while they are built
     cdef readonly tuple watched        # names whose values the plan was made from
@@ -287,7 +291,9 @@ cdef class Plan:
         self.echo = spec.echo
         self.watched = spec.watched
         self.resolved = resolved
-        self.epoch = at
+        # What a metaclass answers is asked at every run: such a plan is never current.
+        self.epoch = at - 1 if spec.volatile else at
+        self.logs = spec.logs
         self.tag = fa_tag(<PyObject *>cls)
         self.execute_only = (
             spec.mask & ~(1 << EXECUTE) == 0 and spec.chains is None and not spec.opens and not spec.generic
@@ -486,30 +492,48 @@ def run_class(cls, dict inputs):
 def run_model(cls, model):
     """Run *cls* on a valid instance of its inputs type, without validating it again."""
     cdef Plan plan = plan_for(cls)
-    cdef Core command
     if not isinstance(model, plan.builder.model):
         raise TypeError(
             f"{cls.__name__}.run_with() takes an instance of {plan.builder.model.__name__}, "
             f"not {type(model).__name__}"
         )
-    command = cls() if plan.generic else acquire(plan)
-    command._inputs = model
-    return command.run_instance() if plan.generic else finish(command, phases(command, plan, 0))
+    return run_ready(plan, model)
 
 
 def run_json(cls, data):
     """Run *cls* on the JSON object in *data*; JSON that cannot be read is a failed outcome."""
     cdef Plan plan = plan_for(cls)
     cdef Core command
-    try:
-        model = plan.builder.build_json(data)
-    except ValidationError as error:
-        command = cls() if plan.generic else acquire(plan)
+    cdef PyObject *made = plan.builder.make_json(data)
+    if made is NULL:
+        error = <object>fa_raised()
+        Py_DECREF(error)
+        if not isinstance(error, ValidationError):
+            raise error
+        command = plan.cls() if plan.generic else acquire(plan)
         command._json_error = error
         return command.run_instance() if plan.generic else finish(command, phases(command, plan, 0))
-    command = cls() if plan.generic else acquire(plan)
+    model = <object>made
+    Py_DECREF(model)
+    return run_ready(plan, model)
+
+
+cdef object run_ready(Plan plan, object model):
+    cdef Core command
+    cdef object outcome
+    cdef bint succeeded
+    if plan.generic:
+        command = plan.cls()
+        command._inputs = model
+        return command.run_instance()
+    command = acquire(plan)
     command._inputs = model
-    return command.run_instance() if plan.generic else finish(command, phases(command, plan, 0))
+    model = None
+    succeeded = execute_ready(command, plan) if plan.execute_only else phases(command, plan, 0)
+    outcome = finish(command, succeeded)
+    if plan.poolable:
+        release(plan, command)
+    return outcome
 
 
 cdef inline Core acquire(Plan plan):
@@ -553,16 +577,23 @@ cpdef CommandOutcome finish(Core command, bint succeeded):
 cdef int execute_only(Core command, Plan plan, PyObject *const *values, PyObject *names) except -1:
     # The hot path: bench cases "simple run", "eight fields", "parent + subcommand".
     cdef PyObject *raw = NULL
+    cdef PyObject *verdict = NULL
     cdef PyObject *result = plan.builder.make_kw_from(
-        values, <PyObject *>EMPTY if names is NULL else names, &raw, NULL
+        values, <PyObject *>EMPTY if names is NULL else names, &raw, NULL if plan.echo else &verdict
     )
     if raw is not NULL:
         command.raw = <object>raw
         Py_DECREF(<object>raw)
     if result is NULL:
-        return inputs_refused(command, plan)
+        return inputs_refused(command, plan) if verdict is NULL else judged(command, plan, verdict)
     command._inputs = <object>result
     Py_DECREF(<object>result)
+    return execute_ready(command, plan)
+
+
+cdef inline int execute_ready(Core command, Plan plan) except -1:
+    # The rest of execute_only, from validated inputs.
+    cdef PyObject *result
     command.state_number = command.entered = 6
     if plan.execute is not None:
         result = fa_call_one(<PyObject *>plan.execute, <PyObject *>command)
@@ -629,6 +660,15 @@ cdef int refused_by(Core command, Plan plan, object error) except -1:
         return failed(command, plan, NO_CHAINS)
     abort(command, plan, NO_CHAINS, error)
     raise error
+
+
+cdef int judged(Core command, Plan plan, PyObject *verdict) except -1:
+    # The guard knows what pydantic would say: no exception is made (bench case "three validation errors").
+    cdef object rows = <object>verdict
+    Py_DECREF(rows)
+    command.state_number = command.entered = 2
+    command._errors = deferred_collection_for(rows, path_of(command), False, plan.builder.model)
+    return failed(command, plan, NO_CHAINS)
 
 
 cdef inline PyObject *call_execute(Core command) noexcept:
@@ -864,7 +904,7 @@ cdef int failed(Core command, Plan plan, tuple chains) except -1:
     command.state_number = FAILED
     if chain is not None:
         terminal(command, <tuple>chain)
-    if command._log_failures:
+    if plan.logs:
         _services.failed(command)
     return False
 
@@ -1091,17 +1131,10 @@ cdef class Core:
 
     def add_input_error(self, path, symbol, message, **context):
         """Add a data error at *path* (a name or a sequence of names)."""
-        add(self, make_error("data", symbol, _services.path(path), message, context, EMPTY, False, ERROR))
-
-    def add_runtime_error(self, symbol, message, halt=True, **context):
-        """Add a runtime error and, unless *halt* is false, stop the command by raising Halt."""
-        add(self, make_error("runtime", symbol, EMPTY, message, context if context else None, EMPTY, False, ERROR))
-        if halt:
-            raise Halt
-
-    def halt(self):
-        """Stop the command now: it fails with the errors it has, or with ``halted``."""
-        raise Halt
+        if stock(self):
+            self._errors = append_new(self._errors, "data", symbol, _services.path(path), message, context)
+        else:
+            self.add_error(make_error("data", symbol, _services.path(path), message, context, EMPTY, False, ERROR))
 
     def open_transaction(self):
         """Phase 1: begin the transaction that the class's configuration names, if any."""
@@ -1141,19 +1174,24 @@ cdef class Core:
             transaction.rollback()
 
 
-cdef int add(Core command, FoobaraError error) except -1:
-    # As command.add_error(error), without the call where that is the library's own.
-    cdef PyObject *method
-    if command._parent is None and fa_attributes(<PyObject *>command) is NULL:
-        method = fa_lookup(<PyObject *>Py_TYPE(<PyObject *>command), <PyObject *>"add_error")
-        if method is not NULL:
-            Py_DECREF(<object>method)
-            if method is <PyObject *>ADD_ERROR:
-                if command._errors is None:
-                    command._errors = new_collection()
-                return command._errors.append(error)
-    command.add_error(error)
+cdef int runtime_error(Core command, object symbol, object message, object context) except -1:
+    if stock(command):
+        command._errors = append_new(command._errors, "runtime", symbol, EMPTY, message, context)
+    else:
+        command.add_error(make_error("runtime", symbol, EMPTY, message, context, EMPTY, False, ERROR))
     return 0
+
+
+cdef bint stock(Core command) except -1:
+    # Whether command.add_error(error) is the library's own and has no runtime path to add.
+    cdef PyObject *method
+    if command._parent is not None or fa_attributes(<PyObject *>command) is not NULL:
+        return False
+    method = fa_lookup(<PyObject *>Py_TYPE(<PyObject *>command), <PyObject *>"add_error")
+    if method is NULL:
+        return False
+    Py_DECREF(<object>method)
+    return method is <PyObject *>ADD_ERROR
 
 
 cdef object ADD_ERROR = fa_members(<PyTypeObject *>Core)["add_error"]
@@ -1223,16 +1261,95 @@ cdef int adopt(Core parent, object command_class, object errors) except -1:
     return 0
 
 
-cdef object subcommand_bang(PyObject *parent, PyObject *const *arguments, Py_ssize_t given, PyObject *names):
-    result = subcommand(parent, arguments, given, names)
-    if result is None and wrong(<Core>parent):
-        raise Halt
+# The methods that halt return NULL by hand: raise would build a traceback entry each time
+# (bench case "two runtime errors").
+ctypedef PyObject *(*returns_or_raises)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *) noexcept
+ctypedef int (*halts_or_raises)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *) noexcept
+
+
+cdef PyObject *subcommand_bang(
+    PyObject *parent, PyObject *const *arguments, Py_ssize_t given, PyObject *names
+) noexcept:
+    cdef PyObject *result = (<returns_or_raises><void *>subcommand)(parent, arguments, given, names)
+    if result is <PyObject *>None and wrong(<Core>parent):
+        PyErr_SetNone(HALT)
+        return NULL
     return result
 
 
+cdef PyObject *runtime_error_method(
+    PyObject *command, PyObject *const *arguments, Py_ssize_t given, PyObject *names
+) noexcept:
+    cdef int halts = (<halts_or_raises><void *>take_runtime_error)(command, arguments, given, names)
+    if halts == 0:
+        Py_XINCREF(<PyObject *>None)
+        return <PyObject *>None
+    if halts > 0:
+        PyErr_SetNone(HALT)
+    return NULL
+
+
+cdef int take_runtime_error(
+    PyObject *command, PyObject *const *arguments, Py_ssize_t given, PyObject *names
+) except -1:
+    """Add the error; 1 when the command is to halt."""
+    cdef Py_ssize_t index, count = 0 if names is NULL else PyTuple_GET_SIZE(names)
+    cdef bint halts = True
+    cdef dict context = None
+    cdef object name
+    if given < 2 or given > 3:
+        return take_named_error(<object>command, arguments, given, names)
+    if given == 3:
+        halts = <object>arguments[2]
+    for index in range(count):
+        name = <object>PyTuple_GET_ITEM(names, index)
+        if name == "halt":
+            if given == 3:
+                return take_named_error(<object>command, arguments, given, names)
+            halts = <object>arguments[given + index]
+        elif name == "symbol" or name == "message":
+            return take_named_error(<object>command, arguments, given, names)
+        else:
+            if context is None:
+                context = {}
+            context[name] = <object>arguments[given + index]
+    runtime_error(<Core>command, <object>arguments[0], <object>arguments[1], context)
+    return halts
+
+
+cdef int take_named_error(
+    object command, PyObject *const *arguments, Py_ssize_t given, PyObject *names
+) except -1:
+    # The call as Python binds it: names for the first two, or a call that is wrong.
+    cdef Py_ssize_t index
+    cdef dict found = keywords(arguments + given, names)
+    cdef tuple parameters = ("symbol", "message", "halt")
+    if given > 3:
+        raise TypeError(f"Core.add_runtime_error() takes from 3 to 4 positional arguments but {given + 1} were given")
+    for index in range(given):
+        if parameters[index] in found:
+            raise TypeError(f"Core.add_runtime_error() got multiple values for argument {parameters[index]!r}")
+        found[parameters[index]] = <object>arguments[index]
+    if "symbol" not in found and "message" not in found:
+        raise TypeError("Core.add_runtime_error() missing 2 required positional arguments: 'symbol' and 'message'")
+    for name in ("symbol", "message"):
+        if name not in found:
+            raise TypeError(f"Core.add_runtime_error() missing 1 required positional argument: {name!r}")
+    symbol, message, halts = found.pop("symbol"), found.pop("message"), found.pop("halt", True)
+    runtime_error(<Core>command, symbol, message, found if found else None)
+    return 1 if halts else 0
+
+
+cdef PyObject *halt_method(PyObject *command, PyObject *nothing) noexcept:
+    PyErr_SetNone(HALT)
+    return NULL
+
+
+cdef PyObject *HALT = <PyObject *>Halt
+
 # METH_FASTCALL with the names tuple as it is: a def with ** would build a dict at each call
 # (bench case "parent + subcommand").
-cdef PyMethodDef[3] _methods
+cdef PyMethodDef[4] _methods
 _methods[0].ml_name = "run_subcommand"
 _methods[0].ml_meth = <void *>subcommand
 _methods[0].ml_flags = METH_FASTCALL | METH_KEYWORDS
@@ -1249,7 +1366,23 @@ _methods[1].ml_doc = (
     "Run *command_class* inside this run and return its result; halt this run when there is none\n"
     "and this run has errors."
 )
+_methods[2].ml_name = "add_runtime_error"
+_methods[2].ml_meth = <void *>runtime_error_method
+_methods[2].ml_flags = METH_FASTCALL | METH_KEYWORDS
+_methods[2].ml_doc = (
+    "add_runtime_error($self, symbol, message, halt=True, **context)\n--\n\n"
+    "Add a runtime error and, unless *halt* is false, stop the command by raising Halt."
+)
+_methods[3].ml_name = "halt"
+_methods[3].ml_meth = <void *>halt_method
+_methods[3].ml_flags = METH_NOARGS
+_methods[3].ml_doc = (
+    "halt($self)\n--\n\n"
+    "Stop the command now: it fails with the errors it has, or with ``halted``."
+)
 _members = fa_members(<PyTypeObject *>Core)
+_members["add_runtime_error"] = PyDescr_NewMethod(<PyTypeObject *>Core, &_methods[2])
+_members["halt"] = PyDescr_NewMethod(<PyTypeObject *>Core, &_methods[3])
 _members["run_subcommand"] = PyDescr_NewMethod(<PyTypeObject *>Core, &_methods[0])
 _members["run_subcommand_bang"] = PyDescr_NewMethod(<PyTypeObject *>Core, &_methods[1])
 _members["run_subcommand_"] = _members["run_subcommand_bang"]

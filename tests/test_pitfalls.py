@@ -100,9 +100,6 @@ def test_02_what_the_tag_misses_is_seen(fa: ModuleType) -> None:
     assert command.run_instance().result == "shadow"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a plan does not know that a metaclass may answer differently each time"
-)
 def test_02_what_a_metaclass_answers_is_asked_at_every_run(fa: ModuleType) -> None:
     class Meta(type(fa.Command)):  # type: ignore[misc]
         loud = False

@@ -103,6 +103,7 @@ class Plan:
         "last",
         "library",
         "links",
+        "logs",
         "mask",
         "members",
         "opens",
@@ -122,8 +123,10 @@ class Plan:
         self.opens: bool = spec.opens
         self.generic: bool = spec.generic
         self.echo: bool = spec.echo
+        self.logs: bool = spec.logs
         self.resolved: tuple[Any, ...] = spec.resolved
-        self.epoch: int = at
+        # What a metaclass answers is asked at every run: such a plan is never current.
+        self.epoch: int = at - 1 if spec.volatile else at
         self.execute_only: bool = (
             spec.mask & ~(1 << _EXECUTE) == 0 and spec.chains is None and not spec.opens and not spec.generic
         )
@@ -612,7 +615,7 @@ def _fail(command: Any, plan: Plan, chains: tuple[Any, ...]) -> bool:
         chain = chains[8].get(came_from)
         if chain is not None:
             _terminal(command, chain)
-    if command._log_failures:
+    if plan.logs:
         _services.failed(command)
     return False
 

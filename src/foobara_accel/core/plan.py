@@ -41,6 +41,7 @@ WATCHED = (
     "echo_inputs",
     "_log_failures",
 )
+_OF_CLASSES = frozenset(("__init__", "__new__"))
 _resolve = attrgetter(*WATCHED)
 plan_for: Callable[[type], executor.Plan] = executor.plan_for
 
@@ -58,6 +59,8 @@ class PlanSpec(NamedTuple):
     opens: bool
     generic: bool
     echo: bool
+    logs: bool
+    volatile: bool  # a metaclass answers for a watched name, at each run anew
     resolved: tuple[Any, ...]
     watched: tuple[str, ...] = WATCHED
 
@@ -99,6 +102,13 @@ def _chains(command_class: Any, own: CallbackRegistry | None = None) -> tuple[An
     return (((_stamp, *before), *after), *others)
 
 
+def _answered_by_metaclass(command_class: type) -> bool:
+    kind: Any = type(command_class)
+    own = [vars(base) for base in kind.__mro__ if base not in (type, object)]
+    # Any metaclass may have the first two: for the classes it makes, not for their instances.
+    return bool(own) and any(name in names for names in own for name in WATCHED if name not in _OF_CLASSES)
+
+
 class Services:
     """What a run needs from above the twins."""
 
@@ -126,6 +136,8 @@ class Services:
             opens=may_open(command_class._transaction_config),
             generic=any(found[name] is not stock[name] for name in ("__init__", "__new__", "run_instance")),
             echo=bool(command_class.echo_inputs),
+            logs=bool(command_class._log_failures),
+            volatile=_answered_by_metaclass(command_class),
             resolved=resolved,
         )
 
