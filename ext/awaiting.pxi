@@ -137,8 +137,9 @@ cdef object _settle = None
 def configure_async(whole, after, settle):
     """Give the twin the coroutine functions that it hands over to.
 
-    ``whole(cls, inputs)`` is a run from its start, ``after(command, error)`` the rest of one whose execute
-    returned or raised *error* after changing what is to run, ``settle(value)`` awaits what can be awaited.
+    ``whole(cls, inputs, parent, model)`` is a run from its start, ``after(command, error)`` the rest of one
+    whose execute returned or raised *error* after changing what is to run, ``settle(value)`` awaits what can
+    be awaited.
     """
     global _whole, _after, _settle
     _whole, _after, _settle = whole, after, settle
@@ -156,6 +157,8 @@ cdef class AsyncRun:
     cdef object values               # of the inputs, then None
     cdef object names
     cdef object inner
+    cdef object parent               # the run that this one is a subcommand of
+    cdef object model                # inputs that are valid already
     cdef Core command
     cdef Plan plan
     cdef readonly object cr_origin
@@ -324,6 +327,8 @@ cdef inline int finished(AsyncRun self) noexcept:
     self.stage = DONE
     self.values = None
     self.names = None
+    self.parent = None
+    self.model = None
     if self.inner is not None:
         self.inner = None
         self.command = None
@@ -396,10 +401,15 @@ cdef int started(AsyncRun self, PyObject **out) except -1:
     if not plan.execute_only or timed(plan.cls):
         inputs = keywords(items(self.values), <PyObject *>self.names)
         self.values = None
-        return handed(self, _whole(plan.cls, inputs), out)
+        return handed(self, _whole(plan.cls, inputs, self.parent, self.model), out)
     command = acquire(plan)
-    made = plan.builder.make_kw_from(items(self.values), <PyObject *>self.names, &raw, NULL)
-    self.values = None
+    command._parent = self.parent
+    if self.model is None:
+        made = plan.builder.make_kw_from(items(self.values), <PyObject *>self.names, &raw, NULL)
+        self.values = None
+    else:
+        made = <PyObject *>self.model
+        Py_INCREF_(made)
     if raw is not NULL:
         command.raw = <object>raw
         Py_DECREF(<object>raw)
@@ -465,7 +475,7 @@ cdef int ended(AsyncRun self, Core command, Plan plan, object error, PyObject **
     if plan.epoch != _epoch or command._own_callbacks is not None or reshaped(command, plan):
         return handed(self, _after(command, error), out)
     if error is not None:
-        executed(command, error)
+        handled(command, plan, error)
         return outcome_of(fail(None, command._errors), out)
     if command._errors is not None and command._errors.has_any():
         failed(command, plan, NO_CHAINS)
@@ -473,6 +483,17 @@ cdef int ended(AsyncRun self, Core command, Plan plan, object error, PyObject **
     command.entered = 7
     command.state_number = SUCCEEDED
     return outcome_of(succeed(command._result), out)
+
+
+cdef int handled(Core command, Plan plan, object error) except -1:
+    # As ``handling`` does for a sync run: what is raised next has the error as its context.
+    cdef PyObject *before = PyErr_GetHandledException()
+    cdef int status
+    PyErr_SetHandledException(<PyObject *>error)
+    status = (<Ending>raised_by_execute)(command, plan, error)
+    PyErr_SetHandledException(before)
+    Py_XDECREF(before)
+    return status
 
 
 cdef inline int outcome_of(CommandOutcome outcome, PyObject **out) except -1:
@@ -674,6 +695,31 @@ cdef tuple origin(int depth):
 
 
 # What core/async_command.py runs between its awaits.
+
+
+def prepare(cls, dict inputs, parent=None, model=None):
+    """Return the coroutine of a run of *cls* as a subcommand of *parent*, or on a valid *model*."""
+    cdef AsyncRun run = AsyncRun.__new__(AsyncRun)
+    run.runner = runner_of(cls)
+    run.values = tuple(inputs.values())
+    run.names = tuple(inputs)
+    run.parent = parent
+    run.model = model
+    return run
+
+
+def judge(parent, command_class):
+    """Have the domains judge a call of *command_class* from the class *parent*; raises what they raise."""
+    cdef Plan plan = plan_for(parent)
+    cdef unsigned long long at = _epoch
+    if plan.last_class is not command_class or plan.last_epoch != at or not current(plan.last_plan):
+        tracker = _services.verdict(parent, command_class)
+        plan.last_plan = plan_for(command_class)
+        plan.last_class = command_class
+        plan.last_tracker = tracker
+        plan.last_epoch = at
+    if plan.last_tracker is not None:
+        plan.last_tracker()
 
 
 def close(Core command):

@@ -15,7 +15,16 @@ from inspect import Parameter, Signature
 from types import CoroutineType, FunctionType
 from typing import Any
 
-__all__ = ["AsyncRunner", "close", "configure", "configure_async", "install", "install_async_runner"]
+__all__ = [
+    "AsyncRunner",
+    "close",
+    "configure",
+    "configure_async",
+    "install",
+    "install_async_runner",
+    "judge",
+    "prepare",
+]
 
 _RUN_SIGNATURE = Signature(
     [Parameter("cls", Parameter.POSITIONAL_ONLY), Parameter("inputs", Parameter.VAR_KEYWORD)]
@@ -37,8 +46,9 @@ def configure(twin: Any) -> None:
 def configure_async(whole: Any, after: Any, settle: Any) -> None:
     """Give the twin the coroutine functions that it hands over to.
 
-    ``whole(cls, inputs)`` is a run from its start, ``after(command, error)`` the rest of one whose execute
-    returned or raised *error* after changing what is to run, ``settle(value)`` awaits what can be awaited.
+    ``whole(cls, inputs, parent, model)`` is a run from its start, ``after(command, error)`` the rest of one
+    whose execute returned or raised *error* after changing what is to run, ``settle(value)`` awaits what can
+    be awaited.
     """
     global _whole, _after, _settle
     _whole, _after, _settle = whole, after, settle
@@ -53,12 +63,18 @@ class AsyncRunner(classmethod):  # type: ignore[type-arg]
 
 async def _run(cls: Any, /, **inputs: Any) -> Any:
     """Run and return the outcome; nothing happens before the await."""
+    return await prepare(cls, inputs)
+
+
+async def prepare(cls: Any, inputs: dict[str, Any], parent: Any = None, model: Any = None) -> Any:
+    """Run *cls* as a subcommand of *parent*, or on a valid *model*."""
     plan = _twin.plan_for(cls)
     if not plan.execute_only or cls.timeout is not None:
-        return await _whole(cls, inputs)
-    command = _twin._fresh(cls, inputs)
+        return await _whole(cls, inputs, parent, model)
+    command = _twin._fresh(cls, inputs if model is None else None)
+    command._parent = parent
     try:
-        command._inputs = plan.builder.build_dict(inputs)
+        command._inputs = plan.builder.build_dict(inputs) if model is None else model
     except BaseException as error:
         return _twin._unfit(command, plan, error)
     command._state = 6
@@ -176,6 +192,18 @@ def _changed(command: Any, plan: Any) -> bool:
     return bool(
         plan.epoch != _twin._epoch or command._own_callbacks is not None or _twin._reshaped(command, plan)
     )
+
+
+def judge(parent: type, command_class: Any) -> None:
+    """Have the domains judge a call of *command_class* from the class *parent*; raises what they raise."""
+    known = _twin.plan_for(parent).subcommands
+    found = known.get(command_class)
+    if found is None or found[0] != _twin._epoch or not _twin._current(found[1]):
+        at = _twin._epoch
+        tracker = _twin._services.verdict(parent, command_class)
+        found = known[command_class] = at, _twin.plan_for(command_class), tracker
+    if found[2] is not None:
+        found[2]()
 
 
 def close(command: Any) -> bool:

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 
 from .._vocabulary import STATE_NAMES, CommandState, Halt
 from . import _codegen, awaiting, errors as _errors
-from .awaiting import AsyncRunner, close, configure_async, install_async_runner
+from .awaiting import AsyncRunner, close, configure_async, install_async_runner, judge, prepare
 from .errors import CommandOutcome, ErrorCollection
 
 __all__ = [
@@ -36,7 +36,9 @@ __all__ = [
     "configure_async",
     "epoch",
     "install_async_runner",
+    "judge",
     "plan_for",
+    "prepare",
 ]
 
 # A hook's number is its bit in the mask of a plan; the first seven are the phases.

@@ -98,9 +98,7 @@ class AsyncCommand(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, Resu
                 f"{cls.__name__}.run_with() takes an instance of {model.__name__}, "
                 f"not {type(inputs).__name__}"
             )
-        command = cls()
-        command._inputs = inputs
-        return await command.run_instance()
+        return await executor.prepare(cls, {}, None, inputs)  # type: ignore[no-any-return]
 
     @classmethod
     async def run_json(cls, data: bytes | bytearray | str) -> CommandOutcome[ResultT]:
@@ -111,7 +109,7 @@ class AsyncCommand(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, Resu
             command = cls()
             command._json_error = error
             return await command.run_instance()
-        return await cls.run_with(model)
+        return await executor.prepare(cls, {}, None, model)  # type: ignore[no-any-return]
 
     async def run_instance(self) -> CommandOutcome[ResultT]:
         """Run this instance, once, and return its outcome. Raises RuntimeError the second time."""
@@ -130,16 +128,12 @@ class AsyncCommand(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, Resu
         None when the subcommand failed: its errors are errors of this run, which fails at its next check.
         A sync command runs here, in this thread, so that it can join this run's transaction.
         """
-        track = Services.verdict(type(self), command_class)
-        if track is not None:
-            track()
-        child = command_class(**inputs)
-        child._parent = self
-        outcome = child.run_instance()
-        if isawaitable(outcome):
-            outcome = await outcome
+        if not getattr(command_class, "_is_async", False):
+            return _run_here(self, command_class, **inputs)  # type: ignore[no-any-return]
+        executor.judge(type(self), command_class)
+        outcome = await executor.prepare(command_class, inputs, self)
         if outcome.is_success():
-            return outcome.result
+            return outcome.result  # type: ignore[no-any-return]
         # Of the outcome, not of the child: a run_instance of its own may make it of anything.
         for error in outcome.errors:
             error.context["subcommand"] = command_class.__name__
@@ -169,8 +163,17 @@ class AsyncCommand(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, Resu
         return await run_mapped_async(self, command_class, unmapped_inputs, to, extra_inputs)
 
 
-async def _whole(cls: Any, inputs: dict[str, Any]) -> Any:
-    return await cls(**inputs).run_instance()
+# As a sync command does it: all that is wrong with the class it is given is wrong there too.
+_run_here = executor.Core.run_subcommand
+
+
+async def _whole(cls: Any, inputs: dict[str, Any], parent: Any, model: Any) -> Any:
+    command = cls(**inputs)
+    if parent is not None:
+        command._parent = parent
+    if model is not None:
+        command._inputs = model
+    return await command.run_instance()
 
 
 def _now() -> float:
@@ -250,34 +253,43 @@ def _chains(command: Any, plan: Any) -> tuple[Any, ...]:
 
 
 async def _after(command: Any, error: BaseException | None) -> CommandOutcome[Any]:
-    return await (_end_changed(command) if error is None else _raised_changed(command, error))
+    """What is left of a run on the hot path when execute raised *error*, or returned but changed something.
 
-
-async def _end_changed(command: Any) -> CommandOutcome[Any]:
-    # execute registered a callback or hung a hook on its instance, which may be a coroutine.
+    It may have registered a callback or hung a hook on its instance, and those may be coroutines.
+    """
     plan = executor.plan_for(type(command))
-    if _has(command, plan, 8) and not command._errors:
-        try:
-            command._result = await _settle(command.after_execute(command._result))
-        except BaseException as error:
-            return await _raised_changed(command, error)
-    if command._errors:
-        return await _finish(command, await _fail(command, plan, _chains(command, plan)))
+    chains = _chains(command, plan)
+    try:
+        if isinstance(error, Halt):
+            return await _finish(command, await _halted(command, plan, chains))
+        if isinstance(error, Exception):
+            _add_execution_error(command, error)
+        elif error is not None:
+            raise error
+        elif _has(command, plan, 8) and not command._errors:
+            try:
+                command._result = await _settle(command.after_execute(command._result))
+            except Halt:
+                raise
+            except Exception as second:
+                _add_execution_error(command, second)
+        if command._errors:
+            return await _finish(command, await _fail(command, plan, chains))
+    except Halt:
+        return await _finish(command, await _halted(command, plan, chains))
+    except BaseException as last:
+        await _abort(command, plan, chains, last)
+        raise
     return await _finish(command, await _phases(command, _COMMIT))
 
 
-async def _raised_changed(command: Any, error: BaseException) -> CommandOutcome[Any]:
-    plan = executor.plan_for(type(command))
+async def _halted(command: Any, plan: Any, chains: tuple[Any, ...]) -> bool:
+    if not command._errors:
+        command.add_error(_runtime("halted", f"{type(command).__name__} halted without an error"))
     try:
-        if not isinstance(error, Exception):
-            raise error
-        if not isinstance(error, Halt):
-            _add_execution_error(command, error)
-        elif not command._errors:
-            command.add_error(_runtime("halted", f"{type(command).__name__} halted without an error"))
-        return await _finish(command, await _fail(command, plan, _chains(command, plan)))
-    except BaseException as escaped:
-        await _abort(command, plan, _NO_CHAINS, escaped)
+        return await _fail(command, plan, chains)
+    except BaseException as error:
+        await _abort(command, plan, _NO_CHAINS, error)
         raise
 
 
@@ -322,13 +334,7 @@ async def _phases(command: Any, first: int) -> bool:
         command._state = CommandState.SUCCEEDED
         return True
     except Halt:
-        if not command._errors:
-            command.add_error(_runtime("halted", f"{type(command).__name__} halted without an error"))
-        try:
-            return await _fail(command, plan, _chains(command, plan))
-        except BaseException as error:
-            await _abort(command, plan, _NO_CHAINS, error)
-            raise
+        return await _halted(command, plan, _chains(command, plan))
     except BaseException as error:
         await _abort(command, plan, _chains(command, plan), error)
         raise
