@@ -14,6 +14,10 @@ from pathlib import Path
 
 import pytest
 
+import foobara_accel
+from foobara_accel import typed
+from foobara_accel._backend import MODULES
+
 ROOT = Path(__file__).parents[1]
 CASES = sorted((ROOT / "tests" / "typing").glob("*.py"))
 COMMENT = re.compile(r"  # (reveal|error): (.+)$")
@@ -117,9 +121,23 @@ def test_the_whole_public_api_has_types(tmp_path: Path) -> None:
     assert (unclear, judged["completenessScore"]) == ([], 1)
 
 
-def test_the_typed_classes_are_the_ordinary_ones() -> None:
-    import foobara_accel
-    import foobara_accel.typed as typed
+def test_the_stubs_say_what_the_extensions_have(tmp_path: Path) -> None:
+    needs("mypy")
+    if not foobara_accel.backend().compiled:
+        pytest.skip(f"no compiled backend: {foobara_accel.backend().reason}")
+    modules = [f"foobara_accel._ext.{name}" for name in MODULES]
+    allowed = ["--allowlist", str(ROOT / "tests" / "typing" / "stubtest.txt"), "--ignore-unused-allowlist"]
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy.stubtest", *modules, "--concise", *allowed],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={**environment(), "FOOBARA_ACCEL_BACKEND": "c"},
+    )
+    assert (done.stdout + done.stderr, done.returncode) == ("", 0)
 
+
+def test_the_typed_classes_are_the_ordinary_ones() -> None:
     assert typed.Command is foobara_accel.Command
     assert typed.AsyncCommand is foobara_accel.AsyncCommand
