@@ -1336,6 +1336,9 @@ def usual_json(errors: Iterator[FoobaraError], drafts: list[str]) -> tuple[Fooba
     texts: list[str] = []
     paths: list[tuple[str, ...]] = []
     heads: dict[tuple[str, tuple[str, ...]], tuple[str, str, dict[str, str], dict[str, str]]] = {}
+    lead, tail = "", ""
+    symbols: dict[str, str] = {}
+    roots: dict[str, str] = {}
     category = outer = None
     odd: FoobaraError | None = None
     plain, kind, string, quoted = FoobaraError, type, str, '","'

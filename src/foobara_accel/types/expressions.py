@@ -101,7 +101,7 @@ class _Names:
 
     def __init__(self) -> None:
         # Reentrant: a registry may be collected, and its names forgotten, inside any of these blocks.
-        self.lock = threading.RLock()
+        self.lock: threading.RLock = threading.RLock()
         self.table: dict[str, Any] = {}
         self.shared: dict[str, tuple[_Share, ...]] = {}
         self.epoch = 0
