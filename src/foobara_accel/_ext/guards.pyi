@@ -1,7 +1,9 @@
 from collections.abc import Callable
 from typing import Any, final
 
-__all__ = ["FIELD_LIMIT", "InputsBuilder"]
+from typing_extensions import disjoint_base
+
+__all__ = ["FIELD_LIMIT", "ClassEntry", "Finder", "FixedEntry", "InputsBuilder"]
 
 FIELD_LIMIT: int
 
@@ -22,3 +24,24 @@ class InputsBuilder:
     def judge_args(self, names: tuple[str, ...], values: tuple[Any, ...]) -> tuple[Any, Any]: ...
     def build_json(self, data: str | bytes | bytearray) -> Any: ...
     def current(self) -> InputsBuilder: ...
+
+@disjoint_base
+class ClassEntry:
+    ref: Any
+    carries: Any
+    used: int
+    def __init__(self, ref: Any, carries: bool) -> None: ...
+
+@disjoint_base
+class FixedEntry:
+    target: Any
+    validator: Any
+    used: int
+    def __init__(self, target: Any, validator: Any) -> None: ...
+
+@final
+class Finder:
+    draw: Callable[[], int]
+    def __init__(self, entries: dict[Any, Any], miss: Callable[[Any], Any]) -> None: ...
+    def restart(self) -> None: ...
+    def get_validator(self, target: Any) -> Any: ...
