@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         ErrorCategory as ErrorCategory,
         ErrorCollection as ErrorCollection,
         ErrorSeverity as ErrorSeverity,
+        ErrorSymbols as ErrorSymbols,
         FoobaraError as FoobaraError,
         Symbols as Symbols,
     )
@@ -144,6 +145,7 @@ _EXPORTS: dict[str, str] = {
     "ErrorCategory": ".core.errors",
     "ErrorCollection": ".core.errors",
     "ErrorSeverity": ".core.errors",
+    "ErrorSymbols": ".core.errors",
     "FoobaraError": ".core.errors",
     "Symbols": ".core.errors",
     "CommandState": ".core.state",

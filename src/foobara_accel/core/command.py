@@ -264,3 +264,23 @@ class Command(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, ResultT])
 
 
 remember_stock(Command)
+
+_OTHERS = {
+    "AsyncSimpleCommand",
+    "SimpleCommand",
+    "async_command",
+    "async_simple_command",
+    "command",
+    "simple_command",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # foobara_py has its other kinds of commands, and their decorators, under this name too.
+    if name == "AsyncCommand":
+        from . import async_command as found
+    elif name in _OTHERS:
+        from . import simple as found  # type: ignore[no-redef]
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(found, name)
