@@ -249,3 +249,21 @@ def test_a_subcommand_goes_as_a_run_does(fa: ModuleType) -> None:
                     outcome = cls.run(a=3)
                 logs.append((log, outcome.is_success(), [error.symbol for error in outcome.errors]))
             assert logs[0] == logs[1], (wrong, at)
+
+
+def test_what_the_fallback_keeps_does_not_meet_what_a_user_keeps(fa: ModuleType) -> None:
+    child = adder(fa)
+
+    def execute(self: Any) -> Any:
+        self._plan = self._raw = self._closed = self._left = self.links = "mine"
+        self.run_subcommand(child, a=1)
+        assert vars(self) == dict.fromkeys(("_plan", "_raw", "_closed", "_left", "links"), "mine")
+        assert self._raw_inputs == {"a": 1}
+        self.add_runtime_error("wrong", "bad")
+
+    cls = adder(fa, execute=execute, _plan="gold")
+    kept = cls(a=1)
+    assert [error.symbol for error in kept.run_instance().errors] == ["wrong"]
+    assert [error.symbol for error in cls.run(a=1).errors] == ["wrong"]
+    assert len(kept.state_machine.history) == 7
+    assert cls._plan == "gold"

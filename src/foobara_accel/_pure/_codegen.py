@@ -52,21 +52,21 @@ def make(owner, plan, builder, own, chains, new_command, new_outcome):
             cls is not owner
             or given
             or at != _epoch
-            or next(last()) != "_plan"
+            or next(last()) != "_accel_plan"
             or len(library) != size{own}
         ):
             return BoundRunner(cls)(*given, **inputs)
         command = new_command()
-        command._raw = inputs
+        command._accel_raw = inputs
         command._errors = command._result = command._parent = {none}
 {run}
 {succeed}
 
     def run_in(parent, inputs):
-        if at != _epoch or next(last()) != "_plan" or len(library) != size{own}:
+        if at != _epoch or next(last()) != "_accel_plan" or len(library) != size{own}:
             return _subcommand(parent, owner, inputs)
         command = new_command()
-        command._raw = inputs
+        command._accel_raw = inputs
         command._parent = parent
         command._errors = command._result = {none}
 {run_in}
@@ -77,7 +77,7 @@ def make(owner, plan, builder, own, chains, new_command, new_outcome):
         if (
             cls is not owner
             or at != _epoch
-            or next(last()) != "_plan"
+            or next(last()) != "_accel_plan"
             or len(library) != size
             or fields["__pydantic_validator__"] is not validator{own}
         ):
@@ -88,20 +88,20 @@ def make(owner, plan, builder, own, chains, new_command, new_outcome):
             return _unread(cls, plan, error)
         command = new_command()
         command._inputs = model
-        command._raw = command._errors = command._result = command._parent = {none_given}
+        command._accel_raw = command._errors = command._result = command._parent = {none_given}
 {run_on}
 {succeed}
 
     def run_on(model):
         command = new_command()
         command._inputs = model
-        command._raw = command._errors = command._result = command._parent = {none_given}
+        command._accel_raw = command._errors = command._result = command._parent = {none_given}
 {run_on}
 {succeed}
 
     return {written}, run_in, run_on
 """
-NONE = "command._own_callbacks = command._transaction = command._closed = None"
+NONE = "command._own_callbacks = command._transaction = command._accel_closed = None"
 FAILURE = """\
 outcome = new_outcome()
 outcome._result = outcome._errors = outcome._metadata = None
@@ -145,12 +145,12 @@ except BaseException as error:
         and command._transaction is None
         and type(command) is owner
         and not command.__dict__
-        and not command._log_failures
-        and not (at != _epoch or next(last()) != "_plan" or len(library) != size{own})
+        and not plan.logs
+        and not (at != _epoch or next(last()) != "_accel_plan" or len(library) != size{own})
     ):
         # All that _executed would do here: there is nothing to roll back and nobody to tell.
-        command._closed = True
-        command._left = 6
+        command._accel_closed = True
+        command._accel_left = 6
         command._state = 9
 {halted}
     return {raised}

@@ -83,11 +83,11 @@ async def prepare(cls: Any, inputs: dict[str, Any], parent: Any = None, model: A
         command._result = await (awaited if type(awaited) is CoroutineType else _settle(awaited))
     except BaseException as error:
         if _changed(command, plan):
-            command._left = 6
+            command._accel_left = 6
             return await _after(command, error)
         return _twin._outcome(command, _twin._executed(command, error))
     if _changed(command, plan):
-        command._left = 6
+        command._accel_left = 6
         return await _after(command, None)
     if command._errors:
         return _twin._outcome(command, _twin._fail(command, plan, _twin._NO_CHAINS))
@@ -139,16 +139,16 @@ def _hot(twin: Any, plan: Any) -> Callable[..., Any]:
         if (
             cls is not owner
             or at != twin._epoch
-            or next(reversed(members)) != "_plan"
+            or next(reversed(members)) != "_accel_plan"
             or len(library) != size
             or owner.timeout is not None
             or (own and any(members.get(name) is not value for name, value in own))
         ):
             return await _run(cls, **inputs)
         command = _new(owner)
-        command._raw = inputs
+        command._accel_raw = inputs
         command._errors = command._result = command._transaction = command._parent = None
-        command._own_callbacks = command._closed = None
+        command._own_callbacks = command._accel_closed = None
         try:
             if validate is not None and fields["__pydantic_validator__"] is validator:
                 command._inputs = validate(inputs)
@@ -165,7 +165,7 @@ def _hot(twin: Any, plan: Any) -> Callable[..., Any]:
             result = command._result = await awaited
         except BaseException as error:
             if _changed(command, plan):
-                command._left = 6
+                command._accel_left = 6
                 return await _after(command, error)
             return twin._outcome(command, twin._executed(command, error))
         if (
@@ -174,7 +174,7 @@ def _hot(twin: Any, plan: Any) -> Callable[..., Any]:
             or type(command) is not owner
             or (command.__dict__ and twin._reshaped(command, plan))
         ):
-            command._left = 6
+            command._accel_left = 6
             return await _after(command, None)
         if command._errors is not None and command._errors:
             return twin._outcome(command, twin._fail(command, plan, twin._NO_CHAINS))
@@ -208,6 +208,6 @@ def judge(parent: type, command_class: Any) -> None:
 
 def close(command: Any) -> bool:
     """Mark the transaction of *command* as closed; false when it was already."""
-    closed = command._closed
-    command._closed = True
+    closed = command._accel_closed
+    command._accel_closed = True
     return not closed

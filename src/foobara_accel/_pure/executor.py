@@ -151,7 +151,7 @@ def plan_for(cls: type) -> Plan:
 
     Raises TypeError when the class has no inputs type.
     """
-    plan: Plan | None = cls.__dict__.get("_plan")
+    plan: Plan | None = cls.__dict__.get("_accel_plan")
     if plan is not None and _current(plan):
         return plan
     at = _epoch
@@ -170,7 +170,7 @@ def _current(plan: Plan) -> bool:
         return resolved
     # The last name of the class is the plan's unless something was set since: an exact test that
     # costs one look instead of one for each hook (bench case "simple run").
-    if next(plan.last()) != "_plan" or len(library) != plan.size:
+    if next(plan.last()) != "_accel_plan" or len(library) != plan.size:
         return False
     return not plan.own or _kept(plan.members, plan.own)
 
@@ -191,12 +191,16 @@ def _install(cls: Any, plan: Plan) -> None:
     if plan.execute_only and plan.library is not None:
         awaiting.install(cls, plan)
     # Always the last name of the class: whatever is set later comes after it.
-    if "_plan" in members:
-        type.__delattr__(cls, "_plan")
-    type.__setattr__(cls, "_plan", plan)
+    if "_accel_plan" in members:
+        type.__delattr__(cls, "_accel_plan")
+    type.__setattr__(cls, "_accel_plan", plan)
     if plan.resolved != _services.resolve(cls):
         # Another thread changed the class since the analysis, so its name stands before the plan's.
         plan.epoch = -1
+        plan.run_in = plan.run_on = None
+        for name in written:
+            if isinstance(members.get(name), _FastRun):
+                type.__delattr__(cls, name)
 
 
 def _lookup(cls: type, name: str) -> Any:
@@ -237,6 +241,7 @@ def _write(owner: Any, plan: Plan) -> dict[str, Callable[..., Any]]:
     chains = _NO_CHAINS if plan.chains is None else plan.chains
     if (
         plan.library is None
+        or plan.epoch != _epoch
         or plan.generic
         or plan.opens
         or owner._is_async
@@ -409,9 +414,9 @@ def _run_on(cls: Any, plan: Plan, model: Any) -> CommandOutcome[Any]:
 
 def _fresh(cls: type, inputs: dict[str, Any] | None) -> Any:
     command: Any = _new(cls)
-    command._raw = inputs
+    command._accel_raw = inputs
     command._inputs = command._errors = command._result = command._parent = None
-    command._own_callbacks = command._transaction = command._closed = None
+    command._own_callbacks = command._transaction = command._accel_closed = None
     command._state = 0
     return command
 
@@ -425,7 +430,7 @@ def _outcome(command: Any, succeeded: bool) -> CommandOutcome[Any]:
 def _execute_only(command: Any, plan: Plan) -> bool:
     # As the text of _codegen, for a class of which one namespace does not tell whether it has changed.
     try:
-        command._inputs = plan.builder.build_dict(command._raw)
+        command._inputs = plan.builder.build_dict(command._accel_raw)
     except BaseException as error:
         command._state = 2
         return _invalid(command, plan, error)
@@ -610,7 +615,7 @@ def _fail(command: Any, plan: Plan, chains: tuple[Any, ...]) -> bool:
         command._state = 7
     came_from = command._state
     if came_from < _SUCCEEDED:
-        command._left = came_from
+        command._accel_left = came_from
     _rollback(command, plan)
     command._state = _FAILED
     if chains is not _NO_CHAINS:
@@ -664,9 +669,9 @@ def _halted(command: Any, plan: Plan, chains: tuple[Any, ...]) -> bool:
 
 def _rollback(command: Any, plan: Plan) -> None:
     # Exactly once, whichever way a run ends.
-    if command._closed:
+    if command._accel_closed:
         return
-    command._closed = True
+    command._accel_closed = True
     transaction = command._transaction
     if transaction is None and not _has(command, plan, _ROLLBACK):
         return
@@ -682,7 +687,7 @@ def _abort(command: Any, plan: Plan, chains: tuple[Any, ...], error: BaseExcepti
     """Close the transaction after an escaping exception, which stays the one that is raised."""
     came_from = command._state
     if came_from <= _SUCCEEDED:
-        command._left = min(came_from, 7)
+        command._accel_left = min(came_from, 7)
     try:
         _rollback(command, plan)
     except Exception as second:
@@ -811,34 +816,35 @@ class _Planless:
 class Core:
     """What every command instance is: inputs, errors, result and state of one run."""
 
+    # What a user may set on an instance must not meet what only this twin keeps there: _accel_.
     __slots__ = (
         "__dict__",
         "__weakref__",
-        "_closed",
+        "_accel_closed",
+        "_accel_left",
+        "_accel_raw",
         "_errors",
         "_inputs",
-        "_left",
         "_own_callbacks",
         "_parent",
-        "_raw",
         "_result",
         "_state",
         "_transaction",
     )
 
-    _closed: bool | None
-    _left: int
+    _accel_closed: bool | None
+    _accel_left: int
     _errors: _errors.ErrorCollection | None
     _inputs: Any
     _own_callbacks: Any
     _parent: Any
-    _raw: dict[str, Any] | _Unread | None
+    _accel_raw: dict[str, Any] | _Unread | None
     _result: Any
     _state: int
     _transaction: Any
 
     # What a run of a class without a plan finds: it has called no subcommand yet.
-    _plan: Any = _Planless
+    _accel_plan: Any = _Planless
 
     # Here and not in __init__: a subclass whose constructor forgets super() has an instance that runs.
     def __new__(cls, /, *args: Any, **inputs: Any) -> Self:
@@ -846,30 +852,30 @@ class Core:
         return made
 
     def __init__(self, /, **inputs: Any) -> None:
-        self._raw = inputs
+        self._accel_raw = inputs
 
     @property
     def _entered(self) -> int:
         # Only a run that failed or was aborted, or an async one, left it other than its state says.
-        left: int = getattr(self, "_left", -1)
+        left: int = getattr(self, "_accel_left", -1)
         return min(self._state, 7) if left < 0 else left
 
     @_entered.setter
     def _entered(self, value: int) -> None:
-        self._left = value
+        self._accel_left = value
 
     @property
     def _json_error(self) -> ValidationError | None:
-        raw = self._raw
+        raw = self._accel_raw
         return raw.error if type(raw) is _Unread else None
 
     @_json_error.setter
     def _json_error(self, error: ValidationError) -> None:
-        self._raw = _Unread(error)
+        self._accel_raw = _Unread(error)
 
     @property
     def _raw_inputs(self) -> dict[str, Any]:
-        raw = self._raw
+        raw = self._accel_raw
         return raw if type(raw) is dict else {}
 
     @property
@@ -957,7 +963,7 @@ class Core:
         if self._json_error is not None:
             _refuse(self, plan, self._json_error)
             return
-        if self._inputs is not None and not self._raw:
+        if self._inputs is not None and not self._accel_raw:
             return  # given as a model
         try:
             self._inputs = plan.builder.build_dict(self._raw_inputs)
@@ -999,20 +1005,20 @@ class Core:
         None when the subcommand failed; this run goes on and fails at its next check.
         """
         # Written out in both: one call more is a tenth of an Inputs() (bench case "ten nested").
-        link = self._plan.links.get(command_class)
+        link = self._accel_plan.links.get(command_class)
         if link is not None:
             owner, last, run_in = link
-            if owner is type(self) and (last is None or next(last()) == "_plan"):
+            if owner is type(self) and (last is None or next(last()) == "_accel_plan"):
                 return run_in(self, inputs)
         return _subcommand(self, command_class, inputs)
 
     def run_subcommand_bang(self, command_class: Any, /, **inputs: Any) -> Any:
         """Run *command_class* inside this run and return its result; halt this run when there is none
         and this run has errors."""
-        link = self._plan.links.get(command_class)
+        link = self._accel_plan.links.get(command_class)
         if link is not None:
             owner, last, run_in = link
-            if owner is type(self) and (last is None or next(last()) == "_plan"):
+            if owner is type(self) and (last is None or next(last()) == "_accel_plan"):
                 result = run_in(self, inputs)
                 if result is None and self._errors:
                     raise Halt
