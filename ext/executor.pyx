@@ -44,8 +44,16 @@ cdef extern from *:
     #include <stddef.h>
     #if defined(Py_GIL_DISABLED)
       #define FA_POOL 0
+      #define FA_GIL 0
+      typedef PyCriticalSection fa_section;
+      #define fa_enter(section, owner) PyCriticalSection_Begin(section, owner)
+      #define fa_leave(section) PyCriticalSection_End(section)
     #else
       #define FA_POOL 16
+      #define FA_GIL 1
+      typedef char fa_section;
+      #define fa_enter(section, owner) ((void)(section))
+      #define fa_leave(section) ((void)(section))
     #endif
 
     /* 0: the type has no valid tag */
@@ -154,6 +162,14 @@ cdef extern from *:
     #endif
     }
 
+    static inline void fa_next(unsigned long long *number) {
+    #if defined(Py_GIL_DISABLED)
+        __atomic_fetch_add(number, 1, __ATOMIC_SEQ_CST);
+    #else
+        *number += 1;
+    #endif
+    }
+
     static void fa_make_vectorcall(PyTypeObject *type, Py_ssize_t offset) {
         type->tp_vectorcall_offset = offset;
         type->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL;
@@ -163,6 +179,12 @@ cdef extern from *:
     """
     ctypedef PyObject *(*vectorcallfunc)(PyObject *, PyObject *const *, size_t, PyObject *)
     int FA_POOL
+    bint FA_GIL
+    # Where an object's fields are read or replaced that another thread may replace; nothing under a GIL.
+    ctypedef struct fa_section:
+        pass
+    void fa_enter(fa_section *, PyObject *) noexcept
+    void fa_leave(fa_section *) noexcept
     unsigned int fa_tag(PyObject *cls)
     PyObject *fa_lookup(PyObject *cls, PyObject *name)
     PyObject *fa_attributes(PyObject *self)
@@ -195,6 +217,7 @@ cdef extern from *:
     void PyErr_SetNone(PyObject *)
     PyTypeObject *Py_TYPE(PyObject *)
     void Py_XINCREF(PyObject *)
+    void fa_next(unsigned long long *number) noexcept
     PyObject *PyObject_CallMethodNoArgs(PyObject *, PyObject *)
     void Py_XDECREF(PyObject *)
 
@@ -242,8 +265,7 @@ def configure(services):
 
 def bump_epoch():
     """Make every plan be built anew before it is used again."""
-    global _epoch
-    _epoch += 1
+    fa_next(&_epoch)
 
 
 def epoch():
@@ -294,7 +316,7 @@ cdef class Plan:
         # What a metaclass answers is asked at every run: such a plan is never current.
         self.epoch = at - 1 if spec.volatile else at
         self.logs = spec.logs
-        self.tag = fa_tag(<PyObject *>cls)
+        self.tag = 0                   # the first use compares, and then takes the tag
         self.execute_only = (
             spec.mask & ~(1 << EXECUTE) == 0 and spec.chains is None and not spec.opens and not spec.generic
         )
@@ -330,7 +352,7 @@ cdef bint same(Plan plan) noexcept:
     cdef Py_ssize_t index
     cdef PyObject *value
     cdef PyObject *cls = <PyObject *>plan.cls
-    cdef unsigned int tag = fa_tag(cls)
+    cdef unsigned int now, tag = fa_tag(cls)
     for index in range(PyTuple_GET_SIZE(<PyObject *>plan.watched)):
         value = fa_lookup(cls, PyTuple_GET_ITEM(<PyObject *>plan.watched, index))
         if value is NULL:
@@ -340,8 +362,10 @@ cdef bint same(Plan plan) noexcept:
         Py_DECREF(<object>value)
         if value is not PyTuple_GET_ITEM(<PyObject *>plan.resolved, index):
             return False
-    # Only a tag that held before and after the look-ups stands for what they found.
-    plan.tag = fa_tag(cls) if tag == 0 or tag == fa_tag(cls) else 0
+    # Only a tag that held before and after the look-ups stands for what they found. The first of them gives
+    # one to a class that had none; without a GIL another thread may have changed the class after that.
+    now = fa_tag(cls)
+    plan.tag = now if tag == now or (tag == 0 and FA_GIL) else 0
     return True
 
 
@@ -356,16 +380,32 @@ cdef inline bint current(Plan plan) noexcept:
 
 cdef Plan fresh_plan(Runner runner):
     """The runner's plan if it still holds, else a new one. Raises TypeError without an inputs type."""
-    cdef Plan plan = runner.plan
+    cdef Plan plan = held(runner)
+    cdef Plan old
+    cdef fa_section section
     cdef unsigned long long at
     cdef tuple resolved
     if plan is not None and current(plan):
         return plan
     at = _epoch
-    spec = _services.analyse(runner.owner)
-    resolved = look_up(runner.owner, spec.watched)
-    plan = Plan(spec, resolved, at)
+    # Looked up first: what another thread changes during the analysis makes the plan void, not wrong.
+    # The inputs type comes before that because finding it may set a watched attribute.
+    runner.owner.inputs_type()
+    resolved = look_up(runner.owner, _services.WATCHED)
+    plan = Plan(_services.analyse(runner.owner), resolved, at)
+    fa_enter(&section, <PyObject *>runner)
+    old = runner.plan
     runner.plan = plan
+    fa_leave(&section)
+    return plan
+
+
+cdef inline Plan held(Runner runner):
+    # Another thread may put a new plan there between the reading and the taking of a reference.
+    cdef fa_section section
+    fa_enter(&section, <PyObject *>runner)
+    cdef Plan plan = runner.plan
+    fa_leave(&section)
     return plan
 
 
@@ -453,7 +493,7 @@ cdef dict keywords(PyObject *const *values, PyObject *names):
 
 cdef object call_runner(PyObject *callable, PyObject *const *values, size_t nargsf, PyObject *names):
     cdef Runner runner = <Runner>callable
-    cdef Plan plan = runner.plan
+    cdef Plan plan = held(runner)
     cdef Core command
     cdef Py_ssize_t given = PyVectorcall_NARGS(nargsf)
     cdef object outcome
@@ -1200,10 +1240,11 @@ cdef object ADD_ERROR = fa_members(<PyTypeObject *>Core)["add_error"]
 cdef object subcommand(PyObject *parent_, PyObject *const *arguments, Py_ssize_t given, PyObject *names):
     """Run a class inside a run; the result, or None with the child's errors in the parent's."""
     cdef Core parent = <Core>parent_
-    cdef Plan plan, inner
+    cdef Plan plan, inner = None
     cdef Core child
     cdef bint succeeded
-    cdef object command_class, result, tracker
+    cdef object command_class, result, tracker = None
+    cdef fa_section section
     cdef unsigned long long at
     if given != 1:
         raise TypeError(
@@ -1213,17 +1254,21 @@ cdef object subcommand(PyObject *parent_, PyObject *const *arguments, Py_ssize_t
     plan = parent.plan
     if plan is None or plan.cls is not type(parent) or not current(plan):
         plan = plan_for(type(parent))
-    if plan.last_class is command_class and plan.last_epoch == _epoch and current(plan.last_plan):
+    fa_enter(&section, <PyObject *>plan)
+    if plan.last_class is command_class and plan.last_epoch == _epoch:
         inner = plan.last_plan
         tracker = plan.last_tracker
-    else:
+    fa_leave(&section)
+    if inner is None or not current(inner):
         at = _epoch
         tracker = _services.verdict(type(parent), command_class)
         inner = plan_for(command_class)
+        fa_enter(&section, <PyObject *>plan)
         plan.last_class = command_class
         plan.last_plan = inner
         plan.last_tracker = tracker
         plan.last_epoch = at
+        fa_leave(&section)
     if tracker is not None:
         tracker()
     if inner.generic:
