@@ -567,11 +567,12 @@ def test_threads_that_register_and_run_never_use_a_stale_plan(pay):
             if not pay.run(amount=1).is_success() or not seen:
                 stale.append("missed")
             pay._callback_registry.remove(callback)
-            del seen[:]
+            # A list of its own: a run of another thread that began before the removal still calls the first.
+            ended = []
             own = pay(amount=2)
-            own.after_transition_to_succeeded(seen.append)
+            own.after_transition_to_succeeded(ended.append)
             own.run_instance()
-            if seen != [own]:
+            if ended != [own]:
                 stale.append("own")
 
     threads = [threading.Thread(target=work) for _ in range(8)]

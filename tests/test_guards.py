@@ -777,6 +777,7 @@ def test_a_validator_behind_a_plugin_is_used_as_it_is(inputs):
     assert plugged.calls == 2
 
 
+@pytest.mark.mortal_classes
 def test_dynamic_models_are_freed(inputs):
     seen = []
     for _ in range(200):

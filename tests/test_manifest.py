@@ -247,6 +247,7 @@ def test_command_classes_as_dependencies_are_named(sub, pay):
     assert Top.manifest()["depends_on"] == ["Acme::Billing::Pay", "Ledger"]
 
 
+@pytest.mark.mortal_classes
 def test_a_described_class_and_its_model_are_freed(sub, manifests):
     def build() -> tuple[Any, Any]:
         class Local(BaseModel):

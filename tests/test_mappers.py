@@ -272,6 +272,7 @@ def test_what_a_dict_fits_is_judged_by_its_content(registry, kit):
     assert registry.find({"other": "a"}, Customer) is None
 
 
+@pytest.mark.mortal_classes
 def test_the_cache_holds_classes_weakly_and_stays_small(mappers, registry, kit):
     registry.register(kit.UserToCustomer)
 

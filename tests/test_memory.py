@@ -28,6 +28,7 @@ def make(fa: ModuleType, execute: Callable[[Any], Any] | None = None, **body: An
     return types.new_class("Made", (fa.Command[Pair, Any],), {}, lambda space: space.update(body))
 
 
+@pytest.mark.mortal_classes
 def test_dynamic_classes_are_freed(fa: ModuleType) -> None:
     inner = make(fa, lambda self: self.inputs.a)
     references: list[weakref.ref[type]] = []

@@ -6,6 +6,7 @@ import copy
 import gc
 import json
 import pickle
+import sysconfig
 import typing
 import weakref
 
@@ -219,6 +220,8 @@ def test_a_cycle_through_a_dict_result_is_freed(twin):
 
 
 def test_a_successful_scalar_is_not_tracked(twin, request):
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        pytest.skip("a free-threaded collector keeps no list of tracked objects to leave")
     if request.node.callspec.params["fa"] != "c":
         pytest.skip("the collector decides for Python objects")
     outcome = twin.succeed(5)

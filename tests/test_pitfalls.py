@@ -165,6 +165,7 @@ def test_03_the_runner_runs_the_class_it_is_asked_of(fa: ModuleType) -> None:
     assert Child.run(a=1).result == "Child"
 
 
+@pytest.mark.mortal_classes
 def test_04_plans_keep_no_class_alive_and_a_run_keeps_its_class(fa: ModuleType) -> None:
     references = []
     for _ in range(50):

@@ -425,6 +425,7 @@ def test_warm_up_runs(registry, make):
     assert registry.execute("Add", {"a": 1}).result == 3
 
 
+@pytest.mark.mortal_classes
 def test_a_command_that_left_the_registry_is_freed(registry, make):
     add = registry.register(make(_domain="Math"))
     registry.list_tools()

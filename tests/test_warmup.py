@@ -121,6 +121,7 @@ def test_the_class_level_method_means_the_default_registry(make, sub, warmup):
         module.get_default_registry().unregister(add)
 
 
+@pytest.mark.mortal_classes
 def test_names_domains_and_everything_alive(warmup, make, registry, sub):
     add, sub_, mul = make("Add", domain="Math"), make("Sub", domain="Math"), make("Mul", domain="Other")
     for command in (add, sub_, mul):
@@ -191,6 +192,7 @@ def test_nothing_to_do_is_an_empty_report(warmup, registry):
         assert "0 commands" in str(report)
 
 
+@pytest.mark.mortal_classes
 def test_a_base_class_without_inputs_is_skipped_when_everything_is_warmed(warmup, sub):
     command = sub("core.command").Command
 
@@ -397,6 +399,7 @@ def test_a_thousand_commands(warmup, make, registry):
     assert report.seconds < 60
 
 
+@pytest.mark.mortal_classes
 def test_warmed_classes_are_freed(warmup, make):
     def one() -> weakref.ref[Any]:
         cls = make("Passing", late_model())
