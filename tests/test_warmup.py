@@ -196,10 +196,10 @@ def test_nothing_to_do_is_an_empty_report(warmup, registry):
 def test_a_base_class_without_inputs_is_skipped_when_everything_is_warmed(warmup, sub):
     command = sub("core.command").Command
 
-    class Base(command):  # type: ignore[misc, valid-type]
+    class Typeless(command):  # type: ignore[misc, valid-type]
         pass
 
-    class Leaf(Base):  # type: ignore[misc, valid-type]
+    class Leaf(Typeless):  # type: ignore[misc, valid-type]
         @classmethod
         def inputs_type(cls) -> type:
             return Numbers
@@ -208,7 +208,7 @@ def test_a_base_class_without_inputs_is_skipped_when_everything_is_warmed(warmup
             return 1
 
     report = warmup.warm_up(all=True)
-    assert [(item.kind, item.ok, item.error) for item in report.items if item.what == "Base"] == [
+    assert [(item.kind, item.ok, item.error) for item in report.items if item.what == "Typeless"] == [
         ("inputs_type", False, None)
     ]
     assert all(item.ok for item in report.items if item.what == "Leaf")
