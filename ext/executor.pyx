@@ -809,12 +809,14 @@ cdef int phases(Core command, Plan plan, int first) except -1:
                     raise
                 except Exception as error:
                     add_execution_error(command, error)
+                    if wrong(command):
+                        return failed_since(command)
             elif chain is not None:
                 transition(command, plan, <tuple>chain, phase)
             else:
                 act(command, plan, phase)
             if wrong(command):
-                return failed(command, plan, chains)
+                return failed_since(command)
             if plan.epoch != _epoch or command._own_callbacks is not own or type(command) is not plan.cls:
                 # Somebody registered a callback or changed a setting inside a phase: the next one sees it.
                 plan = plan_for(type(command))
@@ -930,6 +932,12 @@ cdef class Proceed:
 
     def __call__(self):
         return surround(self.command, self.plan, self.around, self.depth, self.phase)
+
+
+cdef int failed_since(Core command) except -1:
+    # The phase that failed may have registered a callback for just that.
+    cdef Plan plan = plan_for(type(command))
+    return failed(command, plan, chains_of(command, plan))
 
 
 cdef int failed(Core command, Plan plan, tuple chains) except -1:

@@ -31,10 +31,11 @@ class Shape(NamedTuple):
     chains: tuple[tuple[int, int, int] | None, ...]  # callbacks of each transition: before, after, error
     own: int  # class attributes whose values are compared
     direct: bool  # the model's own validator takes the inputs as they are
+    ended: bool  # callbacks run where it fails or errs
 
     @property
     def execute_only(self) -> bool:
-        return self.mask & ~(1 << EXECUTE) == 0 and not any(self.chains)
+        return self.mask & ~(1 << EXECUTE) == 0 and not any(self.chains) and not self.ended
 
 
 MAKE = """\

@@ -255,6 +255,7 @@ def _write(owner: Any, plan: Plan) -> dict[str, Callable[..., Any]]:
         tuple(chain and (len(chain[0]), len(chain[2]), len(chain[3])) for chain in chains[:8]),
         len(own),
         plan.builder.level < 3,
+        bool(chains[8] or chains[9]),
     )
     written, plan.run_in, plan.run_on = _codegen.factory(shape, globals())(
         owner, plan, plan.builder, own, chains, partial(_new, owner), partial(_new, _errors.CommandOutcome)
@@ -301,10 +302,9 @@ def _stopped(command: Any, plan: Plan, error: BaseException, phase: int) -> bool
 
 def _resume(command: Any, plan: Plan, first: int) -> bool:
     """The phase before *first* left errors, or something that the written run does not know."""
-    chains = _NO_CHAINS if plan.chains is None else plan.chains
     try:
         if command._errors:
-            return _fail(command, plan, chains)
+            return _fail_since(command)
         if plan.epoch != _epoch or command._own_callbacks is not None or type(command) is not plan.cls:
             plan = plan_for(type(command))
     except Halt:
@@ -524,12 +524,14 @@ def _phases(command: Any, plan: Plan, first: int) -> bool:
                     raise
                 except Exception as error:
                     _add_execution_error(command, error)
+                    if command._errors:
+                        return _fail_since(command)
             elif chain is not None:
                 _transition(command, plan, chain, phase)
             else:
                 _act(command, plan, phase)
             if command._errors:
-                return _fail(command, plan, chains)
+                return _fail_since(command)
             if plan.epoch != _epoch or command._own_callbacks is not own or type(command) is not plan.cls:
                 # Somebody registered a callback or changed a setting inside a phase: the next one sees it.
                 plan = plan_for(type(command))
@@ -608,6 +610,12 @@ def _surround(command: Any, plan: Plan, around: tuple[Any, ...], depth: int, pha
     if depth == len(around):
         return _act(command, plan, phase)
     return around[depth](command, lambda: _surround(command, plan, around, depth + 1, phase))
+
+
+def _fail_since(command: Any) -> bool:
+    # The phase that failed may have registered a callback for just that.
+    plan = plan_for(type(command))
+    return _fail(command, plan, _chains(command, plan))
 
 
 def _fail(command: Any, plan: Plan, chains: tuple[Any, ...]) -> bool:
