@@ -287,6 +287,7 @@ cdef class Plan:
     cdef readonly bint echo
     cdef readonly bint logs
     cdef readonly bint execute_only
+    cdef unsigned int nothing          # bits of the phases in which a run of this class does nothing
     cdef bint plain_inputs             # guarded, and nothing to call before or while they are built
     cdef readonly tuple watched        # names whose values the plan was made from
     cdef tuple resolved                # those values, unbound; None where the MRO has none
@@ -327,6 +328,11 @@ cdef class Plan:
             and self.builder.guarded
             and (spec.chains is None or (spec.chains[0] is None and spec.chains[1] is None))
         )
+        self.nothing = 0
+        for phase in range(7):
+            if phase not in (1, EXECUTE) and not spec.mask >> phase & 1 and not (phase == 0 and spec.opens):
+                if spec.chains is None or spec.chains[phase] is None:
+                    self.nothing |= 1 << phase
         execute = resolved[spec.watched.index("execute")]
         self.execute = execute if type(execute) is FunctionType else None
         self.pool = [None] * FA_POOL
@@ -806,6 +812,13 @@ cdef int phases(Core command, Plan plan, int first) except -1:
     cdef int phase
     try:
         for phase in range(first, 7):
+            if (
+                plan.nothing >> phase & 1
+                and own is None
+                and command._transaction is None
+                and fa_attributes(<PyObject *>command) is NULL
+            ):
+                continue
             if phase == EXECUTE and has(command, plan, BEFORE):
                 # before_execute belongs to the state before: a failure there goes VALIDATING -> FAILED.
                 try:
@@ -845,6 +858,7 @@ cdef int phases(Core command, Plan plan, int first) except -1:
             transition(command, plan, <tuple>chains[7], 7)
             if wrong(command):
                 return failed(command, plan, chains)
+        command.entered = 7
         command.state_number = SUCCEEDED
         return True
     except Halt:
@@ -907,22 +921,40 @@ cdef int reraise() except -1:
 
 cdef int transition(Core command, Plan plan, tuple chain, int phase) except -1:
     """One phase with its callbacks: before, around the action, after; on an Exception the error ones."""
-    cdef tuple before = <tuple>chain[0], around = <tuple>chain[1], after = <tuple>chain[2]
+    if not <tuple>chain[3]:
+        return move(command, plan, chain, phase)
     try:
-        for callback in before:
-            callback(command)
-        if around:
-            result = surround(command, plan, around, 0, phase)
-        else:
-            result = act(command, plan, phase)
-        if phase == EXECUTE:
-            command._result = result
-        for callback in after:
-            callback(command)
+        return move(command, plan, chain, phase)
     except Exception as error:
         for callback in <tuple>chain[3]:
             callback(command, error)
         raise
+
+
+cdef int move(Core command, Plan plan, tuple chain, int phase) except -1:
+    cdef tuple around = <tuple>chain[1]
+    call_back(command, <tuple>chain[0])
+    if around:
+        result = surround(command, plan, around, 0, phase)
+    else:
+        result = act(command, plan, phase)
+    if phase == EXECUTE:
+        command._result = result
+    call_back(command, <tuple>chain[2])
+    return 0
+
+
+cdef int call_back(Core command, tuple callbacks) except -1:
+    cdef object callback
+    cdef PyObject *answer
+    for callback in callbacks:
+        if type(callback) is FunctionType:
+            answer = fa_call_one(<PyObject *>callback, <PyObject *>command)
+            if answer is NULL:
+                reraise()
+            Py_DECREF(<object>answer)
+        else:
+            callback(command)
     return 0
 
 
