@@ -818,6 +818,7 @@ cdef int phases(Core command, Plan plan, int first) except -1:
                 and command._transaction is None
                 and fa_attributes(<PyObject *>command) is NULL
             ):
+                command.state_number = command.entered = phase + 1
                 continue
             if phase == EXECUTE and has(command, plan, BEFORE):
                 # before_execute belongs to the state before: a failure there goes VALIDATING -> FAILED.
