@@ -815,6 +815,7 @@ cdef int phases(Core command, Plan plan, int first) except -1:
             if (
                 plan.nothing >> phase & 1
                 and own is None
+                and command._errors is None
                 and command._transaction is None
                 and fa_attributes(<PyObject *>command) is NULL
             ):
@@ -1004,7 +1005,7 @@ cdef int failed(Core command, Plan plan, tuple chains) except -1:
     command.state_number = FAILED
     if chain is not None:
         terminal(command, <tuple>chain)
-    if plan.logs:
+    if plan.logs or fa_attributes(<PyObject *>command) is not NULL and command._log_failures:
         _services.failed(command)
     return False
 

@@ -86,12 +86,10 @@ def make(owner, plan, builder, own, chains, new_command, new_outcome):
         try:
             model = validate_json(data)
         except ValidationError as error:
-            return _unread(cls, plan, error)
-        command = new_command()
-        command._inputs = model
-        command._accel_raw = command._errors = command._result = command._parent = {none_given}
-{run_on}
-{succeed}
+            unread = error
+        else:
+            return run_on(model)
+        return _unread(cls, plan, unread)
 
     def run_on(model):
         command = new_command()

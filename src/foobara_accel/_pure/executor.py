@@ -21,8 +21,8 @@ from typing import Any, ClassVar, Self
 from pydantic import ValidationError
 
 from .._vocabulary import STATE_NAMES, CommandState, Halt
-from . import _codegen, awaiting, errors as _errors
-from .awaiting import AsyncRunner, close, configure_async, install_async_runner, judge, prepare
+from . import _awaiting, _codegen, errors as _errors
+from ._awaiting import AsyncRunner, close, configure_async, install_async_runner, judge, prepare
 from .errors import CommandOutcome, ErrorCollection
 
 __all__ = [
@@ -189,7 +189,7 @@ def _install(cls: Any, plan: Plan) -> None:
         if name in written and name not in members and _is_ours(cls, name):
             type.__setattr__(cls, name, _FastRun(written[name]))
     if plan.execute_only and plan.library is not None:
-        awaiting.install(cls, plan)
+        _awaiting.install(cls, plan)
     # Always the last name of the class: whatever is set later comes after it.
     if "_accel_plan" in members:
         type.__delattr__(cls, "_accel_plan")
@@ -388,11 +388,13 @@ def run_model(cls: Any, model: Any) -> CommandOutcome[Any]:
 def run_json(cls: Any, data: bytes | bytearray | str) -> CommandOutcome[Any]:
     """Run *cls* on the JSON object in *data*; JSON that cannot be read is a failed outcome."""
     plan = plan_for(cls)
+    unread: ValidationError | None = None
     try:
         model = plan.builder.build_json(data)
     except ValidationError as error:
-        return _unread(cls, plan, error)
-    return _run_on(cls, plan, model)
+        unread = error
+    # Outside the block, so that what the run raises has no context.
+    return _run_on(cls, plan, model) if unread is None else _unread(cls, plan, unread)
 
 
 _run_json = run_json
@@ -630,7 +632,7 @@ def _fail(command: Any, plan: Plan, chains: tuple[Any, ...]) -> bool:
         chain = chains[8].get(came_from)
         if chain is not None:
             _terminal(command, chain)
-    if plan.logs:
+    if plan.logs or (command.__dict__ and command._log_failures):
         _services.failed(command)
     return False
 
@@ -1062,4 +1064,4 @@ def finish(command: Any, succeeded: bool) -> CommandOutcome[Any]:
     return _outcome(command, succeeded)
 
 
-awaiting.configure(sys.modules[__name__])
+_awaiting.configure(sys.modules[__name__])
