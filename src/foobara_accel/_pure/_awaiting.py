@@ -57,6 +57,10 @@ def configure_async(whole: Any, after: Any, settle: Any) -> None:
 class AsyncRunner(classmethod):  # type: ignore[type-arg]
     """The attribute ``run`` of an async command class that the library put there: a coroutine function."""
 
+    # From 3.15 on classmethod takes its function in __new__, before that in __init__.
+    def __new__(cls, function: Any = None) -> AsyncRunner:
+        return super().__new__(cls, function or _run)  # type: ignore[call-arg]
+
     def __init__(self, function: Any = None) -> None:
         super().__init__(function or _run)
 
