@@ -558,12 +558,7 @@ def run_json(cls, data):
             raise error
         command = plan.cls() if plan.generic else acquire(plan)
         command._json_error = error
-        if not plan.generic:
-            return finish(command, ended_over(<Ending>unread_by, command, plan, <PyObject *>error))
-        try:
-            raise error
-        except ValidationError:
-            return command.run_instance()
+        return command.run_instance() if plan.generic else finish(command, phases(command, plan, 0))
     model = <object>made
     Py_DECREF(model)
     return run_ready(plan, model)
@@ -690,28 +685,14 @@ cdef int handling(Ending ending, Core command, Plan plan) except -1:
     """End a run as an except block would: what was raised just now is the context of what is raised next."""
     # Taken from the interpreter by hand: a try would build a traceback entry for each Halt and each refusal.
     cdef PyObject *raised = fa_raised()
-    cdef int status = handled_quietly(ending, command, plan, raised)
-    Py_DECREF(<object>raised)
-    return status
-
-
-cdef int ended_over(Ending ending, Core command, Plan plan, PyObject *raised) except -1:
     cdef PyObject *before = PyErr_GetHandledException()
     cdef int status
     PyErr_SetHandledException(raised)
     status = ending(command, plan, <object>raised)
     PyErr_SetHandledException(before)
     Py_XDECREF(before)
+    Py_DECREF(<object>raised)
     return status
-
-
-cdef inline int handled_quietly(Ending ending, Core command, Plan plan, PyObject *raised) noexcept:
-    # The caller has a reference to give up before it passes an exception on.
-    return (<int (*)(Ending, Core, Plan, PyObject *) noexcept>ended_over)(ending, command, plan, raised)
-
-
-cdef int unread_by(Core command, Plan plan, object error) except -1:
-    return phases(command, plan, 0)
 
 
 cdef int inputs_refused(Core command, Plan plan) except -1:
