@@ -66,10 +66,12 @@ def test_every_name_that_a_module_publishes_is_there_once(fa: ModuleType) -> Non
         assert [name for name in names if not hasattr(module, name)] == [], module.__name__
 
 
-def test_the_package_exports_what_its_type_checkers_see(fa: ModuleType) -> None:
-    source = inspect.getsource(fa)
+@pytest.mark.parametrize("path", ["", ".core"])
+def test_the_package_exports_what_its_type_checkers_see(fa: ModuleType, path: str) -> None:
+    package = importlib.import_module(f"{fa.__name__}{path}")
+    source = inspect.getsource(package)
     typed = source[source.index("if TYPE_CHECKING:") : source.index("_EXPORTS")]
-    assert sorted(fa._EXPORTS) == sorted(
+    assert sorted(package._EXPORTS) == sorted(
         line.split(" as ")[1].strip(" ,") for line in typed.splitlines() if " as " in line
     )
 

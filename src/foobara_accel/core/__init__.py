@@ -3,7 +3,56 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .async_command import (
+        AsyncCommand as AsyncCommand,
+    )
+    from .command import (
+        Command as Command,
+    )
+    from .errors import (
+        ERROR_SUGGESTIONS as ERROR_SUGGESTIONS,
+        DataError as DataError,
+        ErrorCategory as ErrorCategory,
+        ErrorCollection as ErrorCollection,
+        ErrorSeverity as ErrorSeverity,
+        ErrorSymbols as ErrorSymbols,
+        FoobaraError as FoobaraError,
+        Symbols as Symbols,
+    )
+    from .outcome import (
+        CommandOutcome as CommandOutcome,
+        Failure as Failure,
+        Outcome as Outcome,
+        Success as Success,
+    )
+    from .recovery import (
+        CircuitBreaker as CircuitBreaker,
+        CircuitBreakerConfig as CircuitBreakerConfig,
+        CircuitBreakerHook as CircuitBreakerHook,
+        CircuitState as CircuitState,
+        ErrorRecoveryHook as ErrorRecoveryHook,
+        ErrorRecoveryManager as ErrorRecoveryManager,
+        FallbackHook as FallbackHook,
+        RecoveryStrategy as RecoveryStrategy,
+        RetryConfig as RetryConfig,
+        RetryHook as RetryHook,
+        configure_default_recovery as configure_default_recovery,
+        get_global_recovery_manager as get_global_recovery_manager,
+    )
+    from .registry import (
+        CommandRegistry as CommandRegistry,
+        get_default_registry as get_default_registry,
+        register as register,
+    )
+    from .simple import (
+        AsyncSimpleCommand as AsyncSimpleCommand,
+        SimpleCommand as SimpleCommand,
+        async_simple_command as async_simple_command,
+        simple_command as simple_command,
+    )
 
 # ``command`` is missing: here that name is the module.
 _EXPORTS = {
