@@ -1054,16 +1054,25 @@ cdef class InputsBuilder:
 
     cdef bint _compare(self) noexcept:
         """The class was changed: look at its validator, and remember the new tag if that is still ours."""
+        cdef PyTypeObject* model = <PyTypeObject*> self.model
+        cdef unsigned int tag
+        if not self._is_ours():
+            return False
+        self._tag = 0
+        tag = model.tp_version_tag      # looking has given the class one
+        self._shares_keys = tag != 0 and self.guarded and self._probe()
+        # Without a GIL another thread may have changed the class before its tag was read.
+        if not FA_FREE_THREADED or (self._is_ours() and tag == model.tp_version_tag):
+            self._tag = tag
+        return True
+
+    cdef bint _is_ours(self) noexcept:
         cdef PyObject* now = PyObject_GetAttr(<PyObject*> self.model, <PyObject*> _VALIDATOR)
         if now == NULL:
             PyErr_Clear()
             return False
         Py_DECREF(now)
-        if now != <PyObject*> self.validator:
-            return False
-        self._tag = (<PyTypeObject*> self.model).tp_version_tag
-        self._shares_keys = self.guarded and self._tag != 0 and self._probe()
-        return True
+        return now == <PyObject*> self.validator
 
 
 cdef PyObject* _pack(PyObject* const* values, PyObject* kwnames) noexcept:
@@ -1082,19 +1091,24 @@ cdef PyObject* _pack(PyObject* const* values, PyObject* kwnames) noexcept:
 def _prepare(InputsBuilder builder not None):
     """Make the validator call of this builder, when the first arguments need it."""
     whole, call, call_json = builder.spec.validation()
-    builder._whole = whole
-    builder._call_json = call_json
-    builder._call = call
+    with cython.critical_section(builder):      # calls are lent out: those that are there stay
+        if builder._call is None:
+            builder._whole = whole
+            builder._call_json = call_json
+            builder._call = call
 
 
 def _successor(InputsBuilder builder not None) -> InputsBuilder:
     """The builder of the model's present validator, kept because a plan may hold the old one."""
-    cdef InputsBuilder found = builder._next
+    cdef InputsBuilder found
+    with cython.critical_section(builder):
+        found = builder._next
     if found is None or not found._is_current():
         if builder._renew is None:
             raise RuntimeError(f"the validator of {builder.model.__name__} was replaced")
         found = builder._renew(builder.model)
-        builder._next = found
+        with cython.critical_section(builder):
+            builder._next = found
     return found
 
 

@@ -131,7 +131,7 @@ def install(cls: Any, plan: Any) -> None:
 
 def _hot(twin: Any, plan: Any) -> Callable[..., Any]:
     owner, builder, at = plan.cls, plan.builder, plan.epoch
-    members, library, size, own = plan.members, plan.library, plan.size, plan.own
+    members, library, size, own, last = plan.members, plan.library, plan.size, plan.own, plan.last
     # The model's own validator while it is the one the plan has seen; the builder knows every other case.
     validator = builder.validator
     fields = vars(builder.model)
@@ -140,14 +140,18 @@ def _hot(twin: Any, plan: Any) -> Callable[..., Any]:
 
     async def run(cls: Any, /, **inputs: Any) -> Any:
         """Run and return the outcome; nothing happens before the await."""
-        if (
-            cls is not owner
-            or at != twin._epoch
-            or next(reversed(members)) != "_accel_plan"
-            or len(library) != size
-            or owner.timeout is not None
-            or (own and any(members.get(name) is not value for name, value in own))
-        ):
+        try:
+            stale = (
+                cls is not owner
+                or at != twin._epoch
+                or next(last()) != "_accel_plan"
+                or len(library) != size
+                or owner.timeout is not None
+                or (own and any(members.get(name) is not value for name, value in own))
+            )
+        except RuntimeError:  # another thread has just set an attribute of the class
+            stale = True
+        if stale:
             return await _run(cls, **inputs)
         command = _new(owner)
         command._accel_raw = inputs

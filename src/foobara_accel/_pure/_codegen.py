@@ -38,6 +38,7 @@ class Shape(NamedTuple):
         return self.mask & ~(1 << EXECUTE) == 0 and not any(self.chains) and not self.ended
 
 
+# Setting an attribute of the class from another thread ends the look at its last name with a RuntimeError.
 MAKE = """\
 def make(owner, plan, builder, own, chains, new_command, new_outcome):
     at, library, size = plan.epoch, plan.library, plan.size
@@ -49,13 +50,17 @@ def make(owner, plan, builder, own, chains, new_command, new_outcome):
 {bindings}
     def run(cls, /, *given, **inputs):
         \"""Run on *inputs* and return the outcome.\"""
-        if (
-            cls is not owner
-            or given
-            or at != _epoch
-            or next(last()) != "_accel_plan"
-            or len(library) != size{own}
-        ):
+        try:
+            stale = (
+                cls is not owner
+                or given
+                or at != _epoch
+                or next(last()) != "_accel_plan"
+                or len(library) != size{own}
+            )
+        except RuntimeError:
+            stale = True
+        if stale:
             return BoundRunner(cls)(*given, **inputs)
         command = new_command()
         command._accel_raw = inputs
@@ -64,7 +69,11 @@ def make(owner, plan, builder, own, chains, new_command, new_outcome):
 {succeed}
 
     def run_in(parent, inputs):
-        if at != _epoch or next(last()) != "_accel_plan" or len(library) != size{own}:
+        try:
+            stale = at != _epoch or next(last()) != "_accel_plan" or len(library) != size{own}
+        except RuntimeError:
+            stale = True
+        if stale:
             return _subcommand(parent, owner, inputs)
         command = new_command()
         command._accel_raw = inputs
@@ -75,13 +84,17 @@ def make(owner, plan, builder, own, chains, new_command, new_outcome):
 
     def run_json(cls, data):
         \"""Run on the JSON object in *data*; JSON that cannot be read is a failed outcome.\"""
-        if (
-            cls is not owner
-            or at != _epoch
-            or next(last()) != "_accel_plan"
-            or len(library) != size
-            or fields["__pydantic_validator__"] is not validator{own}
-        ):
+        try:
+            stale = (
+                cls is not owner
+                or at != _epoch
+                or next(last()) != "_accel_plan"
+                or len(library) != size
+                or fields["__pydantic_validator__"] is not validator{own}
+            )
+        except RuntimeError:
+            stale = True
+        if stale:
             return _run_json(cls, data)
         try:
             model = validate_json(data)
@@ -145,12 +158,16 @@ except BaseException as error:
         and type(command) is owner
         and not command.__dict__
         and not plan.logs
-        and not (at != _epoch or next(last()) != "_accel_plan" or len(library) != size{own})
     ):
-        # All that _executed would do here: there is nothing to roll back and nobody to tell.
-        command._accel_closed = True
-        command._accel_left = 6
-        command._state = 9
+        try:
+            stale = at != _epoch or next(last()) != "_accel_plan" or len(library) != size{own}
+        except RuntimeError:
+            stale = True
+        if not stale:
+            # All that _executed would do here: there is nothing to roll back and nobody to tell.
+            command._accel_closed = True
+            command._accel_left = 6
+            command._state = 9
 {halted}
     return {raised}
 if (
@@ -261,7 +278,7 @@ def _body(shape: Shape, end: str, given: bool, own: str) -> str:
     if shape.execute_only:
         return "".join(parts) + ONLY_EXECUTE.format(
             raised=end.format("_executed(command, error)"),
-            halted=indent(FAILURE if "_outcome" in end else RETURN_FAILURE, " " * 8),
+            halted=indent(FAILURE if "_outcome" in end else RETURN_FAILURE, " " * 12),
             own=own,
             executed=end.format("_executed(command, None)"),
             failed=end.format("_fail(command, plan, _NO_CHAINS)"),

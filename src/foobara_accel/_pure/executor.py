@@ -170,7 +170,10 @@ def _current(plan: Plan) -> bool:
         return resolved
     # The last name of the class is the plan's unless something was set since: an exact test that
     # costs one look instead of one for each hook (bench case "simple run").
-    if next(plan.last()) != "_accel_plan" or len(library) != plan.size:
+    try:
+        if next(plan.last()) != "_accel_plan" or len(library) != plan.size:
+            return False
+    except RuntimeError:  # another thread has just set one
         return False
     return not plan.own or _kept(plan.members, plan.own)
 
@@ -277,12 +280,21 @@ def _invalid(command: Any, plan: Plan, error: BaseException) -> bool:
         _abort(command, plan, chains, error)
         raise error
     try:
-        _refuse(command, plan, error)
-        return _fail(command, plan, chains)
-    except Halt:
-        return _halted(command, plan, chains)
-    except BaseException as last:
-        _abort(command, plan, chains, last)
+        try:
+            _refuse(command, plan, error)
+            return _fail(command, plan, chains)
+        except Halt:
+            return _halted(command, plan, chains)
+        except BaseException as last:
+            _abort(command, plan, chains, last)
+            raise
+    except BaseException as escaping:
+        # The caller handles *error* meanwhile; for a callback that raises, refused inputs are no context.
+        raised: BaseException | None = escaping
+        while raised is not None and raised.__context__ is not error:
+            raised = raised.__context__
+        if raised is not None:
+            raised.__context__ = None
         raise
 
 
@@ -1018,7 +1030,11 @@ class Core:
         link = self._accel_plan.links.get(command_class)
         if link is not None:
             owner, last, run_in = link
-            if owner is type(self) and (last is None or next(last()) == "_accel_plan"):
+            try:
+                usable = owner is type(self) and (last is None or next(last()) == "_accel_plan")
+            except RuntimeError:  # another thread has just set an attribute of the class
+                usable = False
+            if usable:
                 return run_in(self, inputs)
         return _subcommand(self, command_class, inputs)
 
@@ -1028,7 +1044,11 @@ class Core:
         link = self._accel_plan.links.get(command_class)
         if link is not None:
             owner, last, run_in = link
-            if owner is type(self) and (last is None or next(last()) == "_accel_plan"):
+            try:
+                usable = owner is type(self) and (last is None or next(last()) == "_accel_plan")
+            except RuntimeError:
+                usable = False
+            if usable:
                 result = run_in(self, inputs)
                 if result is None and self._errors:
                     raise Halt

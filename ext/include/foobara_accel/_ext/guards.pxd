@@ -71,6 +71,7 @@ cdef class InputsBuilder:
     cdef PyObject* _take_parts(self, PyObject* parts) noexcept
     cdef bint _is_current(self) noexcept
     cdef bint _compare(self) noexcept
+    cdef bint _is_ours(self) noexcept
     cdef PyObject* _make_dict(self, PyObject* raw) noexcept
     cdef PyObject* _make_json(self, PyObject* data) noexcept
     cdef PyObject* _guard_json(self, PyObject* data) noexcept
