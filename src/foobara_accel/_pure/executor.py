@@ -400,13 +400,14 @@ def run_model(cls: Any, model: Any) -> CommandOutcome[Any]:
 def run_json(cls: Any, data: bytes | bytearray | str) -> CommandOutcome[Any]:
     """Run *cls* on the JSON object in *data*; JSON that cannot be read is a failed outcome."""
     plan = plan_for(cls)
-    unread: ValidationError | None = None
     try:
         model = plan.builder.build_json(data)
     except ValidationError as error:
         unread = error
+    else:
+        return _run_on(cls, plan, model)
     # Outside the block, so that what the run raises has no context.
-    return _run_on(cls, plan, model) if unread is None else _unread(cls, plan, unread)
+    return _unread(cls, plan, unread)
 
 
 _run_json = run_json
