@@ -19,6 +19,7 @@ class Plan:
     opens: bool
     generic: bool
     echo: bool
+    logs: bool
     resolved: tuple[Any, ...]
     epoch: int
     execute_only: bool
@@ -85,6 +86,8 @@ class Proceed:
 
 def configure_async(whole: Any, after: Any, settle: Any) -> None: ...
 def install_async_runner(cls: type) -> None: ...
+def prepare(cls: Any, inputs: dict[str, Any], parent: Any = None, model: Any = None) -> AsyncRun: ...
+def judge(parent: Any, command_class: Any) -> None: ...
 
 @final
 class AsyncRun:
