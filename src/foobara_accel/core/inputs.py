@@ -149,10 +149,6 @@ def _anything(_: Any) -> bool:
     return True
 
 
-def _false(value: Any) -> bool:
-    return value is False
-
-
 def _flag(value: Any) -> bool:
     return value is True or value is False
 
