@@ -13,7 +13,7 @@ from decimal import Decimal
 from enum import Enum, IntEnum
 from pathlib import PurePosixPath
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import pytest
@@ -296,6 +296,52 @@ def test_names_of_a_marked_type_are_hidden(F, sub):
     written = json.loads(errors.to_json_bytes())
     assert [e["path"] for e in written] == [["a"], ["**********"], [], ["d"]]
     assert written[2]["runtime_path"] == ["**********"]
+
+
+def test_a_type_that_does_not_answer_is_hidden(F, sub):
+    class Odd(type):
+        def __getattribute__(cls, name: str) -> Any:
+            if name == "__foobara_sensitive__":
+                raise RuntimeError("no")
+            return super().__getattribute__(name)
+
+    class Pin(str, metaclass=Odd):
+        pass
+
+    assert value(F, Pin("1234")) == value(F, [Pin("1234")])[1:-1] == b'"**********"'
+    errors = sub("core.errors").ErrorCollection().add_all(*[F(path=(Pin("1234"),)) for _ in range(6)])
+    assert [e["path"] for e in json.loads(errors.to_json_bytes())] == [["**********"]] * 6
+
+
+def test_a_marked_value_that_fails_to_be_written_is_hidden(F):
+    class Broken(str):
+        __foobara_sensitive__ = True
+
+        @property
+        def __class__(self) -> Any:
+            raise RuntimeError("no")
+
+    assert value(F, Broken("1234")) == b'"**********"'
+
+
+def test_marked_fields_of_a_model_that_is_no_json_are_hidden(F):
+    class Mark:
+        __foobara_sensitive__ = True
+
+    class Login(BaseModel):
+        name: str
+        pin: Annotated[str, Mark()]
+        pins: list[Annotated[str, Mark()]]
+
+    written = json.loads(value(F, Login(name="\ud800", pin="1234", pins=["1234"])))
+    assert written == {"name": "\ud800", "pin": "**********", "pins": "**********"}
+
+
+def test_new_types_are_judged_by_themselves(F):
+    for number in range(300):  # where one was freed the next may lie
+        marked = type("T", (str,), {"__foobara_sensitive__": True} if number % 2 else {})
+        assert value(F, marked("b")) == (b'"**********"' if number % 2 else b'"b"')
+        del marked
 
 
 # Compiled against pure

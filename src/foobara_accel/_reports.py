@@ -87,21 +87,21 @@ def simplify(value: Any) -> Any:
     """Return *value* a step closer to JSON: a str, number, list, dict, or ``bytes`` that are JSON already.
 
     Never raises: what cannot be converted becomes its ``text``. Types marked
-    ``__foobara_sensitive__`` are hidden.
+    ``__foobara_sensitive__`` are hidden, and so are those that do not answer whether they are.
     """
+    kind = type(value)
+    if _marked(kind):
+        return HIDDEN
     try:
-        return _simplify(value)
+        return _simplify(value, kind)
     except Exception:
         return text(value)
 
 
-def _simplify(value: Any) -> Any:
-    kind = type(value)
-    if getattr(kind, "__foobara_sensitive__", False):
-        return HIDDEN
+def _simplify(value: Any, kind: Any) -> Any:
     if isinstance(value, Enum):
         inner = value.value
-        return _simplify(inner) if isinstance(inner, bytes) else inner
+        return simplify(inner) if isinstance(inner, bytes) else inner
     if isinstance(value, pydantic.BaseModel):
         return _model(value)
     if isinstance(value, str):
@@ -133,7 +133,16 @@ def _model(value: pydantic.BaseModel) -> Any:
         return value.__pydantic_serializer__.to_json(value)
     except Exception:
         fields = type(value).model_fields
-        return {name: getattr(value, name) for name, field in fields.items() if not field.exclude}
+        return {
+            name: HIDDEN if _secret(field) else getattr(value, name)
+            for name, field in fields.items()
+            if not field.exclude
+        }
+
+
+def _secret(field: Any) -> bool:
+    # a mark in the annotation tells nothing to the value, which may be a plain str
+    return any(map(_marked, field.metadata)) or _sensitive_type(field.annotation, {})
 
 
 # Severity and text for people
@@ -269,11 +278,6 @@ def problem(errors: Sequence[Any]) -> dict[str, Any] | None:
 # Validation errors
 
 
-def is_validation_error(value: object) -> bool:
-    """Tell whether *value* is pydantic's ValidationError."""
-    return isinstance(value, ValidationError)
-
-
 def validation_rows(error: Any, echo_inputs: bool, model: Any) -> list[tuple[str, tuple[str, ...], str, Any]]:
     """Return (symbol, path, message, context or None) per pydantic error, in pydantic's order.
 
@@ -298,9 +302,7 @@ def _may_echo(model: Any, row: Any) -> bool:
     if model is None or row["type"] == "missing" or not loc:
         return False
     field = _field(model, loc[0])
-    return (
-        field is not None and not _sensitive_type(field.annotation, set()) and not _sensitive(row["input"], 0)
-    )
+    return field is not None and not _sensitive_type(field.annotation, {}) and not _sensitive(row["input"], 0)
 
 
 def _field(model: Any, name: object) -> Any:
@@ -316,14 +318,19 @@ def _field(model: Any, name: object) -> Any:
 
 
 def _marked(mark: Any) -> bool:
-    return bool(getattr(mark, "__foobara_sensitive__", False))
+    # what fails to answer may be a secret
+    try:
+        return bool(getattr(mark, "__foobara_sensitive__", False))
+    except Exception:
+        return True
 
 
-def _sensitive_type(hint: Any, seen: set[int]) -> bool:
-    # the annotation of a field, with everything nested in it: unions, containers, models
+def _sensitive_type(hint: Any, seen: dict[int, Any]) -> bool:
+    # The annotation of a field, with everything nested in it: unions, containers, models. What was seen is
+    # kept alive: a type made on the way must not take the place of a freed one, and be passed over with it.
     if id(hint) in seen:
         return False
-    seen.add(id(hint))
+    seen[id(hint)] = hint
     if _marked(hint):
         return True
     if isinstance(hint, type) and issubclass(hint, (pydantic.SecretStr, pydantic.SecretBytes)):
