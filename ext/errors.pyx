@@ -570,7 +570,7 @@ cdef class FoobaraError:
     def context(self):
         """Details of the error; the dict is created at the first look."""
         if self._context is None:
-            self._context = {}
+            first_context(self)
         return self._context
 
     @context.setter
@@ -777,6 +777,15 @@ cdef class FoobaraError:
         return _reports.error_schema(cls)
 
 
+cdef int first_context(FoobaraError error) except -1:
+    # made in front of the question: making an object may let another thread run
+    cdef dict made = {}
+    with cython.critical_section(error):
+        if error._context is None:
+            error._context = made
+    return 0
+
+
 cdef object refuse_severity(dict context):
     if "severity" in context:
         raise TypeError("severity follows from is_fatal and the kind of error; it cannot be passed")
@@ -812,7 +821,7 @@ cdef FoobaraError clone(FoobaraError error, bint share):
     kind = type(error)
     copy = FoobaraError.__new__(FoobaraError) if kind is FoobaraError else kind.__new__(kind)
     if share and error._context is None:
-        error._context = {}
+        first_context(error)
     copy.category = error.category
     copy.symbol = error.symbol
     copy._path = error._path
@@ -913,7 +922,7 @@ cdef class ErrorCollection:
         if self._pending is not None:
             settle(self)
         if self._items is None:
-            self._items = []
+            first_items(self)
         return self._items
 
     cdef int append(self, FoobaraError error) except -1:
@@ -953,9 +962,12 @@ cdef class ErrorCollection:
 
     def clear(self):
         """Remove every error."""
-        self._items = None
-        self._pending = None
-        self._ids = None
+        held = (self._items, self._pending)  # freed at the end: that may run any code
+        with cython.critical_section(self):
+            self._items = None
+            self._pending = None
+            self._ids = None
+        del held
 
     def copy(self):
         """Return a new collection with the same error objects."""
@@ -1178,19 +1190,32 @@ cdef FoobaraError as_error(object error):
 
 
 cdef int settle(ErrorCollection collection) except -1:
-    # in front of what was added since: validation comes first in a command
+    # What waits is alone: whoever adds an error converts first. Of threads that convert at the same time the
+    # first one's errors stay and the others' are dropped.
     cdef list items
-    pending, prefix = collection._pending, collection._pending_prefix
+    cdef object pending, prefix, model
+    with cython.critical_section(collection):
+        pending, prefix, model = collection._pending, collection._pending_prefix, collection._pending_model
+    if pending is None:
+        return 0
     if type(pending) is tuple:
         items = row_errors(pending, prefix)
     else:
-        items = validation_errors(pending, prefix, collection._pending_echo, collection._pending_model)
-    if collection._items is not None:
-        items.extend(collection._items)
-    collection._items = items
-    collection._pending = None
-    collection._pending_model = None
-    collection._ids = None
+        items = validation_errors(pending, prefix, collection._pending_echo, model)
+    with cython.critical_section(collection):
+        if collection._pending is pending:
+            collection._items = items
+            collection._pending = None
+            collection._pending_model = None
+            collection._ids = None
+    return 0
+
+
+cdef int first_items(ErrorCollection collection) except -1:
+    cdef list made = []
+    with cython.critical_section(collection):
+        if collection._items is None:
+            collection._items = made
     return 0
 
 
@@ -1262,8 +1287,7 @@ cdef class CommandOutcome:
     def metadata(self):
         """What else is known of the run."""
         if self._metadata is None:
-            fa_track(<PyObject*>self)
-            self._metadata = {}
+            first_metadata(self)
         return self._metadata
 
     @metadata.setter
@@ -1399,20 +1423,42 @@ cdef class CommandOutcome:
 
 
 cdef inline bint failed(CommandOutcome outcome):
-    if outcome._errors is not None:
-        return len(outcome._errors) > 0
-    return outcome._collection is not None and outcome._collection.has_any()
+    cdef ErrorCollection collection
+    if outcome._errors is None and outcome._collection is not None:
+        with cython.critical_section(outcome):
+            collection = outcome._collection
+        if collection is not None:
+            return collection.has_any()
+    return outcome._errors is not None and len(outcome._errors) > 0  # again: a first look replaces the collection
 
 
 cdef list errors_of(CommandOutcome outcome):
     if outcome._errors is None:
-        fa_track(<PyObject*>outcome)
-        if outcome._collection is None:
-            outcome._errors = []
-        else:
-            outcome._errors = list(outcome._collection.items())
-            outcome._collection = None
+        first_errors(outcome)
     return outcome._errors
+
+
+cdef int first_errors(CommandOutcome outcome) except -1:
+    cdef ErrorCollection collection
+    cdef list made
+    with cython.critical_section(outcome):
+        collection = outcome._collection
+    made = [] if collection is None else list(collection.items())
+    with cython.critical_section(outcome):
+        if outcome._errors is None:
+            fa_track(<PyObject*>outcome)
+            outcome._errors = made
+            outcome._collection = None
+    return 0
+
+
+cdef int first_metadata(CommandOutcome outcome) except -1:
+    cdef dict made = {}
+    with cython.critical_section(outcome):
+        if outcome._metadata is None:
+            fa_track(<PyObject*>outcome)
+            outcome._metadata = made
+    return 0
 
 
 cdef list as_errors(object errors):

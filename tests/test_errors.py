@@ -8,6 +8,8 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import pytest
@@ -685,6 +687,97 @@ def test_the_context_of_a_row_is_not_shared(twin):
     one, two = twin.deferred_collection(ROWS), twin.deferred_collection(ROWS)
     one.all()[1].context["seen"] = True
     assert two.all()[1].context == ROWS[1][3] == {"n": 3}
+
+
+class Meeting(dict[str, Any]):
+    """A row's context that is copied only once two threads are copying it."""
+
+    def __init__(self) -> None:
+        super().__init__(n=1)
+        self.barrier = threading.Barrier(2, timeout=60)
+
+    def keys(self) -> Any:
+        self.barrier.wait()
+        return super().keys()
+
+    def __iter__(self) -> Any:  # without it the copy asks nobody
+        return super().__iter__()
+
+
+def together(*works: Callable[[], Any]) -> list[Any]:
+    """What each of *works* returned, each in a thread of its own."""
+    found: list[Any] = [None] * len(works)
+
+    def keep(i: int) -> None:
+        found[i] = works[i]()
+
+    threads = [threading.Thread(target=keep, args=(i,)) for i in range(len(works))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
+def test_threads_that_convert_at_the_same_time_see_the_same_errors(twin):
+    rows = ((("a",), "s", "m", Meeting()), (("b",), "t", "n", None))
+    collection = twin.deferred_collection(rows, ("r",))
+    one, two = together(collection.all, collection.all)
+    assert [error.symbol for error in one] == ["s", "t"] and one[0].context == {"n": 1}
+    assert list(map(id, one)) == list(map(id, two)) == list(map(id, collection.all()))
+
+
+def test_threads_that_convert_a_validation_error_see_the_same_errors(twin, sub, monkeypatch):
+    reports = sub("_reports")
+    barrier, rows_of = threading.Barrier(2, timeout=60), reports.validation_rows
+
+    def slow(*args: Any) -> Any:
+        barrier.wait()
+        found = rows_of(*args)
+        barrier.wait()
+        return found
+
+    monkeypatch.setattr(reports, "validation_rows", slow)
+    exc = login_error(**BAD)
+    collection = twin.deferred_collection(exc)
+    one, two = together(collection.all, collection.all)
+    assert len(one) == exc.error_count()
+    assert list(map(id, one)) == list(map(id, two)) == list(map(id, collection.all()))
+
+
+def test_what_one_thread_adds_while_another_converts_comes_after(twin, F):
+    late = F("runtime", "late", (), "l")
+    collection = twin.deferred_collection(((("a",), "s", "m", Meeting()),))
+    together(lambda: collection.add(late), collection.all)
+    assert [error.symbol for error in collection] == ["s", "late"]
+
+
+def test_a_collection_cleared_while_it_converts_is_empty(twin):
+    class Clearing(dict[str, Any]):
+        def keys(self) -> Any:
+            collection.clear()
+            return super().keys()
+
+        def __iter__(self) -> Any:
+            return super().__iter__()
+
+    collection = twin.deferred_collection(((("a",), "s", "m", Clearing(n=1)),))
+    assert collection.all() == [] and collection.is_empty()
+
+
+def test_threads_share_what_a_first_look_makes(F, C):
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(200):
+            error, collection = F(), C()
+            one, two = together(lambda error=error: error.context, lambda error=error: error.context)
+            assert one is two is error.context
+            works = [lambda n=n, collection=collection: collection.add(F(symbol=str(n))) for n in range(3)]
+            together(*works)
+            assert sorted(error.symbol for error in collection) == ["0", "1", "2"]
+    finally:
+        sys.setswitchinterval(before)
 
 
 @pytest.mark.parametrize("rows", [(), None, [], ROWS])

@@ -6,9 +6,12 @@ import copy
 import gc
 import json
 import pickle
+import sys
 import sysconfig
+import threading
 import typing
 import weakref
+from typing import Any
 
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -276,6 +279,59 @@ def test_a_typed_result_is_dumped_by_its_type(Result):
     adapter = TypeAdapter(Result[Point])
     assert adapter.dump_python(Result.from_result(Point(x=1)))["result"] == {"x": 1}
     assert adapter.validate_json(adapter.dump_json(Result.from_result(Point(x=1)))).result == Point(x=1)
+
+
+# Threads
+
+
+def looks(count: int, look: Any) -> list[Any]:
+    """What *look* returned to each of *count* threads that looked at once."""
+    found: list[Any] = []
+    barrier = threading.Barrier(count, timeout=60)
+
+    def work() -> None:
+        barrier.wait()
+        found.append(look())
+
+    threads = [threading.Thread(target=work) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == count
+    return found
+
+
+def test_threads_that_look_first_get_the_same_list(twin):
+    class Slow(dict[str, Any]):
+        def keys(self) -> Any:
+            barrier.wait()
+            return super().keys()
+
+        def __iter__(self) -> Any:  # without it the copy asks nobody
+            return super().__iter__()
+
+    barrier = threading.Barrier(2, timeout=60)
+    outcome = twin.fail(None, twin.deferred_collection(((("a",), "s", "m", Slow(n=1)),)))
+    one, two = looks(2, lambda: outcome.errors)
+    assert one is two is outcome.errors and [error.symbol for error in one] == ["s"]
+
+
+def test_threads_that_look_first_agree(twin):
+    rows = ((("a",), "s", "m", None), (("b",), "t", "n", None))
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(200):
+            failure, success = twin.fail(None, twin.deferred_collection(rows)), twin.succeed(1)
+            for answers in looks(
+                3, lambda a=failure, b=success: (a.is_failure(), a.errors, a.metadata, b.errors, b.metadata)
+            ):
+                assert answers[0] and answers[1] is failure.errors and answers[2] is failure.metadata
+                assert answers[3] is success.errors and answers[4] is success.metadata
+            assert len(failure.errors) == 2 and success.errors == []
+    finally:
+        sys.setswitchinterval(before)
 
 
 # Success and Failure

@@ -184,7 +184,7 @@ def rare(
     return Rare(is_fatal, severity, suggestion, help_url, cause, stack_trace)
 
 
-making = threading.RLock()
+making = threading.RLock()  # held while an object keeps what a first look made, for as long as that takes
 
 
 class FoobaraError:
@@ -263,9 +263,8 @@ class FoobaraError:
     @property
     def context(self) -> dict[str, Any]:
         """Details of the error; the dict is created at the first look."""
-        if self._context is None:
-            self._context = {}
-        return self._context
+        found = self._context
+        return first_context(self) if found is None else found
 
     @context.setter
     def context(self, value: dict[str, Any] | None) -> None:
@@ -498,6 +497,14 @@ class FoobaraError:
         return _reports.error_schema(cls)
 
 
+def first_context(error: FoobaraError) -> dict[str, Any]:
+    with making:
+        found = error._context
+        if found is None:
+            error._context = found = {}
+    return found
+
+
 def refuse_severity(context: dict[str, Any]) -> None:
     if "severity" in context:
         raise TypeError("severity follows from is_fatal and the kind of error; it cannot be passed")
@@ -549,13 +556,14 @@ def build(
 def clone(error: ErrorT, share: bool) -> ErrorT:
     kind = type(error)
     copy = FoobaraError.__new__(FoobaraError) if kind is FoobaraError else kind.__new__(kind)
-    if share and error._context is None:
-        error._context = {}
+    context = error._context
+    if share and context is None:
+        context = first_context(error)
     copy.category = error.category
     copy.symbol = error.symbol
     copy._path = error._path
     copy.message = error.message
-    copy._context = error._context
+    copy._context = context
     copy._runtime_path = error._runtime_path
     held = error._rare
     copy._rare = held and rare(
@@ -671,14 +679,21 @@ class ErrorCollection:
         pass
 
     def _has_any(self) -> bool:
-        return self._pending is not None or (self._items is not None and len(self._items) > 0)
+        if self._pending is not None:
+            return True
+        items = self._items
+        return items is not None and len(items) > 0
 
     def _list(self) -> list[FoobaraError]:
         if self._pending is not None:
             settle(self)
-        if self._items is None:
-            self._items = []
-        return self._items
+        items = self._items
+        if items is None:
+            with making:
+                items = self._items
+                if items is None:
+                    self._items = items = []
+        return items
 
     def _append(self, error: FoobaraError) -> None:
         items = self._list()
@@ -715,9 +730,10 @@ class ErrorCollection:
 
     def clear(self) -> None:
         """Remove every error."""
-        self._items = None
-        self._pending = None
-        self._ids = None
+        held = (self._items, self._pending)  # freed after the lock: that may run any code
+        with making:
+            self._pending = self._items = self._ids = None
+        del held
 
     def copy(self) -> ErrorCollection:
         """Return a new collection with the same error objects."""
@@ -744,7 +760,8 @@ class ErrorCollection:
     def __len__(self) -> int:
         if self._pending is not None:
             settle(self)
-        return 0 if self._items is None else len(self._items)
+        items = self._items
+        return 0 if items is None else len(items)
 
     def __bool__(self) -> bool:
         return self._has_any()
@@ -924,18 +941,19 @@ def as_error(error: Any) -> FoobaraError:
 
 
 def settle(collection: ErrorCollection) -> None:
-    # in front of what was added since: validation comes first in a command
-    pending, prefix = collection._pending, collection._pending_prefix
+    # What waits is alone: whoever adds an error converts first. Of threads that convert at the same time the
+    # first one's errors stay and the others' are dropped.
+    pending, prefix, model = collection._pending, collection._pending_prefix, collection._pending_model
+    if pending is None:
+        return
     if type(pending) is tuple:
         items = row_errors(pending, prefix)
     else:
-        items = validation_errors(pending, prefix, collection._pending_echo, collection._pending_model)
-    if collection._items is not None:
-        items.extend(collection._items)
-    collection._items = items
-    collection._pending = None
-    collection._pending_model = None
-    collection._ids = None
+        items = validation_errors(pending, prefix, collection._pending_echo, model)
+    with making:
+        if collection._pending is pending:
+            collection._items = items
+            collection._pending = collection._pending_model = collection._ids = None
 
 
 def row_errors(rows: tuple[Any, ...], runtime_path: Any) -> list[FoobaraError]:
@@ -1033,9 +1051,13 @@ class CommandOutcome(_OutcomeBase[ResultT]):
     @property
     def metadata(self) -> dict[str, Any]:
         """What else is known of the run."""
-        if self._metadata is None:
-            self._metadata = {}
-        return self._metadata
+        found = self._metadata
+        if found is None:
+            with making:
+                found = self._metadata
+                if found is None:
+                    self._metadata = found = {}
+        return found
 
     @metadata.setter
     def metadata(self, value: Mapping[str, Any]) -> None:
@@ -1155,19 +1177,24 @@ class CommandOutcome(_OutcomeBase[ResultT]):
 
 
 def failed(outcome: CommandOutcome[Any]) -> bool:
-    if outcome._errors is not None:
-        return len(outcome._errors) > 0
-    return outcome._collection is not None and outcome._collection._has_any()
+    collection = outcome._collection  # first: another thread's first look replaces it by a list
+    errors = outcome._errors
+    if errors is not None:
+        return len(errors) > 0
+    return collection is not None and collection._has_any()
 
 
 def errors_of(outcome: CommandOutcome[Any]) -> list[FoobaraError]:
-    if outcome._errors is None:
-        if outcome._collection is None:
-            outcome._errors = []
-        else:
-            outcome._errors = list(outcome._collection._list())
-            outcome._collection = None
-    return outcome._errors
+    errors = outcome._errors
+    if errors is None:
+        collection = outcome._collection
+        made = [] if collection is None else list(collection._list())
+        with making:
+            errors = outcome._errors
+            if errors is None:
+                outcome._errors = errors = made
+                outcome._collection = None
+    return errors
 
 
 def as_errors(errors: Any) -> list[FoobaraError]:
@@ -1194,6 +1221,7 @@ def outcome_copy(outcome: OutcomeT, result: Any, errors: list[FoobaraError], met
     kind = type(outcome)
     copy = kind.__new__(kind)
     copy._result = result
+    copy._collection = None
     copy._errors = errors
     copy._metadata = metadata
     _reports.set_extras(copy, _reports.extras(outcome, CommandOutcome))
@@ -1214,9 +1242,10 @@ def _restore_outcome(
     cls: Any, result: Any, errors: list[FoobaraError], metadata: Any, extras: dict[str, Any]
 ) -> Any:
     outcome = (CommandOutcome if cls is None else cls).__new__(CommandOutcome if cls is None else cls)
-    (outcome)._result = result
-    (outcome)._errors = errors
-    (outcome)._metadata = metadata
+    outcome._result = result
+    outcome._collection = None
+    outcome._errors = errors
+    outcome._metadata = metadata
     _reports.set_extras(outcome, extras)
     return outcome
 
@@ -1261,11 +1290,11 @@ def value_json(value: Any, stack: list[Any]) -> str:
         found = dict_json(value, stack)
     elif kind is list or kind is tuple:
         found = items_json(tuple(value), stack)
-    elif isinstance(value, FoobaraError):
+    elif issubclass(kind, FoobaraError):
         found = error_json(value, stack)
-    elif isinstance(value, ErrorCollection):
+    elif issubclass(kind, ErrorCollection):
         found = errors_json(value._list(), stack)
-    elif isinstance(value, CommandOutcome):
+    elif issubclass(kind, CommandOutcome):
         found = outcome_json(value, stack)
     else:
         plain = simplify(value)
