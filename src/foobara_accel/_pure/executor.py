@@ -68,6 +68,7 @@ _NO_CHAINS: tuple[Any, ...] = (None,) * 8 + ({}, {})
 
 _epoch = 0
 _epoch_lock = threading.Lock()
+_install_lock = threading.RLock()
 _services: Any = None
 _new = object.__new__
 
@@ -186,24 +187,25 @@ def _install(cls: Any, plan: Plan) -> None:
     """Keep *plan* on its class, with runs of its own where _codegen can write them."""
     members = cls.__dict__
     written = _write(cls, plan)
-    for name in ("run", "run_json"):
-        if isinstance(members.get(name), _FastRun):
-            type.__delattr__(cls, name)
-        if name in written and name not in members and _is_ours(cls, name):
-            type.__setattr__(cls, name, _FastRun(written[name]))
-    if plan.execute_only and plan.library is not None:
-        _awaiting.install(cls, plan)
-    # Always the last name of the class: whatever is set later comes after it.
-    if "_accel_plan" in members:
-        type.__delattr__(cls, "_accel_plan")
-    type.__setattr__(cls, "_accel_plan", plan)
-    if plan.resolved != _services.resolve(cls):
-        # Another thread changed the class since the analysis, so its name stands before the plan's.
-        plan.epoch = -1
-        plan.run_in = plan.run_on = None
-        for name in written:
+    with _install_lock:
+        for name in ("run", "run_json"):
             if isinstance(members.get(name), _FastRun):
                 type.__delattr__(cls, name)
+            if name in written and name not in members and _is_ours(cls, name):
+                type.__setattr__(cls, name, _FastRun(written[name]))
+        if plan.execute_only and plan.library is not None:
+            _awaiting.install(cls, plan)
+        # Always the last name of the class: whatever is set later comes after it.
+        if "_accel_plan" in members:
+            type.__delattr__(cls, "_accel_plan")
+        type.__setattr__(cls, "_accel_plan", plan)
+        if plan.resolved != _services.resolve(cls):
+            # Another thread changed the class since the analysis, so its name stands before the plan's.
+            plan.epoch = -1
+            plan.run_in = plan.run_on = None
+            for name in written:
+                if isinstance(members.get(name), _FastRun):
+                    type.__delattr__(cls, name)
 
 
 def _lookup(cls: type, name: str) -> Any:
