@@ -1,4 +1,4 @@
-# cython: language_level=3, binding=True, freethreading_compatible=True
+# cython: language_level=3, binding=True
 # cython: boundscheck=False, wraparound=False, embedsignature=True, embedsignature.format=clinic
 """Luhn and IBAN of one string, compiled. Twin of foobara_accel._pure.checks; the arithmetic is in
 kernels/checks.h.

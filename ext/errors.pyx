@@ -1,4 +1,4 @@
-# cython: language_level=3, binding=True, freethreading_compatible=True
+# cython: language_level=3, binding=True
 # cython: embedsignature=False
 """FoobaraError, ErrorCollection and CommandOutcome, compiled. Twin of ``_pure/errors.py``.
 

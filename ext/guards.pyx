@@ -1,4 +1,4 @@
-# cython: language_level=3, binding=True, freethreading_compatible=True
+# cython: language_level=3, binding=True
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
 """Builds the inputs of a command from its arguments (compiled twin of ``_pure/guards.py``).
 

@@ -68,13 +68,13 @@ def make(owner, plan, builder, own, chains, new_command, new_outcome):
 {run}
 {succeed}
 
-    def run_in(parent, inputs):
+    def run_in(parent, inputs, again=_subcommand):
         try:
             stale = at != _epoch or next(last()) != "_accel_plan" or len(library) != size{own}
         except RuntimeError:
             stale = True
         if stale:
-            return _subcommand(parent, owner, inputs)
+            return again(parent, owner, inputs)
         command = new_command()
         command._accel_raw = inputs
         command._parent = parent

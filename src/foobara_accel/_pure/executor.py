@@ -136,7 +136,7 @@ class Plan:
         # The classes that were called as subcommands, with what it takes to call them again.
         self.subcommands: dict[type, Any] = {}
         self.links: dict[type, Any] = {}
-        self.run_in: Callable[[Any, dict[str, Any]], Any] | None = None
+        self.run_in: Callable[..., Any] | None = None
         self.run_on: Callable[[Any], CommandOutcome[Any]] | None = None
         # What _current compares: the namespaces of the class and of its library base, and values of its own.
         self.members: Any = _namespace(self.cls)
@@ -780,6 +780,13 @@ def _subcommand(parent: Any, command_class: Any, inputs: dict[str, Any]) -> Any:
         own.subcommands[command_class] = at, plan, track
     if track is not None:
         track()
+    _link(own, plan, track)
+    return _untracked(parent, command_class, inputs)
+
+
+def _untracked(parent: Any, command_class: Any, inputs: dict[str, Any]) -> Any:
+    # Where the class may be called and the call has been counted, once, however often the class changes now.
+    plan = plan_for(command_class)
     if plan.generic:
         child = command_class(**inputs)
         child._parent = parent
@@ -789,8 +796,7 @@ def _subcommand(parent: Any, command_class: Any, inputs: dict[str, Any]) -> Any:
         _adopt(parent, command_class, outcome.errors)
         return None
     if plan.run_in is not None:
-        _link(own, plan, track)
-        return plan.run_in(parent, inputs)
+        return plan.run_in(parent, inputs, _untracked)
     child = _fresh(command_class, inputs)
     child._parent = parent
     succeeded = _execute_only(child, plan) if plan.execute_only else _phases(child, plan, 0)
@@ -812,7 +818,7 @@ def _link(own: Plan, plan: Plan, track: Callable[[], None] | None) -> None:
             return _subcommand(parent, plan.cls, inputs)
         if track is not None:
             track()
-        return run_in(parent, inputs)
+        return run_in(parent, inputs, _untracked)
 
     own.links[plan.cls] = own.cls, None, run_tracked
 
