@@ -390,9 +390,10 @@ cdef PyObject *run_next(PyObject *self) noexcept:
 
 cdef int started(AsyncRun self, PyObject **out) except -1:
     # The hot path: bench case "async run, immediate result".
-    cdef Plan plan = self.runner.plan
+    cdef Plan plan = held(self.runner)
     cdef Core command
     cdef PyObject *raw = NULL
+    cdef PyObject *verdict = NULL
     cdef PyObject *made
     cdef PySendResult sent
     cdef int done
@@ -405,7 +406,9 @@ cdef int started(AsyncRun self, PyObject **out) except -1:
     command = acquire(plan)
     command._parent = self.parent
     if self.model is None:
-        made = plan.builder.make_kw_from(items(self.values), <PyObject *>self.names, &raw, NULL)
+        made = plan.builder.make_kw_from(
+            items(self.values), <PyObject *>self.names, &raw, NULL if plan.echo else &verdict
+        )
         self.values = None
     else:
         made = <PyObject *>self.model
@@ -414,7 +417,10 @@ cdef int started(AsyncRun self, PyObject **out) except -1:
         command.raw = <object>raw
         Py_DECREF(<object>raw)
     if made is NULL:
-        inputs_refused(command, plan)
+        if verdict is NULL:
+            inputs_refused(command, plan)
+        else:
+            judged(command, plan, verdict)
         return outcome_of(fail(None, command._errors), out)
     command._inputs = <object>made
     Py_DECREF(<object>made)

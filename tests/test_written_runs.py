@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import traceback
 import types
@@ -267,3 +268,26 @@ def test_what_the_fallback_keeps_does_not_meet_what_a_user_keeps(fa: ModuleType)
     assert [error.symbol for error in cls.run(a=1).errors] == ["wrong"]
     assert len(kept.state_machine.history) == 7
     assert cls._plan == "gold"
+
+
+def test_callbacks_that_come_and_go_write_no_text_for_each_count(fa: ModuleType) -> None:
+    if str(fa.backend()) != "py":
+        pytest.skip("the compiled backend writes no text")
+    codegen = importlib.import_module(f"{fa.__name__}._pure._codegen")
+
+    class Model(BaseModel):
+        a: int
+
+    class Watched(fa.Command[Model, int]):
+        def execute(self) -> int:
+            return int(self.inputs.a)
+
+    seen: list[int] = []
+    for count in range(1, 41):
+        Watched.before_execute_transition(lambda command, count=count: seen.append(count))
+        seen.clear()
+        assert Watched.run(a=count).result == count
+        assert seen == list(range(1, count + 1))
+    texts = {max(max(chain or (0,)) for chain in shape.chains) for shape in codegen._factories}
+    assert max(texts) <= codegen.MOST_CALLBACKS
+    assert len(codegen._factories) <= codegen.MOST_SHAPES

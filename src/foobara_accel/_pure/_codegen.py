@@ -21,6 +21,10 @@ from typing import Any, NamedTuple
 __all__ = ["Shape", "factory"]
 
 EXECUTE, COMMIT, AFTER = 5, 6, 8
+# Texts stay for good and take half a millisecond to compile: callbacks that come and go must not write
+# new ones without end.
+MOST_SHAPES = 256
+MOST_CALLBACKS = 8
 HOOKS = ("", "", "load_records", "validate_records", "validate")
 
 
@@ -225,9 +229,16 @@ _factories: dict[Shape, Any] = {}
 
 
 def factory(shape: Shape, namespace: dict[str, Any]) -> Any:
-    """Return the function ``make`` of *shape*, which takes the rest from *namespace*, the executor's."""
+    """Return the function ``make`` of *shape*, which takes the rest from *namespace*, the executor's.
+
+    None for a shape with many callbacks and once there are many shapes: the general loop runs those.
+    """
     make = _factories.get(shape)
     if make is None:
+        if len(_factories) >= MOST_SHAPES or any(
+            chain and max(chain) > MOST_CALLBACKS for chain in shape.chains
+        ):
+            return None
         text = source(shape)
         name = f"<foobara_accel run {len(_factories)}>"
         made: dict[str, Any] = {}

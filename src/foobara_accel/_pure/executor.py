@@ -262,7 +262,10 @@ def _write(owner: Any, plan: Plan) -> dict[str, Callable[..., Any]]:
         plan.builder.level < 3,
         bool(chains[8] or chains[9]),
     )
-    written, plan.run_in, plan.run_on = _codegen.factory(shape, globals())(
+    make = _codegen.factory(shape, globals())
+    if make is None:
+        return {}
+    written, plan.run_in, plan.run_on = make(
         owner, plan, plan.builder, own, chains, partial(_new, owner), partial(_new, _errors.CommandOutcome)
     )
     for name, function in written.items():
