@@ -7,6 +7,7 @@ import copy
 import gc
 import inspect
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -63,6 +64,76 @@ def test_01_hooks_are_seen_after_the_version_tags_have_run_out(fa: ModuleType) -
     assert cls.run(a=1).is_failure()
     del cls.validate
     assert cls.run(a=1).is_success()
+
+
+CHANGED_AT_EVERY_BYTECODE = """
+import sys
+from foobara_accel import Command
+from pydantic import BaseModel
+
+class Pair(BaseModel):
+    a: int
+
+class Inner(Command[Pair, int]):
+    def execute(self):
+        return self.inputs.a + 1
+
+class Outer(Command[Pair, int]):
+    def execute(self):
+        return self.run_subcommand_bang(Inner, a=self.inputs.a)
+
+names = [f"name_{number}" for number in range(60)]
+
+def change(cls, grow):
+    # What another thread may do: the table of the namespace grows or shrinks, with as many names as before.
+    if grow:
+        for name in names:
+            type.__setattr__(cls, name, name)
+        for name in names:
+            type.__delattr__(cls, name)
+    else:
+        for _ in range(200):
+            type.__setattr__(cls, "load_records", lambda self: None)
+            type.__delattr__(cls, "load_records")
+
+grow = False
+
+def trace(frame, event, argument):
+    global grow
+    if "foobara_accel" not in frame.f_globals.get("__name__", ""):
+        return None
+    frame.f_trace_opcodes = True
+    if event == "opcode":
+        sys.settrace(None)
+        grow = not grow
+        change(Inner, grow)
+        change(Outer, grow)
+        sys.settrace(trace)
+    return trace
+
+for cls, grow in ((Inner, False), (Outer, False), (Inner, True), (Outer, True)):
+    for number in range(3):
+        assert cls.run(a=number).result == number + 1
+    sys.settrace(trace)
+    try:
+        answers = [cls.run(a=1).result, cls.run_json(b'{"a": 1}').result]
+    finally:
+        sys.settrace(None)
+    assert answers == [2, 2], answers
+"""
+
+
+def test_01_a_class_may_change_between_any_two_bytecodes(fa: ModuleType) -> None:
+    # In a process of its own: a run that holds a place in a namespace reads what is no longer there.
+    done = subprocess.run(
+        [sys.executable, "-c", CHANGED_AT_EVERY_BYTECODE],
+        env={**os.environ, "FOOBARA_ACCEL_BACKEND": str(fa.backend())},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_02_what_the_tag_misses_is_seen(fa: ModuleType) -> None:

@@ -144,7 +144,7 @@ def _hot(twin: Any, plan: Any) -> Callable[..., Any]:
             stale = (
                 cls is not owner
                 or at != twin._epoch
-                or next(last()) != "_accel_plan"
+                or next(last) != "_accel_plan"
                 or len(library) != size
                 or owner.timeout is not None
                 or (own and any(members.get(name) is not value for name, value in own))

@@ -59,7 +59,7 @@ def make(owner, plan, builder, own, chains, new_command, new_outcome):
                 cls is not owner
                 or given
                 or at != _epoch
-                or next(last()) != "_accel_plan"
+                or next(last) != "_accel_plan"
                 or len(library) != size{own}
             )
         except RuntimeError:
@@ -74,7 +74,7 @@ def make(owner, plan, builder, own, chains, new_command, new_outcome):
 
     def run_in(parent, inputs, again=_subcommand):
         try:
-            stale = at != _epoch or next(last()) != "_accel_plan" or len(library) != size{own}
+            stale = at != _epoch or next(last) != "_accel_plan" or len(library) != size{own}
         except RuntimeError:
             stale = True
         if stale:
@@ -92,7 +92,7 @@ def make(owner, plan, builder, own, chains, new_command, new_outcome):
             stale = (
                 cls is not owner
                 or at != _epoch
-                or next(last()) != "_accel_plan"
+                or next(last) != "_accel_plan"
                 or len(library) != size
                 or fields["__pydantic_validator__"] is not validator{own}
             )
@@ -164,7 +164,7 @@ except BaseException as error:
         and not plan.logs
     ):
         try:
-            stale = at != _epoch or next(last()) != "_accel_plan" or len(library) != size{own}
+            stale = at != _epoch or next(last) != "_accel_plan" or len(library) != size{own}
         except RuntimeError:
             stale = True
         if not stale:

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from gc import get_referents
 from inspect import Parameter, Signature
+from itertools import repeat, starmap
+from operator import itemgetter
 from typing import Any, ClassVar, Self
 
 from pydantic import ValidationError
@@ -71,6 +73,7 @@ _epoch_lock = threading.Lock()
 _install_lock = threading.RLock()
 _services: Any = None
 _new = object.__new__
+_GIL: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
 def configure(services: Any) -> None:
@@ -140,7 +143,7 @@ class Plan:
         self.run_on: Callable[[Any], CommandOutcome[Any]] | None = None
         # What _current compares: the namespaces of the class and of its library base, and values of its own.
         self.members: Any = _namespace(self.cls)
-        self.last = self.members.__reversed__
+        self.last = _last_names(self.members)
         self.library: Any
         self.size: int
         self.own: tuple[tuple[str, Any], ...]
@@ -172,11 +175,22 @@ def _current(plan: Plan) -> bool:
     # The last name of the class is the plan's unless something was set since: an exact test that
     # costs one look instead of one for each hook (bench case "simple run").
     try:
-        if next(plan.last()) != "_accel_plan" or len(library) != plan.size:
+        if next(plan.last) != "_accel_plan" or len(library) != plan.size:
             return False
     except RuntimeError:  # another thread has just set one
         return False
     return not plan.own or _kept(plan.members, plan.own)
+
+
+def _last_names(members: dict[str, Any]) -> Iterator[str]:
+    """Return an endless iterator whose every item is the last name *members* has by then.
+
+    Making the reversed iterator and taking its first item are one call of C: between two, another thread may
+    have made the dict smaller, and an iterator of CPython reads on where its table was.
+    """
+    if _GIL:
+        return map(next, starmap(members.__reversed__, repeat(())))
+    return map(itemgetter(-1), map(list, repeat(members)))
 
 
 def _kept(members: Any, own: tuple[tuple[str, Any], ...]) -> bool:
@@ -1043,7 +1057,7 @@ class Core:
         if link is not None:
             owner, last, run_in = link
             try:
-                usable = owner is type(self) and (last is None or next(last()) == "_accel_plan")
+                usable = owner is type(self) and (last is None or next(last) == "_accel_plan")
             except RuntimeError:  # another thread has just set an attribute of the class
                 usable = False
             if usable:
@@ -1057,7 +1071,7 @@ class Core:
         if link is not None:
             owner, last, run_in = link
             try:
-                usable = owner is type(self) and (last is None or next(last()) == "_accel_plan")
+                usable = owner is type(self) and (last is None or next(last) == "_accel_plan")
             except RuntimeError:
                 usable = False
             if usable:
