@@ -122,8 +122,33 @@ cdef extern from *:
         Py_XDECREF(attributes);
         return shares;
     }
+
+    /* The block of memory in which a dict keeps its entries. */
+    static inline char *FA_KEYS(PyObject *values) { return (char *)((PyDictObject *)values)->ma_keys; }
+
+    /* A new set of the same strings. Those of a small set are in the object itself, and are hashed already. */
+    static inline PyObject *FA_SET_LIKE(PyObject *names) {
+    #ifndef Py_GIL_DISABLED
+        PySetObject *from = (PySetObject *)names, *to;
+        int i;
+        if (from->table == from->smalltable && from->fill == from->used) {
+            to = (PySetObject *)PySet_New(NULL);
+            if (to == NULL) return NULL;
+            for (i = 0; i < PySet_MINSIZE; i++) {
+                Py_XINCREF(from->smalltable[i].key);
+                to->smalltable[i] = from->smalltable[i];
+            }
+            to->fill = from->fill;
+            to->used = from->used;
+            return (PyObject *)to;
+        }
+    #endif
+        return PySet_New(names);
+    }
     """
     bint FA_SHARES_KEYS(PyObject* instance) noexcept
+    char* FA_KEYS(PyObject* values) noexcept
+    PyObject* FA_SET_LIKE(PyObject* small) noexcept
     bint FA_FREE_THREADED
     bint FA_STR_READY(PyObject* s) noexcept
     object FA_OWN(PyObject* made)      # NULL means that an exception is set
@@ -223,6 +248,7 @@ cdef struct Field:
     bint bounded               # lo..hi (floats: also finite), or lengths
     bint finite
     bint required
+    Py_ssize_t place           # of the value in FA_KEYS of a copy of the template; 0: not known
     bint judged                # at most one bound on each side: what a value outside violates is known
     long long lo
     long long hi
@@ -570,6 +596,7 @@ cdef class InputsBuilder:
             self._all_set.add(item.name)
         if self.level == 1 and self._total > FA_FIELDS:
             raise ValueError(f"more than {FA_FIELDS} fields")
+        self._placed = self.guarded and not FA_FREE_THREADED and self._find_places() and self._places_hold()
 
     def __dealloc__(self):
         PyMem_Free(self._fields)
@@ -930,7 +957,7 @@ cdef class InputsBuilder:
             for i in range(total):
                 if given[i] == NULL and self._fields[i].required:
                     return NULL
-        names = PySet_New(<PyObject*> self._all_set if count == total else NULL)
+        names = FA_SET_LIKE(<PyObject*> self._all_set) if count == total else PySet_New(NULL)
         if names == NULL:
             return NULL
         if count != total:
@@ -957,7 +984,9 @@ cdef class InputsBuilder:
             _fill(made, SLOT_PRIVATE, <PyObject*> None)
             return made
         values = PyDict_Copy(<PyObject*> self._template)
-        if values != NULL:
+        if values != NULL and self._placed:
+            self._place(values, given)
+        elif values != NULL:
             for i in range(total):
                 if given[i] != NULL and PyDict_SetItem(values, self._fields[i].name, given[i]) < 0:
                     Py_DECREF(values)
@@ -968,6 +997,55 @@ cdef class InputsBuilder:
             return NULL
         Py_INCREF(<PyObject*> None)
         return self._instance(values, <PyObject*> None, names)
+
+    cdef inline void _place(self, PyObject* values, PyObject* const* given) noexcept:
+        """Put what is given into a fresh copy of the template, which nobody else has seen."""
+        cdef char* keys = FA_KEYS(values)
+        cdef PyObject** place
+        cdef PyObject* default
+        cdef Py_ssize_t i
+        for i in range(self._total):
+            if given[i] != NULL:
+                place = <PyObject**> (keys + self._fields[i].place)
+                default = place[0]
+                Py_INCREF(given[i])
+                place[0] = given[i]
+                Py_DECREF(default)
+
+    cdef bint _find_places(self) except -1:
+        """Find out where a copy of the template keeps the value of each field; false where that is not to be seen.
+
+        No function of CPython tells, and to set an item that is known to be there costs most of a run. So no
+        layout is assumed: in a copy whose values are marks, each pair of a name and its mark is looked for.
+        """
+        cdef dict sample = self._template.copy()
+        cdef char* keys = FA_KEYS(<PyObject*> sample)
+        cdef Py_ssize_t i, at, last = dict.__sizeof__(sample) - dict.__basicsize__ - 2 * <Py_ssize_t> sizeof(PyObject*)
+        cdef PyObject** pair
+        for i in range(self._total):
+            if self._fields[i].code == CODE_ANY:
+                return False            # a dict that holds a container is to be known to the collector
+            mark = object()
+            sample[self.names[i]] = mark
+            for at in range(0, last + 1, sizeof(PyObject*)):
+                pair = <PyObject**> (keys + at)
+                if pair[0] == self._fields[i].name and pair[1] == <PyObject*> mark:
+                    self._fields[i].place = at + <Py_ssize_t> sizeof(PyObject*)
+                    break
+            else:
+                return False
+        return True
+
+    cdef bint _places_hold(self) except -1:
+        """Whether values put there are those that the dict has, in order."""
+        cdef PyObject* given[FA_FIELDS]
+        cdef Py_ssize_t i
+        cdef dict sample = self._template.copy()
+        cdef list marks = [object() for _ in self.names]
+        for i in range(self._total):
+            given[i] = <PyObject*> marks[i]
+        self._place(<PyObject*> sample, given)
+        return sample == dict(zip(self.names, marks)) and list(sample.values()) == marks
 
     cdef PyObject* _blank(self) noexcept:
         cdef PyTypeObject* model = <PyTypeObject*> self.model

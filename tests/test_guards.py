@@ -667,6 +667,27 @@ def test_instances_share_nothing_that_changes(inputs):
         assert builder.build(**raw).model_fields_set == set(raw)
 
 
+@pytest.mark.parametrize("count", [1, 2, 4, 5, 6, 11, 30, 31, 64])
+def test_instances_of_any_width_hold_what_was_given_and_nothing_else(inputs, count):
+    # Where tables of dicts and sets get larger, they are laid out otherwise.
+    default, value = "default" + str(count), "value" + str(count)
+    model = create_model("M", **{f"f{number}": (str | None, default) for number in range(count)})
+    builder = inputs.builder_for(model)
+    counts = sys.getrefcount(default), sys.getrefcount(value)
+    for given in (range(count), reversed(range(count)), range(0, count, 2), range(count - 1), ()):
+        raw = {f"f{number}": value for number in given}
+        made, again, expected = builder.build(**raw), builder.build(**raw), model(**raw)
+        assert list(made.__dict__.items()) == list(expected.__dict__.items())
+        assert made.model_fields_set == expected.model_fields_set and made == expected
+        del made.__dict__["f0"]
+        made.__dict__["other"] = made
+        made.model_fields_set.clear()
+        assert again == expected and again.model_fields_set == set(raw)
+        del made, again, expected, raw
+    gc.collect()
+    assert (sys.getrefcount(default), sys.getrefcount(value)) == counts
+
+
 def test_a_frozen_model_stays_frozen(inputs):
     model = create_model("M", __config__=ConfigDict(frozen=True), a=(int, ...))
     made = inputs.builder_for(model).build(a=1)

@@ -30,6 +30,7 @@ cdef class InputsBuilder:
     cdef bint _judging                  # off for good once a row was not what the table said
     cdef unsigned int _tag
     cdef bint _shares_keys              # set with _tag
+    cdef bint _placed                   # every field has its place
     cdef object __weakref__
 
     # values[i] is the argument named kwnames[i]; a new, valid instance of the model,
@@ -64,6 +65,9 @@ cdef class InputsBuilder:
     cdef PyObject* _make_and_learn(self, PyObject* raw, const unsigned char* classes) noexcept
     cdef Py_ssize_t _find(self, PyObject* name, Py_ssize_t hint) noexcept
     cdef PyObject* _assemble(self, PyObject* const* given, Py_ssize_t count) noexcept
+    cdef void _place(self, PyObject* values, PyObject* const* given) noexcept
+    cdef bint _find_places(self) except -1
+    cdef bint _places_hold(self) except -1
     cdef PyObject* _blank(self) noexcept
     cdef bint _probe(self) noexcept
     cdef PyObject* _instance(self, PyObject* values, PyObject* extra, PyObject* names) noexcept
