@@ -62,16 +62,19 @@ cdef extern from *:
         PyType_Modified(type);
     }
 
-    /* Raises StopIteration(value), whatever value is; takes the reference. */
-    static void fa_stop(PyObject *value) {
+    /* Raises StopIteration(value), whatever value is; takes the reference. Its arguments are for who catches it:
+       ``await`` and ``yield from`` take the value alone. */
+    static void fa_stop(PyObject *value, int caught) {
         PyTypeObject *type = (PyTypeObject *)PyExc_StopIteration;
-        PyObject *arguments = PyTuple_New(1), *stop;
+        PyObject *arguments = PyTuple_New(caught != 0), *stop;
         if (arguments == NULL) {
             Py_DECREF(value);
             return;
         }
-        Py_INCREF(value);
-        PyTuple_SET_ITEM(arguments, 0, value);
+        if (caught) {
+            Py_INCREF(value);
+            PyTuple_SET_ITEM(arguments, 0, value);
+        }
         /* tp_new keeps the arguments; tp_init would parse them again to find the value. */
         stop = type->tp_new(type, arguments, NULL);
         Py_DECREF(arguments);
@@ -112,7 +115,7 @@ cdef extern from *:
     PySendResult PyIter_Send(PyObject *, PyObject *, PyObject **)
     bint PyCoro_CheckExact(PyObject *)
     void fa_make_awaitable(PyTypeObject *, unaryfunc, sendfunc, iternextfunc, int (*unfinished)(PyObject *) noexcept)
-    void fa_stop(PyObject *value)
+    void fa_stop(PyObject *value, bint caught)
     int fa_origin_depth()
     void PyErr_SetString(object, const char *)
     PyObject **fa_items(PyObject *)
@@ -291,7 +294,7 @@ cdef object answer(PySendResult sent, PyObject *out):
         Py_DECREF(value)
         return value
     if sent == PYGEN_RETURN:
-        fa_stop(out)
+        fa_stop(out, True)
     reraise()
 
 
@@ -383,7 +386,7 @@ cdef PySendResult run_send(PyObject *self_, PyObject *value, PyObject **out) noe
 cdef PyObject *run_next(PyObject *self) noexcept:
     cdef PyObject *out = NULL
     if run_send(self, <PyObject *>None, &out) == PYGEN_RETURN:
-        fa_stop(out)
+        fa_stop(out, False)
         return NULL
     return out
 
