@@ -1,7 +1,8 @@
 """Writes the runs of a command class: one source text for each shape, compiled once.
 
-A shape says which phases have something to do. All classes of one shape share the code; ``make``
-binds it to one class. The text holds four functions with the same phases in them:
+A shape says which phases have something to do. All classes of one shape share the text; each has
+a copy of the code, bound to it by ``make``: the interpreter adapts code to the one class that it
+meets (bench case "ten nested"). The text holds four functions with the same phases in them:
 
 - ``run(cls, **inputs)``: what ``SomeCommand.run`` is; returns the outcome.
 - ``run_in(parent, inputs)``: the body of a subcommand; returns the result and makes no outcome.
@@ -15,7 +16,8 @@ Whatever a shape does not know it hands over at the end of a phase: ``_resume``,
 from __future__ import annotations
 
 import linecache
-from textwrap import indent
+from textwrap import dedent, indent
+from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
 __all__ = ["Shape", "factory"]
@@ -55,18 +57,20 @@ def make(owner, plan, builder, own, chains, new_command, new_outcome):
     def run(cls, /, *given, **inputs):
         \"""Run on *inputs* and return the outcome.\"""
         try:
-            stale = (
+            if (
                 cls is not owner
                 or given
                 or at != _epoch
                 or next(last) != "_accel_plan"
                 or len(library) != size{own}
-            )
+            ):
+                command = None
+            else:
+                command = new_command()
         except RuntimeError:
-            stale = True
-        if stale:
+            command = None
+        if command is None:
             return BoundRunner(cls)(*given, **inputs)
-        command = new_command()
         command._accel_raw = inputs
         command._errors = command._result = command._parent = {none}
 {run}
@@ -74,12 +78,14 @@ def make(owner, plan, builder, own, chains, new_command, new_outcome):
 
     def run_in(parent, inputs, again=_subcommand):
         try:
-            stale = at != _epoch or next(last) != "_accel_plan" or len(library) != size{own}
+            if at != _epoch or next(last) != "_accel_plan" or len(library) != size{own}:
+                command = None
+            else:
+                command = new_command()
         except RuntimeError:
-            stale = True
-        if stale:
+            command = None
+        if command is None:
             return again(parent, owner, inputs)
-        command = new_command()
         command._accel_raw = inputs
         command._parent = parent
         command._errors = command._result = {none}
@@ -89,23 +95,27 @@ def make(owner, plan, builder, own, chains, new_command, new_outcome):
     def run_json(cls, data):
         \"""Run on the JSON object in *data*; JSON that cannot be read is a failed outcome.\"""
         try:
-            stale = (
+            if (
                 cls is not owner
                 or at != _epoch
                 or next(last) != "_accel_plan"
                 or len(library) != size
                 or fields["__pydantic_validator__"] is not validator{own}
-            )
+            ):
+                command = None
+            else:
+                command = new_command()
         except RuntimeError:
-            stale = True
-        if stale:
+            command = None
+        if command is None:
             return _run_json(cls, data)
         try:
-            model = validate_json(data)
+            command._inputs = validate_json(data)
         except ValidationError as error:
             unread = error
         else:
-            return run_on(model)
+            command._accel_raw = command._errors = command._result = command._parent = {none_given}
+{run_on_json}
         return _unread(cls, plan, unread)
 
     def run_on(model):
@@ -181,8 +191,15 @@ if (
     or (command.__dict__ and _reshaped(command, plan))
 ):
     return {executed}
-if command._errors is not None and command._errors:
-    return {failed}
+errors = command._errors
+if errors is not None and (errors._items or errors._pending is not None):
+    if command._state != 6 or command._transaction is not None or command.__dict__:
+        return {failed}
+    # All that _fail would do here.
+    command._accel_closed = True
+    command._accel_left = 6
+    command._state = 9
+{failure}
 command._state = 8
 """
 
@@ -245,7 +262,13 @@ def factory(shape: Shape, namespace: dict[str, Any]) -> Any:
         exec(compile(text, name, "exec"), namespace, made)
         make = _factories[shape] = made["make"]
         linecache.cache[name] = len(text), None, text.splitlines(keepends=True), name
-    return make
+    return FunctionType(_copied(make.__code__), namespace)
+
+
+def _copied(code: CodeType) -> CodeType:
+    """Return *code* as the compiler made it, with nothing that the interpreter has learnt from running it."""
+    inner = tuple(_copied(each) if type(each) is CodeType else each for each in code.co_consts)
+    return code.replace(co_consts=inner)
 
 
 def source(shape: Shape) -> str:
@@ -263,6 +286,7 @@ def source(shape: Shape) -> str:
             bindings += f"    ({lists},) = ({kept},)\n"
     outcome, returned = "_outcome(command, {})", "_returned(owner, command, {})"
     result = "result" if shape.execute_only else "command._result"
+    given = _body(shape, outcome, given=True, own=own)
     return MAKE.format(
         bindings=bindings,
         own=own,
@@ -273,7 +297,8 @@ def source(shape: Shape) -> str:
         succeed=SUCCESS.format(result=result),
         run=indent(_body(shape, outcome, given=False, own=own), " " * 8).rstrip(),
         run_in=indent(_body(shape, returned, given=False, own=own), " " * 8).rstrip(),
-        run_on=indent(_body(shape, outcome, given=True, own=own), " " * 8).rstrip(),
+        run_on=indent(given, " " * 8).rstrip(),
+        run_on_json=indent(given + dedent(SUCCESS.format(result=result)), " " * 12),
         written='{"run": run, "run_json": run_json}' if shape.direct else '{"run": run}',
     )
 
@@ -287,9 +312,11 @@ def _body(shape: Shape, end: str, given: bool, own: str) -> str:
         validate = DIRECT if shape.direct else "command._inputs = builder.build_dict(inputs)"
         parts.append(VALIDATE.format(validate=validate, invalid=end.format("_invalid(command, plan, error)")))
     if shape.execute_only:
+        failure = FAILURE if "_outcome" in end else RETURN_FAILURE
         return "".join(parts) + ONLY_EXECUTE.format(
             raised=end.format("_executed(command, error)"),
-            halted=indent(FAILURE if "_outcome" in end else RETURN_FAILURE, " " * 12),
+            halted=indent(failure, " " * 12),
+            failure=indent(failure, " " * 4),
             own=own,
             executed=end.format("_executed(command, None)"),
             failed=end.format("_fail(command, plan, _NO_CHAINS)"),

@@ -826,8 +826,8 @@ def _link(own: Plan, plan: Plan, track: Callable[[], None] | None) -> None:
     if own.library is not plan.library or run_in is None:
         return
     if track is None and (own is plan or not own.own):
-        # run_in sees to its own class, the epoch and the library base; what is left is the parent's class.
-        own.links[plan.cls] = own.cls, None if own is plan else own.last, run_in
+        # run_in sees to its own class, the epoch and the library base; what is left is the parent's domain.
+        own.links[plan.cls] = own.cls, None if own is plan else own.members, run_in
         return
 
     def run_tracked(parent: Any, inputs: dict[str, Any]) -> Any:
@@ -1055,12 +1055,10 @@ class Core:
         # Written out in both: one call more is a tenth of an Inputs() (bench case "ten nested").
         link = self._accel_plan.links.get(command_class)
         if link is not None:
-            owner, last, run_in = link
-            try:
-                usable = owner is type(self) and (last is None or next(last) == "_accel_plan")
-            except RuntimeError:  # another thread has just set an attribute of the class
-                usable = False
-            if usable:
+            owner, members, run_in = link
+            if owner is type(self) and (
+                members is None or ("_domain" not in members and "_organization" not in members)
+            ):
                 return run_in(self, inputs)
         return _subcommand(self, command_class, inputs)
 
@@ -1069,12 +1067,10 @@ class Core:
         and this run has errors."""
         link = self._accel_plan.links.get(command_class)
         if link is not None:
-            owner, last, run_in = link
-            try:
-                usable = owner is type(self) and (last is None or next(last) == "_accel_plan")
-            except RuntimeError:
-                usable = False
-            if usable:
+            owner, members, run_in = link
+            if owner is type(self) and (
+                members is None or ("_domain" not in members and "_organization" not in members)
+            ):
                 result = run_in(self, inputs)
                 if result is None and self._errors:
                     raise Halt
