@@ -16,6 +16,7 @@ COLD = (
     "pydantic.types",
     "sqlite3",
     "subprocess",
+    "threading",
     "foobara_accel._cpu",
     "foobara_accel.core.async_command",
     "foobara_accel.core.inputs",

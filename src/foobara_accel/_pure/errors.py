@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import importlib
-import threading
+from _thread import RLock
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from itertools import chain
@@ -184,7 +184,7 @@ def rare(
     return Rare(is_fatal, severity, suggestion, help_url, cause, stack_trace)
 
 
-making = threading.RLock()  # held while an object keeps what a first look made, for as long as that takes
+making = RLock()  # held while an object keeps what a first look made, for as long as that takes
 
 
 class FoobaraError:

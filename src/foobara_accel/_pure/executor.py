@@ -11,7 +11,7 @@ Design
 from __future__ import annotations
 
 import sys
-import threading
+from _thread import RLock, allocate_lock
 from collections.abc import Callable, Iterator
 from functools import partial
 from gc import get_referents
@@ -69,8 +69,8 @@ _RUN_SIGNATURE = Signature(
 _NO_CHAINS: tuple[Any, ...] = (None,) * 8 + ({}, {})
 
 _epoch = 0
-_epoch_lock = threading.Lock()
-_install_lock = threading.RLock()
+_epoch_lock = allocate_lock()
+_install_lock = RLock()
 _services: Any = None
 _new = object.__new__
 _GIL: bool = getattr(sys, "_is_gil_enabled", lambda: True)()

@@ -8,9 +8,9 @@ works out, once per class, what each transition calls.
 from __future__ import annotations
 
 import sys
-import threading
 import types
 import warnings
+from _thread import allocate_lock
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -169,7 +169,7 @@ class CallbackRegistry:
     )
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         # Replaced, never changed in place: a reader needs no lock.
         self._callbacks: list[RegisteredCallback] = []
         self._compiled_chains: dict[tuple[Any, Any, Any], dict[str, list[Callable[..., Any]]]] = {}
@@ -432,7 +432,7 @@ _WHEN = {
     "around": "around",
     "error": "with the exception that leaves",
 }
-_creating = threading.Lock()
+_creating = allocate_lock()
 
 
 def _registry_of(target: Any) -> CallbackRegistry:

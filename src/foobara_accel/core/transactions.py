@@ -8,7 +8,7 @@ Whoever opened a transaction ends it: a handler that finds one open works in a s
 from __future__ import annotations
 
 import itertools
-import threading
+from _thread import LockType, allocate_lock
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -633,7 +633,7 @@ class TransactionRegistry(metaclass=_Watched):
     """Detectors that find the handler for a run when the config names none; shared by the process."""
 
     _handlers: ClassVar[tuple[Detector, ...]] = ()
-    _lock: ClassVar[threading.Lock] = threading.Lock()
+    _lock: ClassVar[LockType] = allocate_lock()
 
     @classmethod
     def register(cls, detector: Detector) -> None:
