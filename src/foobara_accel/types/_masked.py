@@ -54,10 +54,15 @@ class Masked:
         from pydantic_core import core_schema
 
         return core_schema.no_info_plain_validator_function(
-            cls._of_field,
-            json_schema_input_schema=core_schema.str_schema(),
-            serialization=core_schema.to_string_ser_schema(when_used="json"),
+            cls._of_field, serialization=core_schema.to_string_ser_schema(when_used="json")
         )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema
+
+        # Pydantic 2.10.0 has no json_schema_input_schema.
+        return handler(core_schema.str_schema())
 
     def __str__(self) -> str:
         return self.masked
