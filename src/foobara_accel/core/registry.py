@@ -539,7 +539,9 @@ def checked_type_entry(name: Any, model: Any) -> None:
     checked_name("name", name)
     if isinstance(model, type) and issubclass(model, BaseModel):
         return
-    if model is not None and not isinstance(model, (str, bytes, int, float, list, dict, tuple, set)):
+    # Pydantic 2.10 takes an instance of a model for its class.
+    no_type = (str, bytes, int, float, list, dict, tuple, set, BaseModel)
+    if model is not None and not isinstance(model, no_type):
         try:
             TypeAdapter(model)
         except Exception as error:
