@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import math
+import sys
 import sysconfig
 import threading
 import time
@@ -32,10 +33,17 @@ __all__ = [
 BOUNDS: tuple[float, ...] = tuple(2**power / 1_000_000 for power in range(25))
 _MAX_THRESHOLD = 2**31 - 1
 
+# A full collection of CPython 3.12 moves the immortal objects it meets to the frozen ones (update_refs in
+# Modules/gcmodule.c), so the freeze count is never 0 after the first. No other version does.
+_KEEPS_IMMORTALS: bool = sys.implementation.name == "cpython" and sys.version_info[:2] == (3, 12)
+
 
 @dataclass(frozen=True)
 class GCCapabilities:
-    """What the collector of this interpreter can do, found by looking and not by version."""
+    """What the collector of this interpreter can do, found by looking and not by version.
+
+    ``frozen`` counts the immortal objects too where the interpreter puts them there, as CPython 3.12 does.
+    """
 
     enabled: bool
     thresholds: tuple[int, ...]
@@ -285,7 +293,7 @@ class GCProfile:
             self.notes += ("this interpreter cannot freeze: nothing was frozen",)
             return
         # gc.unfreeze() releases everything: with somebody else's objects among them it is not ours to call.
-        self._froze = gc.get_freeze_count() == 0
+        self._froze = not _frozen_before()
         if not self._froze:
             self.notes += ("objects were frozen before: restore() leaves all of them frozen",)
         gc.freeze()
@@ -337,6 +345,18 @@ class GCProfile:
 
     def __repr__(self) -> str:
         return f"<GCProfile {self.profile!r} {'applied' if self.active else 'not applied'}>"
+
+
+def _frozen_before() -> bool:
+    """Return whether somebody has frozen objects; what CPython 3.12 itself puts with them does not count."""
+    before = gc.get_freeze_count()
+    if not (before and _KEEPS_IMMORTALS):
+        return before > 0
+    # The count says nothing of whose they are: the collection that follows puts back what the interpreter put
+    # there, and what is missing then is somebody's. It may stay out: the caller freezes everything.
+    gc.unfreeze()
+    gc.collect()
+    return gc.get_freeze_count() < before
 
 
 def _settings(profile: object, collect: object, freeze: object, scale: Any) -> _Settings:
