@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import sqlite3
+import sys
 import threading
 import time
 import types
@@ -505,10 +506,17 @@ def test_every_jump_back_of_the_phases_is_inside_its_try(fa: ModuleType, sub: An
         places.append((sub("_pure.executor")._phases, "sync"))
     for function, name in places:
         table = dis._parse_exception_table(function.__code__)  # type: ignore[attr-defined]
+        before = ""
         for step in dis.get_instructions(function):
-            if step.opname == "JUMP_BACKWARD":
+            if step.opname == "EXTENDED_ARG":
+                continue
+            # 3.12 gives no handler to the jump it adds where an await goes on after something was thrown into
+            # it. No source avoids that, and 3.13 makes of it a jump at which no signal is noticed.
+            added = before == "CLEANUP_THROW" and sys.version_info[:2] == (3, 12)
+            if step.opname == "JUMP_BACKWARD" and not added:
                 covered = any(entry.start <= step.offset < entry.end for entry in table)
                 assert covered, (name, step.positions)
+            before = step.opname
 
 
 def test_a_model_that_was_given_is_kept_by_an_override_that_calls_super(fa: ModuleType) -> None:
