@@ -192,7 +192,7 @@ if (
 ):
     return {executed}
 errors = command._errors
-if errors is not None and (errors._items or errors._pending is not None):
+if errors is not None and (errors._pending is not None or errors._items):
     if command._state != 6 or command._transaction is not None or command.__dict__:
         return {failed}
     # All that _fail would do here.

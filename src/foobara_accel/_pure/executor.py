@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from .._vocabulary import STATE_NAMES, CommandState, Halt
 from . import _awaiting, _codegen, errors as _errors
 from ._awaiting import AsyncRunner, close, configure_async, install_async_runner, judge, prepare
-from .errors import CommandOutcome, ErrorCollection
+from .errors import CommandOutcome, ErrorCollection, FoobaraError
 
 __all__ = [
     "AsyncRunner",
@@ -73,6 +73,7 @@ _epoch_lock = allocate_lock()
 _install_lock = RLock()
 _services: Any = None
 _new = object.__new__
+_bare_error, _bare_collection = _errors.bare_error, _errors.bare_collection
 _GIL: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
@@ -962,14 +963,19 @@ class Core:
 
     def add_error(self, error: Any) -> None:
         """Add *error*, under the runtime path of this run. Raises TypeError unless it is a FoobaraError."""
-        if not isinstance(error, _errors.FoobaraError):
+        if type(error) is not FoobaraError and not isinstance(error, FoobaraError):
             raise TypeError(f"add_error() takes a FoobaraError, not {type(error).__name__}")
         if self._parent is not None:
             error = error.with_runtime_path_prefix(*_path(self))
         collection = self._errors
         if collection is None:
-            collection = self._errors = _errors.new_collection()
-        collection._append(error)
+            # A collection with nothing but this (bench case "two runtime errors").
+            collection = _bare_collection()
+            collection._items = [error]
+            collection._ids = collection._pending = None
+            self._errors = collection
+        else:
+            collection._append(error)
 
     def add_input_error(self, path: Any, symbol: str, message: str, **context: Any) -> None:
         """Add a data error at *path* (a name or a sequence of names)."""
@@ -981,19 +987,15 @@ class Core:
 
     def add_runtime_error(self, symbol: str, message: str, halt: bool = True, **context: Any) -> None:
         """Add a runtime error and, unless *halt* is false, stop the command by raising Halt."""
-        # As self.add_error(error), without the call where that is ours (bench case "two runtime errors").
-        try:
-            ours = self._parent is None and self.add_error.__func__ is _add_error  # type: ignore[attr-defined]
-        except AttributeError:
-            ours = False
-        if ours:
-            self._errors = _errors.append_new(self._errors, "runtime", symbol, (), message, context or None)
-        else:
-            self.add_error(
-                _errors.make_error(
-                    "runtime", symbol, (), message, context or None, (), False, _services.ERROR
-                )
-            )
+        # make_error() without the call (bench case "two runtime errors").
+        error = _bare_error()
+        error.category = "runtime"
+        error.symbol = symbol
+        error.message = message
+        error._context = context or None
+        error._path = error._runtime_path = ()
+        error._rare = None
+        self.add_error(error)
         if halt:
             raise Halt
 
@@ -1081,9 +1083,6 @@ class Core:
         return result
 
     run_subcommand_ = run_subcommand_bang
-
-
-_add_error = Core.add_error
 
 
 def install_runner(cls: type) -> None:
