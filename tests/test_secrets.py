@@ -8,10 +8,21 @@ import logging
 import pickle
 import types
 from types import ModuleType
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, Json, SecretBytes, SecretStr, TypeAdapter, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    Json,
+    Secret,
+    SecretBytes,
+    SecretStr,
+    TypeAdapter,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 SECRET = "hunter2-the-secret"
 CARD, WRONG_CARD = "4111111111111111", "4111111111111112"
@@ -45,6 +56,42 @@ class Containers(BaseModel):
     n: int = 0
 
 
+class Code(Secret[int]):
+    """Secret as a base."""
+
+
+S = TypeVar("S")
+
+
+class Boxed(Secret[S], Generic[S]):
+    """Secret as a base that stays generic."""
+
+
+class Generics(BaseModel):
+    number: Secret[int] = Secret[int](0)
+    code: Code = Code(0)
+    boxed: Boxed[int] = Boxed[int](0)
+    many: list[Secret[int] | None] = []
+    n: int = 0
+
+
+class Cat(BaseModel):
+    kind: Literal["cat"]
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"]
+
+
+class Owner(BaseModel):
+    pet: Annotated[Cat | Dog, Field(discriminator="kind")]
+    pin: SecretStr = SecretStr("")
+
+
+class Safe(BaseModel):
+    owners: list[Owner]
+
+
 class Closed(BaseModel):
     model_config = ConfigDict(extra="forbid")
     password: Annotated[SecretStr, Field(min_length=100)]
@@ -71,6 +118,11 @@ CASES: list[tuple[type[BaseModel], dict[str, Any]]] = [
     (Containers, {"pair": [SECRET], "either": [SECRET]}),
     (Containers, {"text": json.dumps({"pin": SECRET})}),
     (Containers, {"text": '{"pin": "' + SECRET}),
+    (Generics, {"number": SECRET}),
+    (Generics, {"code": SECRET, "n": "x"}),
+    (Generics, {"boxed": SECRET}),
+    (Generics, {"many": [SECRET]}),
+    (Safe, {"owners": [{"pet": {"kind": SECRET}}, {"pet": {"kind": SECRET * 3, "n": "x"}}]}),
     (Closed, {"password": SECRET}),
     (Closed, {"password": SECRET * 20}),
     (Closed, {"passwrod": SECRET}),
@@ -131,6 +183,33 @@ def test_a_missing_field_does_not_echo_what_surrounds_it(fa: ModuleType) -> None
 
     outcome = command(fa, Open, echo_inputs=True).run(password=SECRET)
     assert outcome.errors[0].context == {} and SECRET not in shown(outcome)
+
+
+def test_the_tag_of_a_union_is_input_too(fa: ModuleType) -> None:
+    class Home(BaseModel):
+        n: int
+        pet: Annotated[Cat | Dog, Field(discriminator="kind")]
+
+    raw: dict[str, Any] = {"n": "x", "pet": {"kind": CARD}}
+    rest = "found using 'kind' does not match any of the expected tags: 'cat', 'dog'"
+    for run in (lambda c: c.run(**raw), lambda c: c.run_json(json.dumps(raw))):
+        quiet = run(command(fa, Home))
+        assert [error.symbol for error in quiet.errors] == ["int_parsing", "union_tag_invalid"]
+        assert quiet.errors[1].message == f"Input tag {rest}" and CARD not in shown(quiet)
+        echoed = run(command(fa, Home, echo_inputs=True)).errors[1]
+        assert echoed.message == f"Input tag '{CARD}' {rest}" and echoed.context == {"input": raw["pet"]}
+
+
+def test_a_message_of_ones_own_under_that_symbol_stays(fa: ModuleType) -> None:
+    class Own(BaseModel):
+        n: int
+
+        @model_validator(mode="before")
+        @classmethod
+        def refuse(cls, data: Any) -> Any:
+            raise PydanticCustomError("union_tag_invalid", "Input tag 'x' found, of mine")
+
+    assert command(fa, Own).run(n=1).errors[0].message == "Input tag 'x' found, of mine"
 
 
 def test_a_rollback_that_fails_is_noted_without_its_text(fa: ModuleType) -> None:

@@ -282,7 +282,7 @@ def validation_rows(error: Any, echo_inputs: bool, model: Any) -> list[tuple[str
     """Return (symbol, path, message, context or None) per pydantic error, in pydantic's order.
 
     The context holds the offending input only when *echo_inputs* is set and *model* declares the field and
-    neither its type nor the value is sensitive.
+    neither its type nor the value is sensitive; where it does not, the message names no tag of a union either.
     """
     if not isinstance(error, ValidationError):
         raise TypeError(
@@ -293,8 +293,18 @@ def validation_rows(error: Any, echo_inputs: bool, model: Any) -> list[tuple[str
         loc = row["loc"]
         path = tuple([part if type(part) is str else str(part) for part in loc])
         context = {"input": row["input"]} if echo_inputs and _may_echo(model, row) else None
-        rows.append((row["type"], path, row["msg"], context))
+        message = row["msg"]
+        if context is None and row["type"] == "union_tag_invalid":
+            message = _without_tag(message, error, len(rows))
+        rows.append((row["type"], path, message, context))
     return rows
+
+
+def _without_tag(message: str, error: ValidationError, place: int) -> str:
+    # the one message of pydantic-core that repeats a value of the input
+    context = error.errors(include_url=False, include_input=False)[place].get("ctx", {})
+    start = f"Input tag '{context.get('tag')}' found"
+    return f"Input tag found{message[len(start) :]}" if message.startswith(start) else message
 
 
 def _may_echo(model: Any, row: Any) -> bool:
@@ -333,7 +343,7 @@ def _sensitive_type(hint: Any, seen: dict[int, Any]) -> bool:
     seen[id(hint)] = hint
     if _marked(hint):
         return True
-    if isinstance(hint, type) and issubclass(hint, (pydantic.SecretStr, pydantic.SecretBytes)):
+    if isinstance(hint, type) and issubclass(hint, _secrets()):
         return True
     fields = getattr(hint, "model_fields", None)
     if isinstance(hint, type) and isinstance(fields, dict):
@@ -344,13 +354,17 @@ def _sensitive_type(hint: Any, seen: dict[int, Any]) -> bool:
     parts = [*getattr(hint, "__args__", ()), *getattr(hint, "__metadata__", ())]
     origin = getattr(hint, "__origin__", None)
     value = getattr(hint, "__value__", None)  # a ``type X = ...`` alias
-    if isinstance(origin, type) and hasattr(origin, "__pydantic_generic_metadata__"):
+    if isinstance(origin, type):
         parts.append(origin)
     return any(_sensitive_type(part, seen) for part in (*parts, value) if part is not None)
 
 
+def _secrets() -> tuple[type, ...]:
+    return (pydantic.Secret, pydantic.SecretStr, pydantic.SecretBytes)
+
+
 def _sensitive(value: Any, depth: int) -> bool:
-    if isinstance(value, (pydantic.SecretStr, pydantic.SecretBytes)) or _marked(type(value)):
+    if isinstance(value, _secrets()) or _marked(type(value)):
         return True
     if depth > 8:
         return True
