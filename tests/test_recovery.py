@@ -199,6 +199,35 @@ def test_late_news_of_requests_from_before_change_nothing(rc):
     assert circuit.can_execute()
 
 
+def test_an_answer_counts_in_the_period_of_its_admission_only(rc):
+    clock = Clock()
+    circuit = breaker(rc, clock, failure_threshold=2, success_threshold=1)
+    early = circuit.admit()
+    assert circuit.admit() == early is not None, "one period"
+    for _ in range(2):
+        circuit.record_failure(circuit.admit())
+    assert circuit.admit() is None
+    clock.now += 10
+    probe = circuit.admit()
+    assert probe not in (None, early)
+    for answer in (circuit.record_success, circuit.record_failure, circuit.release):
+        answer(early)
+        assert (circuit.state, circuit.half_open_attempts) == (rc.CircuitState.HALF_OPEN, 1)
+    clock.now += 10
+    second = circuit.admit()
+    circuit.record_success(probe)
+    assert circuit.state is rc.CircuitState.HALF_OPEN, "the probe was given up for lost"
+    circuit.record_success(second)
+    assert circuit.state is rc.CircuitState.CLOSED
+    circuit.record_failure(early)
+    circuit.record_failure(second)
+    assert circuit.failure_count == 0
+    last = circuit.admit()
+    circuit.reset()
+    circuit.record_failure(last)
+    assert circuit.failure_count == 0
+
+
 def test_an_admitted_request_that_is_never_heard_of_blocks_no_longer_than_the_timeout(rc):
     clock = Clock()
     circuit = breaker(rc, clock, failure_threshold=1)
@@ -332,6 +361,16 @@ def test_a_circuit_breaker_hook_replaces_errors_while_the_circuit_is_open(rc, er
     assert hook.breaker("bank").state is rc.CircuitState.CLOSED
     with pytest.raises(TypeError, match="identifier must be a str, not dict"):
         hook.check_before_execution(context)
+
+
+def test_all_errors_of_one_attempt_are_one_failure_of_the_circuit(rc, error):
+    manager = rc.ErrorRecoveryManager()
+    hook = rc.CircuitBreakerHook(rc.CircuitBreakerConfig(failure_threshold=2))
+    manager.add_hook(hook)
+    for expected, symbol in ((1, "timeout"), (2, "circuit_breaker_open")):
+        _, stands, _ = manager.attempt_recovery([error() for _ in range(5)], {"circuit_breaker_id": "bank"})
+        assert hook.breaker("bank").failure_count == expected
+        assert [each.symbol for each in stands] == [symbol] * 5
 
 
 def test_global_hooks_run_first_and_the_first_to_recover_ends_it(rc, error):
@@ -480,6 +519,46 @@ def test_retry_tells_the_breaker_and_obeys_it(rc, error, way):
     with pytest.raises(OSError, match="x"):
         run(rc, [OSError("x")], way, breaker=circuit)
     assert circuit.failure_count == 1
+
+
+@pytest.mark.parametrize("given", [5, None, "x"])
+def test_retry_refuses_what_is_no_outcome_and_no_operation(rc, way, given):
+    with pytest.raises(TypeError, match=f"returns a command's outcome, not {type(given).__name__}$"):
+        run(rc, [given], way)
+    call = rc.retry if way == "sync" else lambda *a, **k: asyncio.run(rc.retry_async(*a, **k))
+    with pytest.raises(TypeError, match=f"operation must be callable, not {type(given).__name__}"):
+        call(given)
+    with pytest.raises(TypeError, match="breaker must be a CircuitBreaker, not int"):
+        call(Result, breaker=3)
+
+
+def test_retry_says_which_of_the_two_it_takes(rc):
+    async def operation():
+        return Result()
+
+    coroutine = operation()
+    with pytest.raises(TypeError, match=r"not coroutine; await it with retry_async\(\)"):
+        rc.retry(lambda: coroutine)
+    coroutine.close()
+    with pytest.raises(TypeError, match="awaits what operation returns, and Result cannot be"):
+        asyncio.run(rc.retry_async(Result))
+
+
+def test_retry_that_is_answered_late_does_not_close_the_circuit(rc, error):
+    clock = Clock()
+    circuit = breaker(rc, clock, failure_threshold=2, success_threshold=1)
+
+    def operation():
+        circuit.record_failure()
+        circuit.record_failure()
+        clock.now += 10
+        assert circuit.can_execute()
+        return Result()
+
+    assert rc.retry(operation, breaker=circuit).is_success()
+    assert circuit.state is rc.CircuitState.HALF_OPEN
+    circuit.record_success()
+    assert circuit.state is rc.CircuitState.CLOSED
 
 
 def test_a_cancelled_attempt_is_neither_success_nor_failure(rc):

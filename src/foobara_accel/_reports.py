@@ -282,7 +282,7 @@ def validation_rows(error: Any, echo_inputs: bool, model: Any) -> list[tuple[str
     """Return (symbol, path, message, context or None) per pydantic error, in pydantic's order.
 
     The context holds the offending input only when *echo_inputs* is set and *model* declares the field and
-    neither its type nor the value is sensitive; where it does not, the message names no tag of a union either.
+    neither its type nor the value is sensitive; without it the message names no tag of a union either.
     """
     if not isinstance(error, ValidationError):
         raise TypeError(

@@ -165,7 +165,9 @@ class CircuitBreaker:
     """Counts failures and refuses requests while there were too many; may be shared by threads.
 
     Each ``can_execute()`` that answers True is followed by one ``record_success()``, ``record_failure()`` or,
-    when it came to neither, ``release()``. *clock* returns seconds and never goes back.
+    when it came to neither, ``release()``. Where answers may come late, ask ``admit()`` and give these what
+    it returned: the answer to a request from before the circuit last opened or closed then counts for nothing.
+    *clock* returns seconds and never goes back.
     """
 
     def __init__(self, config: CircuitBreakerConfig | None = None, clock: Clock = time.monotonic) -> None:
@@ -184,6 +186,7 @@ class CircuitBreaker:
         self._clock = clock
         self._opened_at = 0.0
         self._admitted_at = 0.0
+        self._period = 1
         self._lock = threading.Lock()
 
     def can_execute(self) -> bool:
@@ -191,42 +194,47 @@ class CircuitBreaker:
 
         A request under way for longer than the timeout without a word is taken for lost.
         """
+        return self.admit() is not None
+
+    def admit(self) -> int | None:
+        """Do as ``can_execute``; return the admission to record the answer with, None for a refusal."""
         with self._lock:
             if self.state is CircuitState.CLOSED:
-                return True
+                return self._period
             now = self._clock()
             if self.state is CircuitState.OPEN:
                 if now - self._opened_at < self.config.timeout:
-                    return False
-                self.state = CircuitState.HALF_OPEN
-                self.success_count = 0
-                self.half_open_attempts = 0
+                    return None
+                self._enter(CircuitState.HALF_OPEN)
             elif self.half_open_attempts >= self.config.half_open_requests:
                 if now - self._admitted_at < self.config.timeout:
-                    return False
+                    return None
                 self.half_open_attempts = 0
+                self._period += 1
             self.half_open_attempts += 1
             self._admitted_at = now
-            return True
+            return self._period
 
-    def record_success(self) -> None:
+    def record_success(self, admission: int | None = None) -> None:
         """Count a success: enough of them close a half-open circuit, one ends a row of failures."""
         with self._lock:
+            if self._late(admission):
+                return
             if self.state is CircuitState.CLOSED:
                 self.failure_count = 0
             elif self.state is CircuitState.HALF_OPEN:
                 self._finish_one()
                 self.success_count += 1
                 if self.success_count >= self.config.success_threshold:
-                    self.state = CircuitState.CLOSED
+                    self._enter(CircuitState.CLOSED)
                     self.failure_count = 0
-                    self.success_count = 0
-                    self.half_open_attempts = 0
-            # Open: a request from before it opened; what it says is out of date.
+            # Open: it answers a request from before that, whose period nobody named.
 
-    def record_failure(self) -> None:
+    def record_failure(self, admission: int | None = None) -> None:
         """Count a failure: too many in a row open the circuit, one opens it again when it is half-open."""
         with self._lock:
+            if self._late(admission):
+                return
             now = self._clock()
             self.last_failure_time = now
             self.failure_count += 1
@@ -234,25 +242,31 @@ class CircuitBreaker:
                 return
             if self.state is CircuitState.CLOSED and self.failure_count < self.config.failure_threshold:
                 return
-            self.state = CircuitState.OPEN
-            self.success_count = 0
-            self.half_open_attempts = 0
+            self._enter(CircuitState.OPEN)
             self._opened_at = now
             failures = self.failure_count
         logger.warning("circuit breaker opened after %d failures", failures)
 
-    def release(self) -> None:
+    def release(self, admission: int | None = None) -> None:
         """Give back an admission that came to neither success nor failure."""
         with self._lock:
-            if self.state is CircuitState.HALF_OPEN:
+            if self.state is CircuitState.HALF_OPEN and not self._late(admission):
                 self._finish_one()
 
     def reset(self) -> None:
         """Close the circuit and forget what was counted."""
         with self._lock:
-            self.state = CircuitState.CLOSED
-            self.failure_count = self.success_count = self.half_open_attempts = 0
+            self._enter(CircuitState.CLOSED)
+            self.failure_count = 0
             self.last_failure_time = None
+
+    def _enter(self, state: CircuitState) -> None:
+        self.state = state
+        self.success_count = self.half_open_attempts = 0
+        self._period += 1
+
+    def _late(self, admission: int | None) -> bool:
+        return admission is not None and admission != self._period
 
     def _finish_one(self) -> None:
         self.half_open_attempts = max(0, self.half_open_attempts - 1)
@@ -333,9 +347,10 @@ class FallbackHook(ErrorRecoveryHook):
 
 
 class CircuitBreakerHook(ErrorRecoveryHook):
-    """Counts errors per ``context["circuit_breaker_id"]`` and replaces them while that circuit is open.
+    """Counts failures per ``context["circuit_breaker_id"]`` and replaces errors while that circuit is open.
 
-    Errors without an id are left alone. *clock* is that of the breakers.
+    Errors without an id are left alone. All errors of one ``attempt_recovery`` are one failure. *clock* is
+    that of the breakers.
     """
 
     def __init__(self, config: CircuitBreakerConfig | None = None, clock: Clock = time.monotonic) -> None:
@@ -359,10 +374,13 @@ class CircuitBreakerHook(ErrorRecoveryHook):
         return "circuit_breaker_id" in context
 
     def recover(self, error: FoobaraError, context: Context) -> FoobaraError | None:
-        """Count the error; return it, or a fatal ``circuit_breaker_open`` error once the circuit is open."""
-        breaker = self.breaker(context["circuit_breaker_id"])
-        breaker.record_failure()
-        if breaker.state is not CircuitState.OPEN:
+        """Count a failure; return the error, or a fatal ``circuit_breaker_open`` once the circuit is open."""
+        self.breaker(context["circuit_breaker_id"]).record_failure()
+        return self.judge(error, context)
+
+    def judge(self, error: FoobaraError, context: Context) -> FoobaraError:
+        """Return what ``recover`` does, of another error of a failure that is counted already."""
+        if self.breaker(context["circuit_breaker_id"]).state is not CircuitState.OPEN:
             return error
         return _circuit_open(error)
 
@@ -451,7 +469,7 @@ class ErrorRecoveryManager:
         if not isinstance(context, MutableMapping):
             raise TypeError(f"context must be a dict, not {type(context).__name__}")
         if isinstance(errors, FoobaraError):
-            stands = self._recover(errors, context)
+            stands = self._recover(errors, context, set())
             return stands is None, stands, context
         if isinstance(errors, str) or not isinstance(errors, Iterable):
             raise TypeError(
@@ -461,6 +479,7 @@ class ErrorRecoveryManager:
         recovered = False
         attempt = context.get("attempt")
         reached = attempt
+        counted: set[int] = set()
         for error in list(errors):
             if not isinstance(error, FoobaraError):
                 raise TypeError(f"errors must hold FoobaraError only, not {type(error).__name__}")
@@ -469,7 +488,7 @@ class ErrorRecoveryManager:
                 context["attempt"] = attempt
             else:
                 context.pop("attempt", None)
-            stands = self._recover(error, context)
+            stands = self._recover(error, context, counted)
             if context.get("attempt") != attempt:
                 reached = context["attempt"]
             if stands is None:
@@ -480,11 +499,16 @@ class ErrorRecoveryManager:
             context["attempt"] = reached
         return recovered, remaining if remaining.has_errors() else None, context
 
-    def _recover(self, error: FoobaraError, context: Context) -> FoobaraError | None:
+    def _recover(self, error: FoobaraError, context: Context, counted: set[int]) -> FoobaraError | None:
         for hook in (*self.global_hooks, *self.hooks):
             if not hook.should_recover(error, context):
                 continue
-            stands = hook.recover(error, context)
+            stands: FoobaraError | None
+            if isinstance(hook, CircuitBreakerHook) and id(hook) in counted:
+                stands = hook.judge(error, context)
+            else:
+                stands = hook.recover(error, context)
+                counted.add(id(hook))
             if stands is None:
                 return None
             error = stands
@@ -521,12 +545,34 @@ def _verdict(outcome: Any, config: RetryConfig, attempt: int) -> float | None:
     return config.get_delay(attempt)
 
 
-def _admitted(breaker: CircuitBreaker | None, last: Any) -> bool:
-    if breaker is None or breaker.can_execute():
-        return True
-    if last is not None:
-        return False
-    raise CircuitOpenError("the circuit breaker is open: the operation was not run")
+def _admitted(breaker: CircuitBreaker | None, last: Any) -> int | None:
+    admission = 0 if breaker is None else breaker.admit()
+    if admission is None and last is None:
+        raise CircuitOpenError("the circuit breaker is open: the operation was not run")
+    return admission
+
+
+def _rules(operation: object, config: Any, breaker: object) -> RetryConfig:
+    if not callable(operation):
+        raise TypeError(f"operation must be callable, not {type(operation).__name__}")
+    if breaker is not None and not isinstance(breaker, CircuitBreaker):
+        raise TypeError(f"breaker must be a CircuitBreaker, not {type(breaker).__name__}")
+    return _config(config, RetryConfig)  # type: ignore[no-any-return]
+
+
+def _outcome(caller: str, given: Any) -> Any:
+    if callable(getattr(given, "is_success", None)) and hasattr(given, "errors"):
+        return given
+    fix = "; await it with retry_async()" if isinstance(given, Awaitable) else ""
+    raise TypeError(
+        f"{caller}() takes an operation that returns a command's outcome, not {type(given).__name__}{fix}"
+    )
+
+
+def _awaitable(given: Any) -> Any:
+    if isinstance(given, Awaitable):
+        return given
+    raise TypeError(f"retry_async() awaits what operation returns, and {type(given).__name__} cannot be")
 
 
 class CircuitOpenError(RuntimeError):
@@ -544,18 +590,18 @@ def retry(
 
     It runs again when every error is retryable and attempts are left; the last outcome is returned. An
     exception passes through (and counts as a failure for *breaker*). Raises CircuitOpenError when *breaker*
-    refuses the first attempt.
+    refuses the first attempt, TypeError when *operation* returns something else.
     """
-    rules: RetryConfig = _config(config, RetryConfig)
+    rules = _rules(operation, config, breaker)
     outcome: Any = None
     attempt = 0
     while True:
-        if not _admitted(breaker, outcome):
+        admission = _admitted(breaker, outcome)
+        if admission is None:
             return outcome  # type: ignore[no-any-return]
         attempt += 1
-        with _Recorded(breaker) as recorded:
-            outcome = operation()
-            recorded.outcome = outcome
+        with _Recorded(breaker, admission) as recorded:
+            outcome = recorded.outcome = _outcome("retry", operation())
         delay = _verdict(outcome, rules, attempt)
         if delay is None:
             return outcome  # type: ignore[no-any-return]
@@ -577,16 +623,16 @@ async def retry_async(
         import asyncio
 
         sleep = asyncio.sleep
-    rules: RetryConfig = _config(config, RetryConfig)
+    rules = _rules(operation, config, breaker)
     outcome: Any = None
     attempt = 0
     while True:
-        if not _admitted(breaker, outcome):
+        admission = _admitted(breaker, outcome)
+        if admission is None:
             return outcome  # type: ignore[no-any-return]
         attempt += 1
-        with _Recorded(breaker) as recorded:
-            outcome = await operation()
-            recorded.outcome = outcome
+        with _Recorded(breaker, admission) as recorded:
+            outcome = recorded.outcome = _outcome("retry_async", await _awaitable(operation()))
         delay = _verdict(outcome, rules, attempt)
         if delay is None:
             return outcome  # type: ignore[no-any-return]
@@ -596,10 +642,11 @@ async def retry_async(
 class _Recorded:
     """Tells the breaker how the attempt in the block ended."""
 
-    __slots__ = ("_breaker", "outcome")
+    __slots__ = ("_admission", "_breaker", "outcome")
 
-    def __init__(self, breaker: CircuitBreaker | None) -> None:
+    def __init__(self, breaker: CircuitBreaker | None, admission: int) -> None:
         self._breaker = breaker
+        self._admission = admission
         self.outcome: Any = None
 
     def __enter__(self) -> _Recorded:
@@ -611,10 +658,10 @@ class _Recorded:
             return
         if kind is not None:
             if issubclass(kind, Exception):
-                breaker.record_failure()
+                breaker.record_failure(self._admission)
             else:
-                breaker.release()
+                breaker.release(self._admission)
         elif self.outcome.is_success():
-            breaker.record_success()
+            breaker.record_success(self._admission)
         else:
-            breaker.record_failure()
+            breaker.record_failure(self._admission)
