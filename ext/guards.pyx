@@ -1221,6 +1221,10 @@ cdef object _PREPARE = _prepare
 cdef object _SUCCESSOR = _successor
 
 
+cdef enum:
+    RECENT = 64
+
+
 cdef class ClassEntry:
     """A class in the table of ``types.cache``: weakly; does it carry its validator; when it was used."""
 
@@ -1257,6 +1261,7 @@ cdef class Finder:
     """
 
     cdef dict _entries
+    cdef list _recent                   # entries of classes that carry their validator, by where a class is
     cdef object _miss
     cdef PyObject* _built
     cdef object _built_type
@@ -1266,6 +1271,7 @@ cdef class Finder:
         from pydantic_core import SchemaValidator
 
         self._entries = entries
+        self._recent = [None] * RECENT
         self._miss = miss
         self._built_type = SchemaValidator
         self._built = <PyObject*> SchemaValidator
@@ -1280,6 +1286,10 @@ cdef class Finder:
         """Draw 0 next."""
         self._clock = 0
 
+    def forget(self):
+        """Answer from the table alone, after an entry has left it."""
+        self._recent = [None] * RECENT
+
     def get_validator(self, target):
         """Return the built validator of a class, a registered name or a type expression.
 
@@ -1288,25 +1298,21 @@ cdef class Finder:
         """
         cdef PyObject* found
         cdef PyObject* cls = <PyObject*> target
-        cdef object key = PyLong_FromVoidPtr(cls)
-        cdef ClassEntry entry
+        cdef Py_ssize_t at = (<size_t> cls >> 4 ^ <size_t> cls >> 10) % RECENT
         cdef FixedEntry fixed
+        found = PyList_GET_ITEM(<PyObject*> self._recent, at)
+        if found != <PyObject*> None:
+            found = self._carried(<ClassEntry> found, cls)
+            if found != NULL:
+                return <object> found
+        key = PyLong_FromVoidPtr(cls)
         found = PyDict_GetItem(<PyObject*> self._entries, <PyObject*> key)
         if found != NULL and isinstance(<object> found, ClassEntry):
-            entry = <ClassEntry> <object> found
-            # an id is given again once its class has gone; only a class made by Python code carries a
-            # validator, and has its dict where we look
-            if (
-                entry.carries
-                and not FA_FREE_THREADED
-                and FA_REFERS(<PyObject*> entry.ref, cls)
-                and PyType_GetFlags(<PyTypeObject*> cls) & Py_TPFLAGS_HEAPTYPE
-            ):
-                found = PyDict_GetItem((<PyTypeObject*> cls).tp_dict, <PyObject*> _VALIDATOR)
-                if found != NULL and Py_TYPE(found) == <PyTypeObject*> self._built:
-                    entry.used = self._clock
-                    self._clock += 1
-                    return <object> found
+            entry = <object> found
+            found = self._carried(<ClassEntry> entry, cls)
+            if found != NULL:
+                self._recent[at] = entry
+                return <object> found
         elif found != NULL and isinstance(<object> found, FixedEntry):
             fixed = <FixedEntry> <object> found
             if fixed.target is target and fixed.validator is not None:
@@ -1314,3 +1320,22 @@ cdef class Finder:
                 self._clock += 1
                 return fixed.validator
         return self._miss(target)
+
+    cdef inline PyObject* _carried(self, ClassEntry entry, PyObject* cls) noexcept:
+        """The validator that *cls* carries, borrowed; NULL where that is not what *entry* says of it."""
+        cdef PyObject* found
+        # An id is given again once its class has gone; only a class made by Python code carries a
+        # validator, and has its dict where we look.
+        if (
+            FA_FREE_THREADED
+            or not entry.carries
+            or not FA_REFERS(<PyObject*> entry.ref, cls)
+            or not PyType_GetFlags(<PyTypeObject*> cls) & Py_TPFLAGS_HEAPTYPE
+        ):
+            return NULL
+        found = PyDict_GetItem((<PyTypeObject*> cls).tp_dict, <PyObject*> _VALIDATOR)
+        if found == NULL or Py_TYPE(found) != <PyTypeObject*> self._built:
+            return NULL
+        entry.used = self._clock
+        self._clock += 1
+        return found

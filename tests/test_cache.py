@@ -460,6 +460,22 @@ def test_the_least_recently_used_entry_leaves_first(cache):
     assert table.statistics().misses == 5, "list[str] was the oldest"
 
 
+def test_a_class_that_left_the_table_is_missed_however_often_it_was_hit(cache):
+    table = cache.ValidationCache(max_entries=1)
+
+    def left(leave):
+        for _ in range(3):
+            assert table.get_validator(Money) is Money.__pydantic_validator__
+        leave()
+        misses = table.statistics().misses
+        assert table.get_validator(Money) is Money.__pydantic_validator__
+        return len(table) == 1 and table.statistics().misses == misses + 1
+
+    assert left(lambda: table.get_validator(int))
+    assert left(lambda: table.invalidate(Money))
+    assert left(table.clear)
+
+
 def test_eviction_follows_use_exactly(cache):
     table = cache.ValidationCache(max_entries=8)
     types: list[Any] = [list[Literal[number]] for number in range(40)]

@@ -159,6 +159,9 @@ class Finder:
         """Draw 0 next."""
         self.draw = count().__next__
 
+    def forget(self) -> None:
+        """Answer from the table alone, after an entry has left it: as this twin always does."""
+
     def get_validator(self, target: Any) -> Any:
         """Return the built validator of a class, a registered name or a type expression.
 

@@ -492,6 +492,7 @@ class ValidationCache:
             for entry in tuple(self._entries.values()):
                 entry.drop()
             self._entries.clear()
+            self._finder.forget()
             self._aliases.clear()
             self._dead.clear()
             self._oldest.clear()
@@ -620,6 +621,7 @@ class ValidationCache:
                 self._entries.pop(alias, None)
             key = entry.structure
         self._entries.pop(key, None)
+        self._finder.forget()
         if not replaced:
             entry.drop()
 
@@ -630,6 +632,7 @@ class ValidationCache:
             entry = self._entries.get(ref.key)
             if isinstance(entry, _ClassEntry) and entry.ref is ref:
                 del self._entries[ref.key]
+                self._finder.forget()
 
     def _shrink(self, limit: int) -> None:
         """Evict the least recently used entries until at most *limit* are left.
