@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
+import re
 import types
 import warnings
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 HOOKS = (
     "open_transaction",
@@ -57,6 +58,7 @@ class Handler:
 def make(fa: ModuleType, execute: Callable[[Any], Any] | None = None, name: str = "Made", **body: Any) -> Any:
     if execute is not None:
         body["execute"] = execute
+    body.setdefault("execute", no_work)
     return types.new_class(name, (fa.AsyncCommand[Pair, Any],), {}, lambda space: space.update(body))
 
 
@@ -379,10 +381,40 @@ def test_a_timeout_error_of_execute_is_its_own(fa: ModuleType) -> None:
         asyncio.run(make(fa, no_work, validate=validate, timeout=60).run(a=1))
 
 
-@pytest.mark.parametrize("wrong", [0, -1, float("nan")])
-def test_a_timeout_is_above_zero(fa: ModuleType, wrong: float) -> None:
-    with pytest.raises(ValueError, match="timeout is a number of seconds above 0"):
-        asyncio.run(make(fa, no_work, timeout=wrong).run(a=1))
+@pytest.mark.parametrize("wrong", [0, -1, float("nan"), "1", True, b"", [1]])
+@pytest.mark.parametrize("where", ["class", "instance"])
+def test_a_timeout_is_a_number_above_zero(fa: ModuleType, where: str, wrong: Any) -> None:
+    kind = ValueError if type(wrong) in (int, float) else TypeError
+    rule = re.escape(f"Made.timeout is a number of seconds above 0, or None, not {wrong!r}")
+    if where == "class":
+        with pytest.raises(kind, match=f"^{rule}$"):
+            asyncio.run(make(fa, no_work, timeout=wrong).run(a=1))
+    else:
+        command = make(fa, no_work)(a=1)
+        command.timeout = wrong
+        with pytest.raises(kind, match=f"^{rule}$"):
+            asyncio.run(command.run_instance())
+
+
+def test_an_instance_may_have_a_timeout_of_its_own(fa: ModuleType, start: Any) -> None:
+    class Own(fa.AsyncCommand[Pair, Any]):
+        def __init__(self, **inputs: Any) -> None:
+            super().__init__(**inputs)
+            self.timeout = 0.02
+
+        async def execute(self) -> None:
+            await sleep(60)
+
+    async def main() -> None:
+        command = make(fa, slow)(a=1)
+        command.timeout = 0.02
+        assert symbols(await command.run_instance()) == ["timeout"]
+        command = make(fa, no_work, timeout=0.001)(a=1)
+        command.timeout = None
+        assert (await command.run_instance()).result == 1
+        assert symbols(await Own.run(a=1)) == ["timeout"]
+
+    start(main)
 
 
 # -- callbacks -------------------------------------------------------------------------------------
@@ -544,6 +576,8 @@ def test_a_run_instance_of_its_own_fails_its_parent(fa: ModuleType) -> None:
         async def run_instance(self) -> Any:
             return fa.CommandOutcome.from_errors(fa.FoobaraError.runtime_error("own", "m"))
 
+        execute = no_work
+
     async def execute(self: Any) -> Any:
         return await self.run_subcommand(Own, a=1)
 
@@ -593,3 +627,183 @@ def test_run_instance_and_constructor_may_be_overridden(fa: ModuleType) -> None:
 def test_positional_inputs_are_refused(fa: ModuleType) -> None:
     with pytest.raises(TypeError):
         make(fa, no_work).run(1)
+
+
+def test_json_that_cannot_be_read_is_no_context_of_what_a_callback_raises(fa: ModuleType) -> None:
+    class Secret(BaseModel):
+        password: SecretStr
+        n: int
+
+    class Login(fa.AsyncCommand[Secret, None]):
+        async def execute(self) -> None: ...
+
+    def breaks(command: Any) -> None:
+        raise KeyError("in the callback")
+
+    Login.after_transition_to_failed(breaks)
+    with pytest.raises(KeyError) as caught:
+        asyncio.run(Login.run_json(b'{"password": "hunter2", "n": "x4111111111111111"}'))
+    assert caught.value.__context__ is None
+
+
+# -- the commit is the point of no return ----------------------------------------------------------
+
+
+def with_handler(fa: ModuleType, execute: Any = no_work, **body: Any) -> tuple[Any, Handler]:
+    handler = Handler()
+    config = fa.TransactionConfig.with_handler(lambda: handler)
+    return make(fa, execute, _transaction_config=config, **body), handler
+
+
+@pytest.mark.parametrize("how", ["error", "halt", "exception", "interrupt"])
+@pytest.mark.parametrize("waits", [False, True])
+def test_callbacks_before_success_can_still_fail_the_run(fa: ModuleType, how: str, waits: bool) -> None:
+    cls, handler = with_handler(fa)
+    seen: list[Any] = []
+
+    def act(command: Any) -> None:
+        seen.append((command.state_name, list(handler.calls)))
+        if how == "error":
+            command.add_runtime_error("refused", "no", halt=False)
+        elif how == "halt":
+            command.halt()
+        else:
+            raise ValueError("broken") if how == "exception" else KeyboardInterrupt
+
+    async def wait(command: Any) -> None:
+        await asyncio.sleep(0)
+        act(command)
+
+    async def main() -> Any:
+        command = cls(a=1)
+        try:
+            return command, await command.run_instance()
+        except (ValueError, KeyboardInterrupt) as error:
+            return command, type(error)
+
+    cls.before_transition_to_succeeded(wait if waits else act)
+    cls.after_transition_to_succeeded(lambda command: seen.append("succeeded"))
+    task = main()
+    if how == "interrupt":
+        # Not inside a loop: asyncio lets an interrupt out of its task.
+        with pytest.raises(StopIteration) as stopped:
+            while True:
+                task.send(None)
+        command, outcome = stopped.value.value
+    else:
+        command, outcome = asyncio.run(task)
+    assert handler.calls == ["begin", "rollback"]
+    assert seen == [("commit_transaction", ["begin"])]
+    if how in ("error", "halt"):
+        assert symbols(outcome) == ["refused" if how == "error" else "halted"]
+        assert command.state is fa.CommandState.FAILED
+    else:
+        assert outcome is (ValueError if how == "exception" else KeyboardInterrupt)
+        assert command.state is fa.CommandState.ERRORED
+
+
+@pytest.mark.parametrize("where", ["after_commit_transaction", "after_transition_to_succeeded"])
+@pytest.mark.parametrize("handled", [True, False])
+@pytest.mark.parametrize("how", ["error", "halt", "exception"])
+def test_callbacks_after_the_commit_cannot_fail_the_run(
+    fa: ModuleType, where: str, handled: bool, how: str
+) -> None:
+    rolled_back: list[str] = []
+    cls, handler = with_handler(fa, rollback_transaction=lambda self: rolled_back.append("hook"))
+    if not handled:
+        cls._transaction_config = fa.TransactionConfig.disabled()
+
+    async def act(command: Any) -> None:
+        await asyncio.sleep(0)
+        if how == "error":
+            command.add_runtime_error("late", "too late", halt=False)
+        elif how == "halt":
+            command.halt()
+        else:
+            raise ValueError("broken")
+
+    getattr(cls, where)(act)
+    command = cls(a=1)
+    if how == "exception":
+        with pytest.raises(ValueError, match="broken"):
+            asyncio.run(command.run_instance())
+        assert command.state is fa.CommandState.ERRORED
+    else:
+        outcome = asyncio.run(command.run_instance())
+        assert outcome.is_success() and outcome.result == 1 and not outcome.errors
+        assert command.state is fa.CommandState.SUCCEEDED
+    assert rolled_back == [] and handler.calls == (["begin", "commit"] if handled else [])
+
+
+def test_the_deadline_ends_nothing_after_the_commit(fa: ModuleType, start: Any) -> None:
+    cls, handler = with_handler(fa, timeout=0.05)
+    seen: list[Any] = []
+    # It inherits no deadline that has been lifted, and has its own.
+    inner = make(fa, slow, timeout=0.05, name="Inner")
+
+    async def later(command: Any) -> None:
+        seen.append(symbols(await inner.run(a=1)))
+        await sleep(0.1)
+        seen.append("done")
+
+    cls.after_transition_to_succeeded(later)
+
+    async def main() -> None:
+        outcome = await cls.run(a=1)
+        assert outcome.is_success() and outcome.result == 1
+
+    start(main)
+    assert handler.calls == ["begin", "commit"] and seen == [["timeout"], "done"]
+
+
+@pytest.mark.parametrize("ends", ["failed", "errored"])
+def test_the_deadline_ends_no_callback_on_the_end_of_a_run(fa: ModuleType, start: Any, ends: str) -> None:
+    seen: list[str] = []
+
+    async def validate(self: Any) -> None:
+        if ends == "errored":
+            raise KeyError("of its own")
+        self.add_runtime_error("of_its_own", "no")
+
+    cls, handler = with_handler(fa, validate=validate, timeout=0.05)
+
+    async def later(command: Any) -> None:
+        seen.append(command.state_name)
+        await sleep(0.1)
+        seen.append("done")
+
+    getattr(cls, f"after_transition_to_{ends}")(later)
+
+    async def main() -> None:
+        try:
+            assert symbols(await cls.run(a=1)) == ["of_its_own"]
+        except KeyError:
+            assert ends == "errored"
+
+    start(main)
+    assert seen == [ends, "done"] and handler.calls == ["begin", "rollback"]
+
+
+@pytest.mark.parametrize("how", ["swallowed", "never given way"])
+def test_a_run_that_comes_to_its_commit_too_late_fails(fa: ModuleType, start: Any, how: str) -> None:
+    import time
+
+    async def execute(self: Any) -> str:
+        if how == "swallowed":
+            try:
+                await sleep(60)
+            except BaseException:
+                return "too late"
+        time.sleep(0.06)
+        return "too late"
+
+    cls, handler = with_handler(fa, execute, timeout=0.05)
+    seen: list[str] = []
+    for end in ("succeeded", "failed", "errored"):
+        getattr(cls, f"after_transition_to_{end}")(lambda command: seen.append(command.state_name))
+
+    async def main() -> None:
+        assert symbols(await cls.run(a=1)) == ["timeout"]
+
+    start(main)
+    assert handler.calls == ["begin", "rollback"] and seen == ["failed"]

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias
+from math import inf
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias
 
 from pydantic import ValidationError
 
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncCommand"]
 
-# The time (on the event loop's clock) by which the innermost command with a timeout must be done, and the
-# task it runs in: a task that it starts has the same context but is not ended with it.
-_deadline: ContextVar[tuple[float, Any] | None] = ContextVar("foobara_accel_deadline", default=None)
 _NO_CHAINS: tuple[Any, ...] = (None,) * 8 + ({}, {})
 _EXECUTE, _COMMIT = 5, 6
 
@@ -36,8 +34,8 @@ _EXECUTE, _COMMIT = 5, 6
 class AsyncCommand(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, ResultT]):
     """A business operation whose ``execute`` is a coroutine; hooks and callbacks may be coroutines or not.
 
-    ``timeout`` (seconds, None for no limit) bounds a run together with its subcommands: past it the
-    command fails with the symbol ``timeout``.
+    ``timeout`` (seconds, None for no limit; of the class or of an instance) bounds a run together with its
+    subcommands up to the commit: past it the command fails with the symbol ``timeout``.
     """
 
     _library_base = True
@@ -54,7 +52,7 @@ class AsyncCommand(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, Resu
             raise NotImplementedError
 
     _is_async = True
-    timeout: ClassVar[float | None] = None
+    timeout: float | None = None
 
     async def execute(self) -> Any:
         """Phase 6: the work; what it returns is the outcome's result."""
@@ -106,10 +104,13 @@ class AsyncCommand(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, Resu
         try:
             model = executor.plan_for(cls).builder.build_json(data)
         except ValidationError as error:
-            command = cls()
-            command._json_error = error
-            return await command.run_instance()
-        return await executor.prepare(cls, {}, None, model)  # type: ignore[no-any-return]
+            unread = error
+        else:
+            return await executor.prepare(cls, {}, None, model)  # type: ignore[no-any-return]
+        # Outside the block: the error holds the input and is no context for what the run raises.
+        command = cls()
+        command._json_error = unread
+        return await command.run_instance()
 
     async def run_instance(self) -> CommandOutcome[ResultT]:
         """Run this instance, once, and return its outcome. Raises RuntimeError the second time."""
@@ -117,10 +118,10 @@ class AsyncCommand(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, Resu
             raise RuntimeError(
                 f"this {type(self).__name__} has already run (state {self.state_name}): make a new instance"
             )
-        limit = type(self).timeout
+        limit = self.timeout
         if limit is None:
-            return await _finish(self, await _phases(self, 0))
-        return await _within(self, limit)
+            return await _finish(self, await _phases(self, 0, _Run()))
+        return await _within(self, _seconds(self, limit))
 
     async def run_subcommand(self, command_class: AnyCommand[OtherT], /, **inputs: Any) -> OtherT | None:
         """Run *command_class*, sync or async, inside this run and return its result.
@@ -176,32 +177,82 @@ async def _whole(cls: Any, inputs: dict[str, Any], parent: Any, model: Any) -> A
     return await command.run_instance()
 
 
-def _now() -> float:
-    return asyncio.get_running_loop().time()
+class _Late(BaseException):
+    """Ends a run that its deadline was to end, and that comes to its commit or its failure past it."""
+
+
+class _Run:
+    """What a run has besides its command: whether it has committed, and until then its deadline."""
+
+    __slots__ = ("committed", "end", "outer", "scope", "task")
+
+    def __init__(self) -> None:
+        self.committed = False
+        # An asyncio.Timeout or a trio.CancelScope; None without a deadline, and once it has been lifted.
+        self.scope: Any = None
+        self.end = inf
+        self.task: Any = None
+        self.outer: _Run | None = None
+
+    def lift(self) -> bool:
+        """Let the deadline end nothing any more; false when it has passed."""
+        scope, self.scope = self.scope, None
+        if scope is None:
+            return True
+        if self.task is None:  # trio
+            if scope.cancel_called:
+                return False
+            scope.deadline = inf
+            return True
+        if scope.expired():
+            return False
+        scope.reschedule(None)
+        return asyncio.get_running_loop().time() < self.end
+
+
+# The innermost run with a deadline; only its own task is ended with it, not one that it has started.
+_deadline: ContextVar[_Run | None] = ContextVar("foobara_accel_deadline", default=None)
+
+
+def _seconds(command: Any, limit: Any) -> float:
+    rule = f"{type(command).__name__}.timeout is a number of seconds above 0, or None"
+    if isinstance(limit, bool) or not isinstance(limit, (int, float)):
+        raise TypeError(f"{rule}, not {limit!r}")
+    if not limit > 0:
+        raise ValueError(f"{rule}, not {limit!r}")
+    return limit
 
 
 async def _within(command: Any, limit: float) -> CommandOutcome[Any]:
-    if not limit > 0:
-        raise ValueError(f"{type(command).__name__}.timeout is a number of seconds above 0, not {limit!r}")
-    if "trio" in sys.modules and _library() == "trio":
-        return await _within_trio(command, limit)
-    outer = _deadline.get()
-    end = _now() + limit
-    task = asyncio.current_task()
-    if outer is not None and outer[1] is task and outer[0] < end:
-        # The command around this one runs out first: its own timeout ends both.
-        return await _finish(command, await _phases(command, 0))
-    scope = asyncio.timeout_at(end)
-    token = _deadline.set((end, task))
+    run = _Run()
     try:
-        async with scope:
-            return await _finish(command, await _phases(command, 0))
-    except TimeoutError:
-        if not scope.expired():
-            raise
-        return await _timed_out(command, limit)
-    finally:
-        _deadline.reset(token)
+        if "trio" in sys.modules and _library() == "trio":
+            with sys.modules["trio"].move_on_after(limit) as run.scope:
+                return await _finish(command, await _phases(command, 0, run))
+        else:
+            run.end = asyncio.get_running_loop().time() + limit
+            run.task = asyncio.current_task()
+            outer = _deadline.get()
+            while outer is not None and outer.scope is None:
+                outer = outer.outer
+            if outer is not None and outer.task is run.task:
+                if outer.end < run.end:
+                    # The command around this one runs out first: its own timeout ends both.
+                    return await _finish(command, await _phases(command, 0, _Run()))
+                run.outer = outer
+            run.scope = scope = asyncio.timeout_at(run.end)
+            token = _deadline.set(run)
+            try:
+                async with scope:
+                    return await _finish(command, await _phases(command, 0, run))
+            except TimeoutError:
+                if not scope.expired():
+                    raise
+            finally:
+                _deadline.reset(token)
+    except _Late:
+        pass
+    return await _timed_out(command, limit, run)
 
 
 def _library() -> str:
@@ -214,20 +265,13 @@ def _library() -> str:
         return "asyncio"
 
 
-async def _within_trio(command: Any, limit: float) -> CommandOutcome[Any]:
-    trio = sys.modules["trio"]
-    with trio.move_on_after(limit) as scope:
-        return await _finish(command, await _phases(command, 0))
-    assert scope.cancelled_caught
-    return await _timed_out(command, limit)
-
-
-async def _timed_out(command: Any, limit: float) -> CommandOutcome[Any]:
+async def _timed_out(command: Any, limit: float, run: _Run) -> CommandOutcome[Any]:
+    run.scope = None
     command.add_error(_runtime("timeout", f"{type(command).__name__} took longer than {limit:g} s"))
     # The cancellation has rolled back and left ERRORED; the run as a whole has failed.
     command._state = command._entered
     plan = executor.plan_for(type(command))
-    return await _finish(command, await _fail(command, plan, _chains(command, plan)))
+    return await _finish(command, await _halted(command, plan, _chains(command, plan), run))
 
 
 def _runtime(symbol: str, message: str, context: dict[str, Any] | None = None) -> Any:
@@ -259,9 +303,10 @@ async def _after(command: Any, error: BaseException | None) -> CommandOutcome[An
     """
     plan = executor.plan_for(type(command))
     chains = _chains(command, plan)
+    run = _Run()
     try:
         if isinstance(error, Halt):
-            return await _finish(command, await _halted(command, plan, chains))
+            return await _finish(command, await _halted(command, plan, chains, run))
         if isinstance(error, Exception):
             _add_execution_error(command, error)
         elif error is not None:
@@ -274,26 +319,26 @@ async def _after(command: Any, error: BaseException | None) -> CommandOutcome[An
             except Exception as second:
                 _add_execution_error(command, second)
         if command._errors:
-            return await _finish(command, await _fail(command, plan, chains))
+            return await _finish(command, await _fail(command, plan, chains, run))
     except Halt:
-        return await _finish(command, await _halted(command, plan, chains))
+        return await _finish(command, await _halted(command, plan, chains, run))
     except BaseException as last:
-        await _abort(command, plan, chains, last)
+        await _abort(command, plan, chains, run, last)
         raise
-    return await _finish(command, await _phases(command, _COMMIT))
+    return await _finish(command, await _phases(command, _COMMIT, run))
 
 
-async def _halted(command: Any, plan: Any, chains: tuple[Any, ...]) -> bool:
+async def _halted(command: Any, plan: Any, chains: tuple[Any, ...], run: _Run) -> bool:
     if not command._errors:
         command.add_error(_runtime("halted", f"{type(command).__name__} halted without an error"))
     try:
-        return await _fail(command, plan, chains)
+        return await _fail(command, plan, chains, run)
     except BaseException as error:
-        await _abort(command, plan, _NO_CHAINS, error)
+        await _abort(command, plan, _NO_CHAINS, run, error)
         raise
 
 
-async def _phases(command: Any, first: int) -> bool:
+async def _phases(command: Any, first: int, run: _Run) -> bool:
     """Run the phases from *first* to the end, as the twins' function of that name does for sync commands."""
     plan = executor.plan_for(type(command))
     chains = _chains(command, plan)
@@ -307,40 +352,45 @@ async def _phases(command: Any, first: int) -> bool:
                 except Exception as error:
                     _add_execution_error(command, error)
                 if command._errors:
-                    return await _fail(command, plan, chains)
+                    return await _fail_since(command, run)
             command._state = command._entered = phase + 1
             chain = chains[phase]
             try:
                 if chain is None:
-                    result = await _act(command, plan, phase)
+                    result = await _act(command, plan, phase, run)
                     if phase == _EXECUTE:
                         command._result = result
                 else:
-                    await _transition(command, plan, chain, phase)
+                    await _transition(command, plan, chain, phase, run)
             except Halt:
                 raise
             except Exception as error:
                 if phase != _EXECUTE:
                     raise
                 _add_execution_error(command, error)
-            if command._errors:
-                return await _fail(command, plan, chains)
+                if command._errors:
+                    # Inside the block: for what a callback raises now, *error* is the context.
+                    return await _fail_since(command, run)
+            if command._errors and not run.committed:
+                return await _fail_since(command, run)
             plan = executor.plan_for(type(command))
             chains = _chains(command, plan)
         if chains[7] is not None:
-            await _transition(command, plan, chains[7], 7)
-            if command._errors:
-                return await _fail(command, plan, chains)
+            # Its first part, the callbacks before it, has run before the commit.
+            await _transition(command, plan, ((), *chains[7][1:]), 7, run)
         command._state = CommandState.SUCCEEDED
         return True
     except Halt:
-        return await _halted(command, plan, _chains(command, plan))
+        if run.committed:
+            command._state = CommandState.SUCCEEDED
+            return True
+        return await _halted(command, plan, _chains(command, plan), run)
     except BaseException as error:
-        await _abort(command, plan, _chains(command, plan), error)
+        await _abort(command, plan, _chains(command, plan), run, error)
         raise
 
 
-async def _act(command: Any, plan: Any, phase: int) -> Any:
+async def _act(command: Any, plan: Any, phase: int, run: _Run) -> Any:
     if phase == 1:
         if command._inputs is None or _has(command, plan, 1):
             await _settle(command.cast_and_validate_inputs())
@@ -353,9 +403,7 @@ async def _act(command: Any, plan: Any, phase: int) -> Any:
     if phase == _COMMIT:
         if _has(command, plan, _COMMIT):
             await _settle(command.commit_transaction())
-        transaction = command._transaction
-        if transaction is not None and not command._errors and transaction.is_active:
-            transaction.commit()
+        await _commit(command, run)
         return None
     if phase == 7:
         command._state = CommandState.SUCCEEDED
@@ -369,12 +417,34 @@ async def _act(command: Any, plan: Any, phase: int) -> Any:
     return None
 
 
-async def _transition(command: Any, plan: Any, chain: Any, phase: int) -> None:
+async def _commit(command: Any, run: _Run) -> None:
+    """Pass the point of no return, unless a callback before success has an error; nothing fails after it."""
+    chain = _chains(command, executor.plan_for(type(command)))[7]
+    if chain is not None and not command._errors:
+        try:
+            for callback in chain[0]:
+                await _settle(callback(command))
+        except Exception as error:
+            for callback in chain[3]:
+                await _settle(callback(command, error))
+            raise
+    if command._errors:
+        return
+    if not run.lift():
+        raise _Late
+    transaction = command._transaction
+    if transaction is not None and transaction.is_active:
+        transaction.commit()
+    executor.close(command)
+    run.committed = True
+
+
+async def _transition(command: Any, plan: Any, chain: Any, phase: int, run: _Run) -> None:
     before, around, after, failed = chain
     try:
         for callback in before:
             await _settle(callback(command))
-        result = await _surround(command, around, 0, lambda: _act(command, plan, phase))
+        result = await _surround(command, around, 0, lambda: _act(command, plan, phase, run))
         if phase == _EXECUTE:
             command._result = result
         for callback in after:
@@ -397,16 +467,22 @@ async def _nothing() -> None:
     return None
 
 
-async def _fail(command: Any, plan: Any, chains: tuple[Any, ...]) -> bool:
-    if command._state == CommandState.SUCCEEDED:
-        command._state = CommandState.COMMITTING_TRANSACTION
+async def _fail_since(command: Any, run: _Run) -> bool:
+    # The phase that failed may have registered a callback for just that.
+    plan = executor.plan_for(type(command))
+    return await _fail(command, plan, _chains(command, plan), run)
+
+
+async def _fail(command: Any, plan: Any, chains: tuple[Any, ...], run: _Run) -> bool:
     came_from = command._state
     await _rollback(command, plan)
+    if not run.lift():
+        raise _Late
     chain = chains[8].get(came_from)
     command._state = CommandState.FAILED
     if chain is not None:
         await _terminal(command, chain)
-    if command._log_failures:
+    if plan.logs or (command.__dict__ and command._log_failures):
         Services.failed(command)
     return False
 
@@ -438,7 +514,7 @@ async def _rollback(command: Any, plan: Any) -> None:
             transaction.rollback()
 
 
-async def _abort(command: Any, plan: Any, chains: tuple[Any, ...], error: BaseException) -> None:
+async def _abort(command: Any, plan: Any, chains: tuple[Any, ...], run: _Run, error: BaseException) -> None:
     came_from = command._state
     try:
         await _rollback(command, plan)
@@ -448,6 +524,7 @@ async def _abort(command: Any, plan: Any, chains: tuple[Any, ...], error: BaseEx
     finally:
         command._state = CommandState.ERRORED
     if isinstance(error, Exception):
+        run.lift()
         chain = chains[9].get(came_from)
         if chain is not None:
             await _terminal(command, chain)
