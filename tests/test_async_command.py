@@ -629,6 +629,41 @@ def test_positional_inputs_are_refused(fa: ModuleType) -> None:
         make(fa, no_work).run(1)
 
 
+def test_a_class_without_execute_has_no_instances(fa: ModuleType) -> None:
+    class Later(fa.AsyncCommand[Pair, int]):
+        pass
+
+    class Now(Later):
+        async def execute(self) -> int:
+            return self.inputs.a
+
+    class Mixin:
+        async def execute(self) -> str:
+            return "mixed in"
+
+    class Mixed(Mixin, fa.AsyncCommand[Pair, str]):
+        pass
+
+    assert inspect.isabstract(Later) and inspect.isabstract(fa.AsyncCommand) and not inspect.isabstract(Now)
+    for start in (
+        Later,
+        fa.AsyncCommand,
+        lambda: asyncio.run(Later.run(a=1)),
+        lambda: asyncio.run(Later.run_with(Pair(a=1))),
+        lambda: asyncio.run(Later.run_json(b"{")),
+    ):
+        with pytest.raises(TypeError, match="Can't instantiate abstract class"):
+            start()
+    assert asyncio.run(Now.run(a=1)).result == 1
+    assert asyncio.run(Mixed.run(a=1)).result == "mixed in"
+
+    async def execute(self: Any) -> Any:
+        return await self.run_subcommand(Later, a=1)
+
+    outcome = asyncio.run(make(fa, execute).run(a=1))
+    assert symbols(outcome) == ["execution_error"] and "abstract class" in outcome.errors[0].message
+
+
 def test_json_that_cannot_be_read_is_no_context_of_what_a_callback_raises(fa: ModuleType) -> None:
     class Secret(BaseModel):
         password: SecretStr

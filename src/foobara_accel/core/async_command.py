@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from inspect import isawaitable
@@ -54,9 +55,9 @@ class AsyncCommand(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, Resu
     _is_async = True
     timeout: float | None = None
 
+    @abstractmethod
     async def execute(self) -> Any:
-        """Phase 6: the work; what it returns is the outcome's result."""
-        return None
+        """Phase 6: the work; what it returns is the outcome's result. Without it a class has no instances."""
 
     @property
     def state_machine(self) -> CommandStateMachine:
@@ -80,6 +81,9 @@ class AsyncCommand(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, Resu
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        # What ABCMeta does for its classes: the interpreter makes no instance of one that has any.
+        abstract = getattr(cls.execute, "__isabstractmethod__", False)
+        _set_abstract(cls, ("execute",) if abstract else ())
         executor.install_async_runner(cls)
 
     @classmethod
@@ -166,6 +170,10 @@ class AsyncCommand(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, Resu
 
 # As a sync command does it: all that is wrong with the class it is given is wrong there too.
 _run_here = executor.Core.run_subcommand
+
+
+def _set_abstract(cls: Any, names: tuple[str, ...]) -> None:
+    cls.__abstractmethods__ = frozenset(names)
 
 
 async def _whole(cls: Any, inputs: dict[str, Any], parent: Any, model: Any) -> Any:
@@ -538,5 +546,6 @@ def _add_execution_error(command: Any, error: Exception) -> None:
     command.add_error(_runtime("execution_error", message, {"exception_type": type(error).__name__}))
 
 
+_set_abstract(AsyncCommand, ("execute",))
 executor.configure_async(_whole, _after, _settle)
 remember_stock(AsyncCommand)
