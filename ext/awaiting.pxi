@@ -573,10 +573,14 @@ cdef class AsyncRunner:
     cdef object __weakref__
     cdef vectorcallfunc vectorcall
     cdef Runner runner
+    cdef str name                      # what it is on its class
+    cdef unsigned int alone            # the owner's tag while no base of it had a run of the user's
 
-    def __cinit__(self, owner=None):
+    def __cinit__(self, owner=None, str name="run"):
         self.vectorcall = <vectorcallfunc>call_async_runner
         self.runner = None if owner is None else runner_of(owner)
+        self.name = name
+        self.alone = 0
 
     __signature__ = RUN_SIGNATURE
 
@@ -618,10 +622,18 @@ cdef class AsyncRunner:
         return {}
 
     def __get__(self, instance, owner):
-        if self.runner is not None and owner is self.runner.owner:
+        cdef unsigned int tag = fa_tag(<PyObject *>owner)
+        cdef bint own = self.runner is not None and owner is self.runner.owner
+        if own and tag != 0 and tag == self.alone:
+            return self
+        found = hidden(self, self.name, instance, owner)
+        if found is not None:
+            return found
+        if own:
+            self.alone = tag if tag == fa_tag(<PyObject *>owner) else 0
             return self
         # Inherited by a class that __init_subclass__ never saw, or super().run.
-        return async_runner_of(owner)
+        return async_runner_of(owner, self.name)
 
     def __repr__(self):
         return f"<run of async command {self.runner.owner.__qualname__}>"
@@ -644,19 +656,20 @@ fa_make_vectorcall(
 )
 
 
-cdef AsyncRunner async_runner_of(object cls):
+cdef AsyncRunner async_runner_of(object cls, str name):
     cdef AsyncRunner made
     cdef PyObject *found
+    cdef str kept = "_async_runner" if name == "run" else "_async_runner_of_run_async"
     if not isinstance(cls, type) or not issubclass(cls, Core):
         raise TypeError(f"{cls!r} is not a Command class")
-    found = fa_lookup(<PyObject *>cls, <PyObject *>"_async_runner")
+    found = fa_lookup(<PyObject *>cls, <PyObject *>kept)
     if found is not NULL:
         value = <object>found
         Py_DECREF(value)
         if type(value) is AsyncRunner and (<AsyncRunner>value).runner.owner is cls:
             return <AsyncRunner>value
-    made = AsyncRunner(cls)
-    type.__setattr__(cls, "_async_runner", made)
+    made = AsyncRunner(cls, name)
+    type.__setattr__(cls, kept, made)
     return made
 
 
@@ -670,7 +683,7 @@ def install_async_runner(cls):
                 value = <object>found
                 Py_DECREF(value)
                 if type(value) is AsyncRunner:
-                    type.__setattr__(cls, name, async_runner_of(cls))
+                    type.__setattr__(cls, name, async_runner_of(cls, name))
 
 
 cdef object call_async_runner(PyObject *callable, PyObject *const *values, size_t nargsf, PyObject *names):

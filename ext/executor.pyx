@@ -431,10 +431,12 @@ cdef class Runner:
     cdef vectorcallfunc vectorcall
     cdef object owner
     cdef Plan plan
+    cdef unsigned int alone            # the owner's tag while no base of it had a run of the user's
 
     def __cinit__(self, owner=None):
         self.vectorcall = <vectorcallfunc>call_runner
         self.owner = owner
+        self.alone = 0
 
     __signature__ = RUN_SIGNATURE
 
@@ -443,7 +445,14 @@ cdef class Runner:
         return self.owner
 
     def __get__(self, instance, owner):
+        cdef unsigned int tag = fa_tag(<PyObject *>owner)
+        if owner is self.owner and tag != 0 and tag == self.alone:
+            return self
+        found = hidden(self, "run", instance, owner)
+        if found is not None:
+            return found
         if owner is self.owner:
+            self.alone = tag if tag == fa_tag(<PyObject *>owner) else 0
             return self
         # Inherited by a class that __init_subclass__ never saw (a mixin without super), or super().run.
         return runner_of(owner)
@@ -455,6 +464,38 @@ cdef class Runner:
         return getattr, (self.owner, "run")
 
 
+cdef object hidden(object runner, str name, object instance, object owner):
+    """What *owner* would inherit as *name* if its bases and it had no runner of their own, where that is no runner.
+
+    Somebody has set it on a base class after the classes below it were made.
+    """
+    cdef object mine = runner_owner(runner)
+    cdef object value
+    cdef bint past = False
+    if mine is None or not isinstance(owner, type):
+        return None                    # the library's own: nothing stands between it and its class
+    for base in (<object>owner).__mro__:
+        if past:
+            value = fa_members(<PyTypeObject *>base).get(name)
+            if value is not None and runner_owner(value) is not base:
+                if type(value) is type(runner):
+                    return None
+                bind = getattr(type(value), "__get__", None)
+                return value if bind is None else bind(value, instance, owner)
+        elif base is mine:
+            past = True
+    return None
+
+
+cdef object runner_owner(object value):
+    if type(value) is Runner:
+        return (<Runner>value).owner
+    if type(value) is AsyncRunner:
+        return None if (<AsyncRunner>value).runner is None else (<AsyncRunner>value).runner.owner
+    return NO_OWNER
+
+
+cdef object NO_OWNER = object()
 cdef Runner _sample = Runner.__new__(Runner)
 fa_make_vectorcall(<PyTypeObject *>Runner, <char *>&_sample.vectorcall - <char *><PyObject *>_sample)
 

@@ -11,6 +11,7 @@ The executor hands itself to what is here, so that it alone imports the other.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from inspect import Parameter, Signature
 from types import CoroutineType, FunctionType
 from typing import Any
@@ -58,11 +59,25 @@ class AsyncRunner(classmethod):  # type: ignore[type-arg]
     """The attribute ``run`` of an async command class that the library put there: a coroutine function."""
 
     # From 3.15 on classmethod takes its function in __new__, before that in __init__.
-    def __new__(cls, function: Any = None) -> AsyncRunner:
+    def __new__(cls, function: Any = None, *given: Any) -> AsyncRunner:
         return super().__new__(cls, function or _run)  # type: ignore[call-arg]
 
     def __init__(self, function: Any = None) -> None:
         super().__init__(function or _run)
+
+
+class _Inherited(AsyncRunner):
+    """One that a class has only to show its own name: a run that somebody set on a base comes before it."""
+
+    def __init__(self, function: Any, owner: Any, name: str) -> None:
+        super().__init__(function)
+        self.owner = owner
+        self.name = name
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        cls = type(instance) if owner is None else owner
+        found = _past(self.owner, cls, self.name)
+        return super().__get__(instance, cls) if found is None else _twin._bound(found[0], instance, cls)
 
 
 async def _run(cls: Any, /, **inputs: Any) -> Any:
@@ -99,20 +114,35 @@ async def prepare(cls: Any, inputs: dict[str, Any], parent: Any = None, model: A
     return _twin._outcome(command, True)
 
 
-def _named(function: Any, owner: Any) -> AsyncRunner:
+def _past(owner: Any, cls: Any, name: str) -> tuple[Any] | None:
+    """What *cls* would inherit as *name* if *owner* and its bases had no runner; None for the library's."""
+    for base in cls.__mro__[cls.__mro__.index(owner) + 1 :]:
+        if name in base.__dict__:
+            found = base.__dict__[name]
+            if not isinstance(found, AsyncRunner):
+                return (found,)
+    return None
+
+
+def _named(function: Any, owner: Any) -> Any:
     function.__signature__ = _RUN_SIGNATURE
     function.__name__ = "run"
     function.__qualname__ = f"{owner.__qualname__}.run"
     function.__module__ = owner.__module__
-    return AsyncRunner(function)
+    return function
 
 
 def install_async_runner(cls: Any) -> None:
     """Give a new async command class runners of its own where neither it nor a base of it defines them."""
     for name in _NAMES:
-        if name not in cls.__dict__ and type(_lookup(cls, name)) is AsyncRunner:
-            # The same code under the name that tasks and messages show.
-            type.__setattr__(cls, name, _named(FunctionType(_run.__code__, globals()), cls))
+        if name not in cls.__dict__ and isinstance(_lookup(cls, name), AsyncRunner):
+            _inherit(cls, name)
+
+
+def _inherit(cls: Any, name: str) -> None:
+    # The same code under the name that tasks and messages show.
+    function = _named(FunctionType(_run.__code__, globals()), cls)
+    type.__setattr__(cls, name, _Inherited(function, cls, name))
 
 
 def _lookup(cls: type, name: str) -> Any:
@@ -122,14 +152,25 @@ def _lookup(cls: type, name: str) -> Any:
 def install(cls: Any, plan: Any) -> None:
     """Give *cls*, which is on the hot path by *plan*, a run of its own where the library's is."""
     members = cls.__dict__
-    made = None
     for name in _NAMES:
-        if type(members.get(name)) is AsyncRunner:
-            made = made or _named(_hot(_twin, plan), cls)
-            type.__setattr__(cls, name, made)
+        if isinstance(members.get(name), AsyncRunner) and _past(cls, cls, name) is None:
+            type.__setattr__(cls, name, AsyncRunner(_named(_hot(_twin, plan, name), cls)))
 
 
-def _hot(twin: Any, plan: Any) -> Callable[..., Any]:
+def _stale_run(owner: Any, cls: Any, name: str) -> Callable[..., Any]:
+    """What *cls* runs instead of what was written for *owner* before something changed."""
+    found = _past(owner, cls, name)
+    if found is None:
+        return partial(_run, cls)
+    with _twin._install_lock:
+        if type(owner.__dict__.get(name)) is AsyncRunner:
+            owner.__dict__["_accel_plan"].epoch = -1
+            _inherit(owner, name)
+    foreign = _twin._bound(found[0], None, cls)
+    return lambda **inputs: _settle(foreign(**inputs))
+
+
+def _hot(twin: Any, plan: Any, name: str) -> Callable[..., Any]:
     owner, builder, at = plan.cls, plan.builder, plan.epoch
     members, library, size, own, last = plan.members, plan.library, plan.size, plan.own, plan.last
     # The model's own validator while it is the one the plan has seen; the builder knows every other case.
@@ -152,7 +193,7 @@ def _hot(twin: Any, plan: Any) -> Callable[..., Any]:
         except RuntimeError:  # another thread has just set an attribute of the class
             stale = True
         if stale:
-            return await _run(cls, **inputs)
+            return await _stale_run(owner, cls, name)(**inputs)
         command = _new(owner)
         command._accel_raw = inputs
         command._errors = command._result = command._transaction = command._parent = None

@@ -70,7 +70,7 @@ def make(owner, plan, builder, own, chains, new_command, new_outcome):
         except RuntimeError:
             command = None
         if command is None:
-            return BoundRunner(cls)(*given, **inputs)
+            return _stale_run(owner, cls, "run")(*given, **inputs)
         command._accel_raw = inputs
         command._errors = command._result = command._parent = {none}
 {run}
@@ -108,7 +108,7 @@ def make(owner, plan, builder, own, chains, new_command, new_outcome):
         except RuntimeError:
             command = None
         if command is None:
-            return _run_json(cls, data)
+            return _stale_run(owner, cls, "run_json")(data)
         try:
             command._inputs = validate_json(data)
         except ValidationError as error:

@@ -67,6 +67,10 @@ _RUN_SIGNATURE = Signature(
     [Parameter("cls", Parameter.POSITIONAL_ONLY), Parameter("inputs", Parameter.VAR_KEYWORD)]
 )
 _NO_CHAINS: tuple[Any, ...] = (None,) * 8 + ({}, {})
+# What a library base may get without another run or hook: callbacks bump the epoch.
+_COMING = frozenset(
+    ("_callback_registry", "__annotations__", "__annotations_cache__", "__annotate__", "__annotate_func__")
+)
 
 _epoch = 0
 _epoch_lock = allocate_lock()
@@ -237,10 +241,13 @@ def _namespace(cls: type) -> dict[str, Any]:
 def _watch(cls: type) -> tuple[Any, int, tuple[tuple[str, Any], ...]]:
     """What of *cls* a run compares: the namespace of its library base, that one's size, values of its own.
 
-    No namespace for a class with other bases of its own: each of them would have to be compared.
+    No namespace for a class with other bases of its own: each of them would have to be compared. None either
+    while the library base has something that it was not made with: its size tells that the one went, not what
+    came in its place.
     """
     library = _namespace(cls.__mro__[1])
-    if not library.get("_library_base"):
+    stock = library.get("_library_base")
+    if not stock or not stock.issuperset(name for name in list(library) if name not in _COMING):
         return None, 0, ()
     # execute is looked up at each call anyway.
     names = (name for name in _services.WATCHED if name in cls.__dict__ and name != "execute")
@@ -248,12 +255,40 @@ def _watch(cls: type) -> tuple[Any, int, tuple[tuple[str, Any], ...]]:
 
 
 def _is_ours(cls: Any, name: str) -> bool:
-    found = _lookup(cls, name)
-    return type(found) in (Runner, _FastRun) or found is cls.__mro__[1].__dict__.get(name)
+    return _past(None, cls, name) is None
+
+
+def _past(owner: Any, cls: Any, name: str) -> tuple[Any] | None:
+    """What *cls* would inherit as *name* if nothing were written for *owner* and its bases; None for ours."""
+    for base in cls.__mro__ if owner is None else cls.__mro__[cls.__mro__.index(owner) + 1 :]:
+        if name in base.__dict__:
+            found = base.__dict__[name]
+            if isinstance(found, _FastRun):
+                continue
+            return None if "_library_runs" in base.__dict__ else (found,)
+    return None
 
 
 class _FastRun(classmethod):  # type: ignore[type-arg]
     """The classmethod that ``_install`` put on a class, told apart from a ``run`` that a user wrote."""
+
+
+def _stale_run(owner: Any, cls: Any, name: str) -> Callable[..., Any]:
+    """What *cls* runs instead of what was written for *owner* before something changed."""
+    found = _past(owner, cls, name)
+    if found is None:
+        return BoundRunner(cls) if name == "run" else partial(run_json, cls)
+    with _install_lock:
+        # It hides what somebody has set on a base of its class since.
+        if isinstance(owner.__dict__.get(name), _FastRun):
+            owner.__dict__["_accel_plan"].epoch = -1
+            type.__delattr__(owner, name)
+    return _bound(found[0], None, cls)  # type: ignore[no-any-return]
+
+
+def _bound(value: Any, instance: Any, cls: Any) -> Any:
+    bind = getattr(type(value), "__get__", None)
+    return value if bind is None else bind(value, instance, cls)
 
 
 def _write(owner: Any, plan: Plan) -> dict[str, Callable[..., Any]]:
@@ -428,9 +463,6 @@ def run_json(cls: Any, data: bytes | bytearray | str) -> CommandOutcome[Any]:
         return _run_on(cls, plan, model)
     # Outside the block, so that what the run raises has no context.
     return _unread(cls, plan, unread)
-
-
-_run_json = run_json
 
 
 def _unread(cls: Any, plan: Plan, error: ValidationError) -> CommandOutcome[Any]:

@@ -32,14 +32,21 @@ _NO_CHAINS: tuple[Any, ...] = (None,) * 8 + ({}, {})
 _EXECUTE, _COMMIT = 5, 6
 
 
-class AsyncCommand(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, ResultT]):
+class _Runs:
+    # As in command.py.
+    _library_runs = True
+    if not TYPE_CHECKING:
+        run = run_async = executor.AsyncRunner()
+
+
+class AsyncCommand(executor.Core, CallbackDSL, _Runs, CommandInfo, Generic[InputT, ResultT]):
     """A business operation whose ``execute`` is a coroutine; hooks and callbacks may be coroutines or not.
 
     ``timeout`` (seconds, None for no limit; of the class or of an instance) bounds a run together with its
     subcommands up to the commit: past it the command fails with the symbol ``timeout``.
     """
 
-    _library_base = True
+    _library_base: Any = True
     if TYPE_CHECKING:
 
         @property
@@ -75,9 +82,6 @@ class AsyncCommand(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, Resu
         async def run_async(cls, /, **inputs: Any) -> CommandOutcome[ResultT]:
             """As ``run``."""
             raise NotImplementedError
-
-    else:
-        run = run_async = executor.AsyncRunner()
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

@@ -173,10 +173,25 @@ def _written_argument(cls: Any, index: int) -> Any:
     return None
 
 
-class Command(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, ResultT]):
+class _Runs:
+    # Not in Command's own namespace: what is set there instead makes that one larger, which runs that the
+    # fallback has written notice.
+    _library_runs = True
+    if not TYPE_CHECKING:
+        run = executor.Runner()
+
+        @classmethod
+        def run_json(cls, data):
+            """Run on the JSON object in *data*; JSON that cannot be read is a failed outcome."""
+            return executor.run_json(cls, data)
+
+        run_json.__func__.__qualname__ = "Command.run_json"
+
+
+class Command(executor.Core, CallbackDSL, _Runs, CommandInfo, Generic[InputT, ResultT]):
     """A business operation: derive from ``Command[Inputs, Result]`` and write ``execute``."""
 
-    _library_base = True
+    _library_base: Any = True
     if TYPE_CHECKING:
 
         @property
@@ -215,8 +230,11 @@ class Command(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, ResultT])
         def run(cls, /, **inputs: Any) -> CommandOutcome[ResultT]:
             """Run on *inputs* and return the outcome."""
             raise NotImplementedError
-    else:
-        run = executor.Runner()
+
+        @classmethod
+        def run_json(cls, data: bytes | bytearray | str) -> CommandOutcome[ResultT]:
+            """Run on the JSON object in *data*; JSON that cannot be read is a failed outcome."""
+            raise NotImplementedError
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -244,11 +262,6 @@ class Command(executor.Core, CallbackDSL, CommandInfo, Generic[InputT, ResultT])
     def run_with(cls, inputs: InputT) -> CommandOutcome[ResultT]:
         """Run on a valid instance of the inputs type without validating it again."""
         return executor.run_model(cls, inputs)
-
-    @classmethod
-    def run_json(cls, data: bytes | bytearray | str) -> CommandOutcome[ResultT]:
-        """Run on the JSON object in *data*; JSON that cannot be read is a failed outcome."""
-        return executor.run_json(cls, data)
 
     def run_mapped_subcommand(
         self,

@@ -82,6 +82,7 @@ _STOCK: dict[type, dict[str, Any]] = {}
 def remember_stock(cls: type) -> None:
     """Take what *cls*, a library base class, has now as the hooks that do nothing."""
     _STOCK[cls] = {name: getattr(cls, name) for name in WATCHED}
+    cls._library_base = frozenset(vars(cls))  # type: ignore[attr-defined]
 
 
 # The key, in a command's own namespace, of when its run began; only of commands that log their failures.
