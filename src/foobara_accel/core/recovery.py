@@ -166,7 +166,7 @@ class CircuitBreaker:
 
     Each ``can_execute()`` that answers True is followed by one ``record_success()``, ``record_failure()`` or,
     when it came to neither, ``release()``. Where answers may come late, ask ``admit()`` and give these what
-    it returned: the answer to a request from before the circuit last opened or closed then counts for nothing.
+    it returned: an answer to a request from before the circuit last opened or closed counts for nothing.
     *clock* returns seconds and never goes back.
     """
 
