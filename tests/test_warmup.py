@@ -152,7 +152,15 @@ def test_a_domain_object_brings_its_commands_and_types(warmup, make, sub):
         report = warmup.warm_up(domain)
         assert report.ok and report.commands == 1
         assert model.__pydantic_complete__
-        assert warmup.warm_up(domain="WarmDomain").commands == 1
+        for given in ({"domain": domain}, {"domain": "WarmDomain"}):
+            again = warmup.warm_up(**given)
+            assert [(item.what, item.kind) for item in again.items] == [
+                (item.what, item.kind) for item in report.items
+            ], given
+        bare = sub("domain.domain").Domain("Bare", "WarmOrg")
+        assert warmup.warm_up(domain="WarmOrg::Bare").failed, bare
+        by_name = make("Sub", domain="Bare", _organization="WarmOrg")
+        assert warmup.warm_up(domain="WarmOrg::Bare").commands == 1, by_name
     finally:
         sub("domain.domain").Domain.clear_registry()
 

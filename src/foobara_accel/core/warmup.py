@@ -258,11 +258,16 @@ class _Run:
             self.fail("command", name, LookupError(reason))
 
     def add_domain(self, name: str) -> None:
-        for registry in (self.registry, _default_registry()):
-            get_domain = getattr(registry, "get_domain", None)
-            found = get_domain(name) if callable(get_domain) and not isinstance(registry, type) else None
-            if found is not None:
-                self.add(found)
+        from ..domain.domain import Domain
+
+        # A registry that was passed decides alone; else the name stands for all that is known by it.
+        for source in ((self.registry,), (Domain.get(name), _default_registry())):
+            found = [each for each in (_domain_in(place, name) for place in source) if each is not None]
+            before = len(self.found)
+            for each in found:
+                self.add(each)
+            # A domain may be there for its dependencies only, its commands unregistered.
+            if len(self.found) > before:
                 return
         members = [cls for cls in _living_commands() if _full_name(cls).startswith(f"{name}::")]
         if not members:
@@ -332,6 +337,13 @@ def _default_registry() -> Any:
     from .registry import get_default_registry
 
     return get_default_registry()
+
+
+def _domain_in(place: Any, name: str) -> Any:
+    if getattr(place, "full_name", None) == name:
+        return place
+    get_domain = getattr(place, "get_domain", None)
+    return get_domain(name) if callable(get_domain) and not isinstance(place, type) else None
 
 
 def _living_commands() -> list[type[Any]]:
