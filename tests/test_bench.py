@@ -294,6 +294,32 @@ def test_what_is_no_registry_is_told(application: Path, target: str, told: str) 
         app.build(target, [{"line": 1, "command": "Add", "inputs": {}}], "foobara_accel")
 
 
+@pytest.mark.parametrize("base", ["Command", "AsyncCommand"])
+def test_a_command_that_raises_is_named_with_the_line_and_without_inputs(
+    application: Path, base: str
+) -> None:
+    boom = f"""
+class Boom({base}[Pair, int]):
+    def validate(self):
+        raise KeyError(f"card {{self.inputs.a}}")
+
+registry.append(Boom)
+"""
+    (application / "bench_boom.py").write_text(MODULE + boom, encoding="utf-8")
+    lines = [
+        {"command": "Add", "inputs": {"a": 1, "b": 2}},
+        {"command": "Boom", "inputs": {"a": 4111, "b": 2}},
+    ]
+    (application / "in.jsonl").write_text("\n\n".join(map(json.dumps, lines)), encoding="utf-8")
+    code, out, err = call(
+        "--app", "bench_boom:registry", "--inputs", "in.jsonl", "--backends", ",".join(BACKENDS)
+    )
+    row = (MODULE + boom).splitlines().index('        raise KeyError(f"card {self.inputs.a}")') + 1
+    assert code == 2
+    assert f"Boom, --inputs line 3: raised KeyError at bench_boom.py:{row}" in err
+    assert "4111" not in out + err
+
+
 def test_an_error_leaves_no_empty_directory_of_reports(application: Path) -> None:
     (application / "in.jsonl").write_text('{"command": "Sub"}', encoding="utf-8")
     flags = ("--app", "no_such_module:registry", "--inputs", "in.jsonl", "--backends", BACKENDS[-1])

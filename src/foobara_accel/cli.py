@@ -35,14 +35,24 @@ def _warmup(arguments: argparse.Namespace) -> int:
     for name in arguments.modules:
         try:
             importlib.import_module(name)
-        except ImportError as error:
-            print(f"foobara-accel warmup: cannot import {name}: {error}", file=sys.stderr)
+        except Exception as error:
+            # Whatever a module raises while it is imported, it is the module that is to be mended.
+            print(f"foobara-accel warmup: cannot import {name}: {_told(error)}", file=sys.stderr)
             return 2
     from .core.warmup import warm_up
 
     report = warm_up(all=True)
     print(report)
     return 1 if getattr(report, "failed", None) else 0
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, (ImportError, SyntaxError)):
+        return str(error)
+    import traceback
+
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({last.filename}:{last.lineno})"
 
 
 def _parser() -> argparse.ArgumentParser:

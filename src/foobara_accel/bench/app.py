@@ -11,6 +11,7 @@ import inspect
 import json
 import os
 import sys
+import traceback
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,22 @@ from pydantic import ValidationError
 
 from .cases import Case, Loop, _answer, _driven
 
-__all__ = ["UsageError", "build", "check_target", "read_inputs"]
+__all__ = ["CommandRaised", "UsageError", "build", "check_target", "read_inputs"]
 
 
 class UsageError(ValueError):
     """Something on the command line, or in a file it names, cannot be used; the text names the flag."""
+
+
+class CommandRaised(RuntimeError):
+    """A command raised instead of returning an outcome; the text names it and the line of its inputs."""
+
+
+def _raised(name: str, entry: dict[str, Any], error: Exception) -> CommandRaised:
+    # Neither the exception's text nor the inputs: one may repeat the other.
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{os.path.basename(last.filename)}:{last.lineno}"
+    return CommandRaised(f"{name}, --inputs line {entry['line']}: raised {type(error).__name__} at {place}")
 
 
 def check_target(target: str) -> None:
@@ -106,11 +118,12 @@ def build(target: str, lines: list[dict[str, Any]], package: str) -> dict[str, C
         command = _find(registry, line["command"])
         if not any(base.__module__.partition(".")[0] == package for base in command.__mro__):
             raise TypeError(f"{command.full_name()} is not a command of {package}")
-        grouped.setdefault(command.full_name(), (command, []))[1].append(line["inputs"])
+        grouped.setdefault(command.full_name(), (command, []))[1].append(line)
     return {name: _case(name, command, inputs) for name, (command, inputs) in grouped.items()}
 
 
-def _case(name: str, command: Any, inputs: list[dict[str, Any]]) -> Case:
+def _case(name: str, command: Any, lines: list[dict[str, Any]]) -> Case:
+    inputs = [line["inputs"] for line in lines]
     validate = command.inputs_type().__pydantic_validator__.validate_python
     size = len(inputs)
 
@@ -134,8 +147,11 @@ def _case(name: str, command: Any, inputs: list[dict[str, Any]]) -> Case:
             answers: list[Any] = []
 
             async def body(times: Iterable[object]) -> None:
-                for entry in inputs:
-                    answers.append(_answer(await command.run(**entry)))
+                for line in lines:
+                    try:
+                        answers.append(_answer(await command.run(**line["inputs"])))
+                    except Exception as error:
+                        raise _raised(name, line, error) from None
 
             _driven(body)(())
             return answers
@@ -149,6 +165,12 @@ def _case(name: str, command: Any, inputs: list[dict[str, Any]]) -> Case:
         loop = running
 
         def once() -> Any:
-            return [_answer(command.run(**entry)) for entry in inputs]
+            answers: list[Any] = []
+            for line in lines:
+                try:
+                    answers.append(_answer(command.run(**line["inputs"])))
+                except Exception as error:
+                    raise _raised(name, line, error) from None
+            return answers
 
     return Case(name, name, loop, once, ("V",), {"V": floor})
