@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import functools
 import inspect
+import pickle
 from types import ModuleType
 from typing import Any
 from unittest import mock
@@ -78,6 +81,57 @@ def test_parameters_that_cannot_be_inputs_are_refused(fa: ModuleType) -> None:
     for wrong in (5, None, lambda: 1):
         with pytest.raises(TypeError, match="takes a coroutine function"):
             fa.async_simple_command(wrong)
+
+
+def test_names_that_models_have_are_refused_as_inputs(fa: ModuleType) -> None:
+    for name in ("model_config", "model_fields", "model_dump"):
+        function = eval(f"lambda {name}: 1")
+        with pytest.raises(TypeError, match=f"the parameter {name} cannot be an input.*rename it"):
+            fa.simple_command(function)
+
+    @fa.simple_command
+    def predict(model_name: str) -> str:
+        return model_name
+
+    assert predict(model_name="x") == "x"
+
+
+def test_what_no_command_can_be_made_of(fa: ModuleType) -> None:
+    async def later(a: int) -> int:
+        return a
+
+    with pytest.raises(TypeError, match=r"cannot await .*later\(\): use async_simple_command"):
+        fa.simple_command(later)
+    with pytest.raises(TypeError, match="a partial has none: wrap it in a function"):
+        fa.simple_command(functools.partial(pow, 2))
+    with mock.patch.object(inspect, "signature", side_effect=ValueError("as for some builtins")):
+        with pytest.raises(TypeError, match=r"len shows no parameters .* wrap it in a function"):
+            fa.simple_command(len)
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_function_command_pickles_by_its_name(
+    fa: ModuleType, monkeypatch: pytest.MonkeyPatch, protocol: int
+) -> None:
+    async def later(a: int) -> int:
+        return a
+
+    def soon(a: int) -> int:
+        return a
+
+    for function, make in ((soon, fa.simple_command), (later, fa.async_simple_command)):
+        local = make(function)
+        with pytest.raises((AttributeError, pickle.PicklingError)):
+            pickle.dumps(local, protocol)
+        function.__qualname__ = function.__name__
+        made = make(function)
+        monkeypatch.setitem(globals(), function.__name__, made)
+        assert pickle.loads(pickle.dumps(made, protocol)) is made
+        assert pickle.loads(pickle.dumps(made.command_class, protocol)) is made.command_class
+        assert copy.copy(made) is made is copy.deepcopy(made)
+        one = made.command_class(a=1)
+        if protocol >= 2:
+            assert type(pickle.loads(pickle.dumps(one, protocol))) is made.command_class
 
 
 def test_a_parameter_may_be_called_self(fa: ModuleType) -> None:

@@ -30,7 +30,7 @@ def _inputs_model(func: Callable[..., Any]) -> type[BaseModel]:
     """Return a model with a field for each parameter of *func*; one without annotation takes anything."""
     hints = get_type_hints(func, include_extras=True)
     fields: dict[str, Any] = {}
-    for parameter in inspect.signature(func).parameters.values():
+    for parameter in _parameters(func):
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise TypeError(
                 f"{func.__qualname__}: a command's inputs are named, so *{parameter.name} cannot be one; "
@@ -41,10 +41,24 @@ def _inputs_model(func: Callable[..., Any]) -> type[BaseModel]:
                 f"{func.__qualname__}: the parameter {parameter.name} cannot be an input, "
                 "because Pydantic keeps names with a leading underscore private; rename it"
             )
+        if parameter.name.startswith("model_") and hasattr(BaseModel, parameter.name):
+            raise TypeError(
+                f"{func.__qualname__}: the parameter {parameter.name} cannot be an input, "
+                "because Pydantic's models have a member of that name; rename it"
+            )
         default = ... if parameter.default is parameter.empty else parameter.default
         fields[parameter.name] = (hints.get(parameter.name, Any), default)
     name = "".join(part.title() for part in func.__name__.split("_")) or "Function"
     return create_model(f"{name}Inputs", __module__=func.__module__, **fields)
+
+
+def _parameters(func: Callable[..., Any]) -> list[inspect.Parameter]:
+    try:
+        return list(inspect.signature(func).parameters.values())
+    except ValueError:
+        raise TypeError(
+            f"{func.__qualname__} shows no parameters to make inputs of: wrap it in a function"
+        ) from None
 
 
 class _FunctionCommand(Generic[P, R]):
@@ -54,6 +68,11 @@ class _FunctionCommand(Generic[P, R]):
     command_class: Any
 
     def __init__(self, func: Callable[P, Any]) -> None:
+        if not hasattr(func, "__qualname__"):
+            kind = type(func).__name__
+            raise TypeError(
+                f"a command has the name of its function, and a {kind} has none: wrap it in a function"
+            )
         self.func = func
         self.name: str = func.__name__
         self.__name__: str = func.__name__
@@ -64,7 +83,7 @@ class _FunctionCommand(Generic[P, R]):
         self._hints = get_type_hints(func, include_extras=True)
         self._return_type = self._hints.get("return", Any)
         self._inputs_model = _inputs_model(func)
-        parameters = inspect.signature(func).parameters.values()
+        parameters = _parameters(func)
         self._positional = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
         self._first = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_ONLY)
 
@@ -95,6 +114,8 @@ class _FunctionCommand(Generic[P, R]):
         return {
             "__doc__": self.__doc__,
             "__module__": self.func.__module__,
+            # Where it is found: the function's name now means this object.
+            "__qualname__": f"{self.__qualname__}.command_class",
             "_cached_inputs_type": self._inputs_model,
         }
 
@@ -112,6 +133,9 @@ class _FunctionCommand(Generic[P, R]):
         values = dict(inputs.__dict__)
         return [values.pop(name) for name in self._first], values
 
+    def __reduce__(self) -> str:
+        return self.__qualname__
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.__module__}.{self.__qualname__}>"
 
@@ -124,6 +148,9 @@ class SimpleCommand(_FunctionCommand[P, R]):
     """A function as a command: typed inputs from its signature, an outcome instead of exceptions."""
 
     def __init__(self, func: Callable[P, R]) -> None:
+        if inspect.iscoroutinefunction(func):
+            name = func.__qualname__
+            raise TypeError(f"simple_command() cannot await {name}(): use async_simple_command()")
         super().__init__(func)
         members = self._members()
         members["execute"] = self._execute()
