@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, Field, SecretStr
 
 HOOKS = (
     "open_transaction",
@@ -622,6 +622,55 @@ def test_run_instance_and_constructor_may_be_overridden(fa: ModuleType) -> None:
 
     assert asyncio.run(Own.run(a=1)) == ("own", 11)
     assert asyncio.run(Own.run_with(Pair(a=2))) == ("own", 12)
+
+
+def test_a_class_with_a_constructor_of_its_own_gets_the_values_of_a_model_or_of_json(fa: ModuleType) -> None:
+    class Aliased(BaseModel):
+        a: int
+        b: int = Field(default=2, alias="bee")
+
+    class Positive(fa.AsyncCommand[Aliased, Any]):
+        def __init__(self, a: Any, **inputs: Any) -> None:
+            super().__init__(a=abs(a) if isinstance(a, int) else a, **inputs)
+
+        async def execute(self) -> Any:
+            return self.inputs.a, self.inputs.b, self.inputs.model_fields_set
+
+    async def everything() -> list[Any]:
+        return [
+            await Positive.run(a=-1, bee=3),
+            await Positive.run_with(Aliased(a=-1, bee=3)),
+            await Positive.run_json(b'{"a": -1, "bee": 3}'),
+        ]
+
+    assert [outcome.result for outcome in asyncio.run(everything())] == [(1, 3, {"a", "b"})] * 3
+    assert asyncio.run(Positive.run_with(Aliased(a=-1))).result == (1, 2, {"a"})
+    for wrong, symbol in ((b"{", "json_invalid"), ("[1]", "model_type"), (b'{"a": "x"}', "int_parsing")):
+        outcome = asyncio.run(Positive.run_json(wrong))
+        assert symbols(outcome) == [symbol], wrong
+        assert symbols(asyncio.run(make(fa).run_json(wrong))) == [symbol]
+    with pytest.raises(TypeError, match="'a'"):
+        asyncio.run(Positive.run_json(b"{}"))
+
+
+def test_a_cast_of_its_own_sees_the_values_of_a_model_or_of_json(fa: ModuleType) -> None:
+    class Edits(fa.AsyncCommand[Pair, Any]):
+        def cast_and_validate_inputs(self) -> None:
+            self._raw_inputs["b"] = self._raw_inputs.get("b", 0) + 10
+            super().cast_and_validate_inputs()
+
+        async def execute(self) -> Any:
+            return self.inputs.a, self.inputs.b
+
+    async def everything() -> list[Any]:
+        return [
+            (await Edits.run(a=1, b=2)).result,
+            (await Edits.run_with(Pair(a=1, b=2))).result,
+            (await Edits.run_json('{"a": 1, "b": 2}')).result,
+        ]
+
+    assert asyncio.run(everything()) == [(1, 12)] * 3
+    assert symbols(asyncio.run(Edits.run_json("{"))) == ["json_invalid"]
 
 
 def test_positional_inputs_are_refused(fa: ModuleType) -> None:

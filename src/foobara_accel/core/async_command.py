@@ -98,19 +98,26 @@ class AsyncCommand(executor.Core, CallbackDSL, _Runs, CommandInfo, Generic[Input
     @classmethod
     async def run_with(cls, inputs: InputT) -> CommandOutcome[ResultT]:
         """Run on a valid instance of the inputs type without validating it again."""
-        model = cls.inputs_type()
+        plan = executor.plan_for(cls)
+        model = plan.builder.model
         if not isinstance(inputs, model):
             raise TypeError(
                 f"{cls.__name__}.run_with() takes an instance of {model.__name__}, "
                 f"not {type(inputs).__name__}"
             )
+        if (plan.generic or plan.mask & 2) and Services.takes_values(cls):
+            return await cls(**Services.values_of(inputs)).run_instance()
         return await executor.prepare(cls, {}, None, inputs)  # type: ignore[no-any-return]
 
     @classmethod
     async def run_json(cls, data: bytes | bytearray | str) -> CommandOutcome[ResultT]:
         """Run on the JSON object in *data*; JSON that cannot be read is a failed outcome."""
+        plan = executor.plan_for(cls)
+        if (plan.generic or plan.mask & 2) and Services.takes_values(cls):
+            command = Services.instance_of_json(cls, data, plan.builder)
+            return await command.run_instance()  # type: ignore[no-any-return]
         try:
-            model = executor.plan_for(cls).builder.build_json(data)
+            model = plan.builder.build_json(data)
         except ValidationError as error:
             unread = error
         else:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Set
+from contextlib import suppress
+from inspect import signature
 from operator import attrgetter
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -42,6 +44,7 @@ WATCHED = (
     "_log_failures",
 )
 _OF_CLASSES = frozenset(("__init__", "__new__"))
+_SEE_VALUES = ("__init__", "__new__", "cast_and_validate_inputs")
 _resolve = attrgetter(*WATCHED)
 plan_for: Callable[[type], executor.Plan] = executor.plan_for
 
@@ -87,6 +90,14 @@ def remember_stock(cls: type) -> None:
 
 # The key, in a command's own namespace, of when its run began; only of commands that log their failures.
 _STARTED = "_foobara_started"
+
+
+def _input_name(name: str, field: Any) -> str:
+    alias = field.validation_alias
+    for choice in getattr(alias, "choices", (alias,)):
+        if isinstance(choice, str):
+            return choice
+    return name
 
 
 def _stamp(command: Any) -> None:
@@ -141,6 +152,59 @@ class Services:
             volatile=_answered_by_metaclass(command_class),
             resolved=resolved,
         )
+
+    @staticmethod
+    def takes_values(command_class: Any) -> bool:
+        """Whether a class has something of its own that is to see what was given.
+
+        That is a constructor or a ``cast_and_validate_inputs``: the model or JSON that such a class is given
+        is taken apart, so that both get what they get from ``run(**values)``.
+        """
+        stock = next(_STOCK[base] for base in command_class.__mro__ if base in _STOCK)
+        return any(getattr(command_class, name) is not stock[name] for name in _SEE_VALUES)
+
+    @staticmethod
+    def values_of(model: Any) -> dict[str, Any]:
+        """Return what was given for *model*, under the names by which its class takes it."""
+        fields = type(model).model_fields
+        values = {
+            _input_name(name, fields[name]): getattr(model, name)
+            for name in fields
+            if name in model.model_fields_set
+        }
+        values.update(model.model_extra or {})
+        return values
+
+    @staticmethod
+    def instance_of_json(command_class: Any, data: Any, builder: Any) -> Any:
+        """Return an instance of a class that takes values, made of the JSON object in *data*.
+
+        What is no JSON object is left to the model: the run of the instance fails with what it says.
+        """
+        from pydantic import ValidationError
+        from pydantic_core import from_json
+
+        values: Any = None
+        if isinstance(data, (str, bytes, bytearray)):
+            with suppress(ValueError):
+                values = from_json(data)
+        if type(values) is dict:
+            return command_class(**values)
+        try:
+            values = Services.values_of(builder.build_json(data))
+        except ValidationError as error:
+            unread = error
+        else:
+            return command_class(**values)
+        try:
+            signature(command_class.__init__).bind(None)
+        except TypeError:
+            # Its constructor cannot do without what could not be read; the run ends before anything needs it.
+            command = command_class.__new__(command_class)
+        else:
+            command = command_class()
+        command._json_error = unread
+        return command
 
     @staticmethod
     def chains(command_class: type, own: CallbackRegistry) -> tuple[Any, ...] | None:
