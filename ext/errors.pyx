@@ -12,7 +12,6 @@
 cimport cython
 from cpython.object cimport PyObject, Py_EQ, Py_NE
 
-from types import GenericAlias
 
 from foobara_accel import _reports
 from foobara_accel._vocabulary import ErrorSeverity
@@ -1243,9 +1242,9 @@ cdef class CommandOutcome:
     """What a command came to: a result, or errors."""
 
     __hash__ = None
-    __class_getitem__ = classmethod(GenericAlias)
+    __class_getitem__ = classmethod(_reports.OutcomeAlias)
 
-    def __init__(self, result=None, errors=(), metadata=None):
+    def __init__(self, result=None, errors=(), metadata=None, **ignored):
         fa_track(<PyObject*>self)
         self._result = result
         self._collection = None

@@ -16,6 +16,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+import foobara_accel
+
+T = typing.TypeVar("T")
+
 
 @pytest.fixture
 def outcomes(sub):
@@ -165,6 +169,56 @@ def test_generic_alias(Result):
     assert typing.get_origin(Result[int]) is Result and typing.get_args(Result[int]) == (int,)
     assert Result[int](result=1).unwrap() == 1
     assert isinstance(Result[int].from_result(1), Result)
+
+
+def test_a_typed_outcome_validates_its_result(Result, F):
+    class Point(BaseModel):
+        x: int
+
+    class Opaque:
+        pass
+
+    for made in (Result[int](result="5"), Result[int].from_result("5"), Result[T][int]("5")):
+        assert made.result == 5 and type(made) is Result and made == Result(result=5)
+        assert pickle.loads(pickle.dumps(made)).result == 5
+    assert Result[int](result="5", metadata={"a": 1}).metadata == {"a": 1}
+    assert Result[int].from_result("5", a=1).metadata == {"a": 1}
+    assert Result[Point](result={"x": "1"}).result == Point(x=1)
+    marker = Opaque()
+    assert Result[Opaque](result=marker).result is marker
+    for result in (Point(x=1), [1]):
+        assert Result[Any](result=result).result is result
+    assert Result[int]().result is None and Result[int].from_errors(F()).is_failure()
+    assert Result[int](result="zz", errors=[F()]).is_failure(), "a failure has no result to look at"
+    for wrong in (lambda: Result[int](result="zz"), lambda: Result[Opaque].from_result(1)):
+        with pytest.raises(ValidationError):
+            wrong()
+    assert Result[typing.Literal["a", "b"]](result="a").result == "a"
+    assert Result[typing.Annotated[int, []]](result="3").result == 3, "an argument without a hash"
+
+
+def test_a_typed_outcome_as_an_annotation(Result):
+    alias = Result[int]
+    assert alias == Result[int] and hash(alias) == hash(Result[int]) and alias != Result[str]
+    assert repr(alias).endswith("CommandOutcome[int]")
+    pickled = []
+    if Result is foobara_accel.CommandOutcome:
+        pickled = [pickle.loads(pickle.dumps(alias))]
+    for again in (*pickled, copy.copy(alias), copy.deepcopy(alias)):
+        assert again == alias and again(result="5").result == 5
+    assert typing.get_args(alias | None) == (alias, type(None))
+    assert Result[T].__parameters__ == (T,)
+
+    class Mine(alias):
+        pass
+
+    assert Mine.__bases__ == (Result,) and Mine.__orig_bases__ == (alias,)
+
+
+def test_keywords_that_the_constructor_does_not_know_are_ignored(Result):
+    assert Result(result=1, success=True).result == 1
+    assert Result(success=False, unknown=object()).result is None
+    assert Result[int](result="1", unknown=2).result == 1
 
 
 def test_subclass(Result, F):

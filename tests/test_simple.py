@@ -104,9 +104,11 @@ def test_what_no_command_can_be_made_of(fa: ModuleType) -> None:
         fa.simple_command(later)
     with pytest.raises(TypeError, match="a partial has none: wrap it in a function"):
         fa.simple_command(functools.partial(pow, 2))
-    with mock.patch.object(inspect, "signature", side_effect=ValueError("as for some builtins")):
-        with pytest.raises(TypeError, match=r"len shows no parameters .* wrap it in a function"):
-            fa.simple_command(len)
+    with (
+        mock.patch.object(inspect, "signature", side_effect=ValueError("as for some builtins")),
+        pytest.raises(TypeError, match=r"len shows no parameters .* wrap it in a function"),
+    ):
+        fa.simple_command(len)
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import copyreg
 import dataclasses
+import functools
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from enum import Enum
+from types import GenericAlias
 from typing import Any
 
 import pydantic  # its names are looked up when used: BaseModel and SecretStr load most of it
@@ -395,6 +397,46 @@ def set_extras(value: object, found: Mapping[str, Any]) -> None:
     """Put back what :func:`extras` returned."""
     for name, part in found.items():
         object.__setattr__(value, name, part)
+
+
+# Typed outcomes
+
+
+class OutcomeAlias(GenericAlias):
+    """``CommandOutcome[T]``: an outcome made through it has its result validated as a T, None excepted."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        made: Any = super().__call__  # type: ignore[misc]
+        return _validated(self, made(*args, **kwargs))
+
+    def __getattribute__(self, name: str) -> Any:
+        found = super().__getattribute__(name)
+        if name != "from_result":
+            return found
+        return lambda *args, **kwargs: _validated(self, found(*args, **kwargs))
+
+    def __getitem__(self, items: Any) -> Any:
+        origin: Any = self.__origin__
+        return OutcomeAlias(origin, super().__getitem__(items).__args__)
+
+    def __reduce__(self) -> Any:
+        return OutcomeAlias, (self.__origin__, self.__args__)
+
+
+def _validated(alias: Any, outcome: Any) -> Any:
+    if outcome.is_failure() or outcome.result is None:
+        return outcome
+    try:
+        validator = _outcome_validator(alias)
+    except TypeError:  # arguments that do not hash
+        validator = _outcome_validator.__wrapped__(alias)
+    return validator.validate_python(outcome)
+
+
+@functools.lru_cache(maxsize=256)
+def _outcome_validator(alias: Any) -> Any:
+    # A class that Pydantic knows nothing of is what isinstance says.
+    return pydantic.TypeAdapter(alias, config={"arbitrary_types_allowed": True})
 
 
 # Pydantic fields

@@ -1,5 +1,5 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Never, Self, TypeVar
 
 from typing_extensions import disjoint_base
 
@@ -191,6 +191,7 @@ class CommandOutcome(Generic[_ResultT]):
         result: Any = None,
         errors: Iterable[FoobaraError] = (),
         metadata: Mapping[str, Any] | None = None,
+        **ignored: Never,
     ) -> None: ...
     @classmethod
     def from_result(cls, result: Any = None, **metadata: Any) -> Self: ...

@@ -18,8 +18,7 @@ from functools import partial
 from itertools import chain
 from math import isfinite
 from reprlib import recursive_repr
-from types import GenericAlias
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Never, Self, TypeVar, cast, get_args
 
 from .. import _reports
 from .._vocabulary import ErrorSeverity
@@ -988,7 +987,7 @@ def validation_errors(error: Any, runtime_path: Any, echo_inputs: bool, model: A
 
 class _Subscriptable:
     __slots__ = ()
-    __class_getitem__: Any = classmethod(GenericAlias)
+    __class_getitem__: Any = classmethod(_reports.OutcomeAlias)
 
 
 if TYPE_CHECKING:
@@ -1016,6 +1015,7 @@ class CommandOutcome(_OutcomeBase[ResultT]):
         result: Any = None,
         errors: Iterable[FoobaraError] = (),
         metadata: Mapping[str, Any] | None = None,
+        **ignored: Never,
     ) -> None:
         self._result = result
         self._collection = None
