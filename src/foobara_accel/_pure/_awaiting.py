@@ -31,7 +31,6 @@ _RUN_SIGNATURE = Signature(
     [Parameter("cls", Parameter.POSITIONAL_ONLY), Parameter("inputs", Parameter.VAR_KEYWORD)]
 )
 _NAMES = ("run", "run_async")
-_new = object.__new__
 _twin: Any = None
 _whole: Any = None
 _after: Any = None
@@ -172,29 +171,34 @@ def _stale_run(owner: Any, cls: Any, name: str) -> Callable[..., Any]:
 
 def _hot(twin: Any, plan: Any, name: str) -> Callable[..., Any]:
     owner, builder, at = plan.cls, plan.builder, plan.epoch
-    members, library, size, own, last = plan.members, plan.library, plan.size, plan.own, plan.last
+    library, size, own, last = plan.library, plan.size, plan.own, plan.last
+    get = plan.members.get
     # The model's own validator while it is the one the plan has seen; the builder knows every other case.
     validator = builder.validator
-    fields = vars(builder.model)
+    fields = twin._namespace(builder.model)
     validate = validator.validate_python if builder.level < 3 else None
-    outcome_class = twin._errors.CommandOutcome
+    commands, outcomes = twin._bare(owner), twin._bare(twin._errors.CommandOutcome)
 
     async def run(cls: Any, /, **inputs: Any) -> Any:
         """Run and return the outcome; nothing happens before the await."""
         try:
-            stale = (
+            if (
                 cls is not owner
                 or at != twin._epoch
                 or next(last) != "_accel_plan"
                 or len(library) != size
                 or owner.timeout is not None
-                or (own and any(members.get(name) is not value for name, value in own))
-            )
+                or (own and any(get(name) is not value for name, value in own))
+            ):
+                command = None
+            else:
+                # As in the text of _codegen: the first item costs less than a call.
+                for command in commands:  # noqa: B007
+                    break
         except RuntimeError:  # another thread has just set an attribute of the class
-            stale = True
-        if stale:
+            command = None
+        if command is None:
             return await _stale_run(owner, cls, name)(**inputs)
-        command = _new(owner)
         command._accel_raw = inputs
         command._errors = command._result = command._transaction = command._parent = None
         command._own_callbacks = command._accel_closed = None
@@ -228,12 +232,16 @@ def _hot(twin: Any, plan: Any, name: str) -> Callable[..., Any]:
         if command._errors is not None and command._errors:
             return twin._outcome(command, twin._fail(command, plan, twin._NO_CHAINS))
         command._state = 8
-        outcome = _new(outcome_class)
+        for outcome in outcomes:  # noqa: B007
+            break
         outcome._result = result
         outcome._collection = outcome._errors = outcome._metadata = None
         return outcome
 
-    return run
+    # A copy of the code for each class, as _codegen makes them.
+    made = FunctionType(twin._codegen.copied(run.__code__), globals(), "run", None, run.__closure__)
+    made.__annotations__ = run.__annotations__
+    return made
 
 
 def _changed(command: Any, plan: Any) -> bool:

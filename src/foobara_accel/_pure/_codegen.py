@@ -20,7 +20,7 @@ from textwrap import dedent, indent
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
-__all__ = ["Shape", "factory"]
+__all__ = ["Shape", "copied", "factory"]
 
 EXECUTE, COMMIT, AFTER = 5, 6, 8
 # Texts stay for good and take half a millisecond to compile: callbacks that come and go must not write
@@ -44,9 +44,11 @@ class Shape(NamedTuple):
         return self.mask & ~(1 << EXECUTE) == 0 and not any(self.chains) and not self.ended
 
 
-# Setting an attribute of the class from another thread ends the look at its last name with a RuntimeError.
+# New objects come from endless iterators: the first item of one costs less than a call (bench case "simple
+# run"). Setting an attribute of the class from another thread ends the look at its last name with a
+# RuntimeError.
 MAKE = """\
-def make(owner, plan, builder, own, chains, new_command, new_outcome):
+def make(owner, plan, builder, own, chains, commands, outcomes):
     at, library, size = plan.epoch, plan.library, plan.size
     last, get = plan.last, plan.members.get
     validator = builder.validator
@@ -66,7 +68,8 @@ def make(owner, plan, builder, own, chains, new_command, new_outcome):
             ):
                 command = None
             else:
-                command = new_command()
+                for command in commands:
+                    break
         except RuntimeError:
             command = None
         if command is None:
@@ -81,7 +84,8 @@ def make(owner, plan, builder, own, chains, new_command, new_outcome):
             if at != _epoch or next(last) != "_accel_plan" or len(library) != size{own}:
                 command = None
             else:
-                command = new_command()
+                for command in commands:
+                    break
         except RuntimeError:
             command = None
         if command is None:
@@ -104,7 +108,8 @@ def make(owner, plan, builder, own, chains, new_command, new_outcome):
             ):
                 command = None
             else:
-                command = new_command()
+                for command in commands:
+                    break
         except RuntimeError:
             command = None
         if command is None:
@@ -119,7 +124,8 @@ def make(owner, plan, builder, own, chains, new_command, new_outcome):
         return _unread(cls, plan, unread)
 
     def run_on(model):
-        command = new_command()
+        for command in commands:
+            break
         command._inputs = model
         command._accel_raw = command._errors = command._result = command._parent = {none_given}
 {run_on}
@@ -129,7 +135,8 @@ def make(owner, plan, builder, own, chains, new_command, new_outcome):
 """
 NONE = "command._own_callbacks = command._transaction = command._accel_closed = None"
 FAILURE = """\
-outcome = new_outcome()
+for outcome in outcomes:
+    break
 outcome._result = outcome._errors = outcome._metadata = None
 outcome._collection = errors
 return outcome"""
@@ -137,7 +144,8 @@ RETURN_FAILURE = """\
 _adopt(parent, owner, errors)
 return None"""
 SUCCESS = """\
-        outcome = new_outcome()
+        for outcome in outcomes:
+            break
         outcome._result = {result}
         outcome._collection = outcome._errors = outcome._metadata = None
         return outcome"""
@@ -262,12 +270,12 @@ def factory(shape: Shape, namespace: dict[str, Any]) -> Any:
         exec(compile(text, name, "exec"), namespace, made)
         make = _factories[shape] = made["make"]
         linecache.cache[name] = len(text), None, text.splitlines(keepends=True), name
-    return FunctionType(_copied(make.__code__), namespace)
+    return FunctionType(copied(make.__code__), namespace)
 
 
-def _copied(code: CodeType) -> CodeType:
+def copied(code: CodeType) -> CodeType:
     """Return *code* as the compiler made it, with nothing that the interpreter has learnt from running it."""
-    inner = tuple(_copied(each) if type(each) is CodeType else each for each in code.co_consts)
+    inner = tuple(copied(each) if type(each) is CodeType else each for each in code.co_consts)
     return code.replace(co_consts=inner)
 
 

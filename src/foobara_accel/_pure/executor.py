@@ -198,6 +198,11 @@ def _last_names(members: dict[str, Any]) -> Iterator[str]:
     return map(itemgetter(-1), map(list, repeat(members)))
 
 
+def _bare(cls: type) -> Iterator[Any]:
+    """Return an endless iterator of new instances of *cls* without attributes."""
+    return starmap(_new, repeat((cls,)))
+
+
 def _kept(members: Any, own: tuple[tuple[str, Any], ...]) -> bool:
     return all(members.get(name) is value for name, value in own)
 
@@ -316,7 +321,7 @@ def _write(owner: Any, plan: Plan) -> dict[str, Callable[..., Any]]:
     if make is None:
         return {}
     written, plan.run_in, plan.run_on = make(
-        owner, plan, plan.builder, own, chains, partial(_new, owner), partial(_new, _errors.CommandOutcome)
+        owner, plan, plan.builder, own, chains, _bare(owner), _bare(_errors.CommandOutcome)
     )
     for name, function in written.items():
         function.__qualname__ = f"{owner.__qualname__}.{name}"
@@ -1087,10 +1092,11 @@ class Core:
         None when the subcommand failed; this run goes on and fails at its next check.
         """
         # Written out in both: one call more is a tenth of an Inputs() (bench case "ten nested").
-        link = self._accel_plan.links.get(command_class)
+        cls = type(self)
+        link = cls._accel_plan.links.get(command_class)
         if link is not None:
             owner, members, run_in = link
-            if owner is type(self) and (
+            if owner is cls and (
                 members is None or ("_domain" not in members and "_organization" not in members)
             ):
                 return run_in(self, inputs)
@@ -1099,10 +1105,11 @@ class Core:
     def run_subcommand_bang(self, command_class: Any, /, **inputs: Any) -> Any:
         """Run *command_class* inside this run and return its result; halt this run when there is none
         and this run has errors."""
-        link = self._accel_plan.links.get(command_class)
+        cls = type(self)
+        link = cls._accel_plan.links.get(command_class)
         if link is not None:
             owner, members, run_in = link
-            if owner is type(self) and (
+            if owner is cls and (
                 members is None or ("_domain" not in members and "_organization" not in members)
             ):
                 result = run_in(self, inputs)
