@@ -33,6 +33,54 @@ class Later(AsyncCommand[In, str]):
         return ""
 
 
+class Hooked(AsyncCommand[In, int]):
+    name = "hooked"
+    timeout = 1.5
+
+    async def open_transaction(self) -> None:
+        super().open_transaction()
+
+    async def cast_and_validate_inputs(self) -> None:
+        super().cast_and_validate_inputs()
+
+    async def load_records(self) -> None: ...
+
+    def validate_records(self) -> None: ...
+
+    async def validate(self) -> None:
+        reveal_type(self.name)  # reveal: str
+
+    async def before_execute(self) -> None: ...
+
+    async def execute(self) -> int:
+        return self.inputs.a
+
+    async def after_execute(self, result: int) -> int:
+        return result + 1
+
+    async def commit_transaction(self) -> None: ...
+
+    async def rollback_transaction(self) -> None: ...
+
+
+class HookedSync(Command[In, int]):
+    async def validate(self) -> None:  # error: both
+        pass
+
+    def load_records(self) -> None: ...
+
+    def execute(self) -> int:
+        return self.inputs.a
+
+
+class HookedWrong(AsyncCommand[In, int]):
+    async def validate(self) -> int:  # error: both
+        return 1
+
+    async def execute(self) -> int:
+        return self.inputs.a
+
+
 class Wrong(Command[In, int]):
     def execute(self) -> str:  # error: both
         return "1"
@@ -74,6 +122,8 @@ reveal_type(Add(a=1))  # reveal: Add
 reveal_type(Add(a=1).run_instance())  # reveal: CommandOutcome[int]
 reveal_type(Add.inputs_type())  # reveal: type[In]
 reveal_type(Add.full_name())  # reveal: str
+reveal_type(Add.name)  # reveal: str
+Add.name = 1  # error: both
 reveal_type(KeepOther.run_with(Other(c="1")))  # reveal: CommandOutcome[int]
 KeepOther.run_with(In(a=1))  # error: both
 
@@ -86,6 +136,9 @@ async def awaited() -> None:
     reveal_type(await Add.run_async(a=1))  # reveal: CommandOutcome[int]
     await Later.run_with(Other(c="1"))  # error: both
     reveal_type(await Later(a=1).run_instance())  # reveal: CommandOutcome[str]
+    later = Later(a=1)
+    later.timeout = 0.5
+    later.timeout = "1"  # error: both
 
 
 outcome: Outcome[int] = Success(1)

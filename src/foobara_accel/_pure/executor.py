@@ -1040,11 +1040,12 @@ class Core:
         """Stop the command now: it fails with the errors it has, or with ``halted``."""
         raise Halt
 
-    def open_transaction(self) -> None:
+    # Type checkers: the hooks of a sync command return None, those of an async one may be coroutines.
+    def open_transaction(self) -> Any:
         """Phase 1: begin the transaction that the class's configuration names, if any."""
         _services.open_transaction(self)
 
-    def cast_and_validate_inputs(self) -> None:
+    def cast_and_validate_inputs(self) -> Any:
         """Phase 2: make ``inputs`` of the raw inputs, or add a data error for each that is wrong."""
         plan = plan_for(type(self))
         if self._json_error is not None:
@@ -1057,16 +1058,16 @@ class Core:
         except ValidationError as error:
             _refuse(self, plan, error)
 
-    def load_records(self) -> None:
+    def load_records(self) -> Any:
         """Phase 3: fetch what the command works on; does nothing unless overridden."""
 
-    def validate_records(self) -> None:
+    def validate_records(self) -> Any:
         """Phase 4: check what was loaded; does nothing unless overridden."""
 
-    def validate(self) -> None:
+    def validate(self) -> Any:
         """Phase 5: check the inputs against each other; does nothing unless overridden."""
 
-    def before_execute(self) -> None:
+    def before_execute(self) -> Any:
         """Run right before ``execute``; does nothing unless overridden."""
 
     def execute(self) -> Any:
@@ -1077,10 +1078,10 @@ class Core:
         """Run right after ``execute``; what it returns is the result."""
         return result
 
-    def commit_transaction(self) -> None:
+    def commit_transaction(self) -> Any:
         """Phase 7: called before the transaction is committed; does nothing unless overridden."""
 
-    def rollback_transaction(self) -> None:
+    def rollback_transaction(self) -> Any:
         """Undo the open transaction; called once by a run that does not succeed."""
         transaction = self._transaction
         if transaction is not None and transaction.is_active:

@@ -59,6 +59,31 @@ class AsyncCommand(executor.Core, CallbackDSL, _Runs, CommandInfo, Generic[Input
             """Return the Pydantic model of the inputs. Raises TypeError when the class names none."""
             raise NotImplementedError
 
+        # Each may be a coroutine function in a subclass.
+        def open_transaction(self) -> Awaitable[None] | None:
+            """Phase 1: begin the transaction that the class's configuration names, if any."""
+
+        def cast_and_validate_inputs(self) -> Awaitable[None] | None:
+            """Phase 2: make ``inputs`` of the raw inputs, or add a data error for each that is wrong."""
+
+        def load_records(self) -> Awaitable[None] | None:
+            """Phase 3: fetch what the command works on; does nothing unless overridden."""
+
+        def validate_records(self) -> Awaitable[None] | None:
+            """Phase 4: check what was loaded; does nothing unless overridden."""
+
+        def validate(self) -> Awaitable[None] | None:
+            """Phase 5: check the inputs against each other; does nothing unless overridden."""
+
+        def before_execute(self) -> Awaitable[None] | None:
+            """Run right before ``execute``; does nothing unless overridden."""
+
+        def commit_transaction(self) -> Awaitable[None] | None:
+            """Phase 7: called before the transaction is committed; does nothing unless overridden."""
+
+        def rollback_transaction(self) -> Awaitable[None] | None:
+            """Undo the open transaction; called once by a run that does not succeed."""
+
     _is_async = True
     timeout: float | None = None
 

@@ -52,7 +52,7 @@ class CommandInfo:
     _transaction_config: ClassVar[TransactionConfig] = TransactionConfig()
     _cached_inputs_type: ClassVar[Any] = None
     echo_inputs: ClassVar[bool] = False
-    name: ClassVar[Any] = _NameDescriptor()
+    name: ClassVar[str] = _NameDescriptor()  # type: ignore[assignment]
 
     @classmethod
     def full_name(cls) -> str:
@@ -203,6 +203,30 @@ class Command(executor.Core, CallbackDSL, _Runs, CommandInfo, Generic[InputT, Re
         def inputs_type(cls) -> type[InputT]:
             """Return the Pydantic model of the inputs. Raises TypeError when the class names none."""
             raise NotImplementedError
+
+        def open_transaction(self) -> None:
+            """Phase 1: begin the transaction that the class's configuration names, if any."""
+
+        def cast_and_validate_inputs(self) -> None:
+            """Phase 2: make ``inputs`` of the raw inputs, or add a data error for each that is wrong."""
+
+        def load_records(self) -> None:
+            """Phase 3: fetch what the command works on; does nothing unless overridden."""
+
+        def validate_records(self) -> None:
+            """Phase 4: check what was loaded; does nothing unless overridden."""
+
+        def validate(self) -> None:
+            """Phase 5: check the inputs against each other; does nothing unless overridden."""
+
+        def before_execute(self) -> None:
+            """Run right before ``execute``; does nothing unless overridden."""
+
+        def commit_transaction(self) -> None:
+            """Phase 7: called before the transaction is committed; does nothing unless overridden."""
+
+        def rollback_transaction(self) -> None:
+            """Undo the open transaction; called once by a run that does not succeed."""
 
         def execute(self) -> ResultT:
             """Phase 6: the work; what it returns is the outcome's result."""
