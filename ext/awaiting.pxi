@@ -746,6 +746,6 @@ def judge(parent, command_class):
 
 def close(Core command):
     """Mark the transaction of *command* as closed; false when it was already."""
-    cdef bint closed = command.closed
-    command.closed = True
+    cdef bint closed = command.closed != 0
+    command.closed = 1
     return not closed

@@ -37,6 +37,7 @@ from types import FunctionType
 from pydantic import ValidationError
 
 from foobara_accel._ext import errors as _errors
+from foobara_accel._reports import exception_text
 from foobara_accel._vocabulary import STATE_NAMES, CommandState, Halt
 
 cdef extern from *:
@@ -227,6 +228,7 @@ cdef enum:
     BEFORE = 7
     AFTER = 8
     ROLLBACK = 9
+    COMMITTED = 2                      # what closed is from the commit on: nothing undoes the run any more
     SUCCEEDED = 8
     FAILED = 9
     ERRORED = 10
@@ -331,7 +333,7 @@ cdef class Plan:
         self.nothing = 0
         for phase in range(7):
             if phase not in (1, EXECUTE) and not spec.mask >> phase & 1 and not (phase == 0 and spec.opens):
-                if spec.chains is None or spec.chains[phase] is None:
+                if spec.chains is None or spec.chains[phase] is None and (phase != COMMIT or spec.chains[7] is None):
                     self.nothing |= 1 << phase
         execute = resolved[spec.watched.index("execute")]
         self.execute = execute if type(execute) is FunctionType else None
@@ -649,7 +651,7 @@ cdef inline void release(Plan plan, Core command) noexcept:
     command._json_error = None
     command.state_number = 0
     command.entered = 0
-    command.closed = False
+    command.closed = 0
     # What was let go just now may have run code: look again.
     if plan.idle < FA_POOL and fa_ours_alone(<PyObject *>command):
         fa_put(<PyObject *>plan.pool, plan.idle, <PyObject *>command)
@@ -871,7 +873,7 @@ cdef int phases(Core command, Plan plan, int first) except -1:
                 transition(command, plan, <tuple>chain, phase)
             else:
                 act(command, plan, phase)
-            if wrong(command):
+            if wrong(command) and command.closed != COMMITTED:
                 return failed_since(command)
             if plan.epoch != _epoch or command._own_callbacks is not own or type(command) is not plan.cls:
                 # Somebody registered a callback or changed a setting inside a phase: the next one sees it.
@@ -879,8 +881,9 @@ cdef int phases(Core command, Plan plan, int first) except -1:
                 chains = chains_of(command, plan)
                 own = command._own_callbacks
         if chains[7] is not None:
-            transition(command, plan, <tuple>chains[7], 7)
-            if wrong(command):
+            # Its first part, the callbacks before it, has run before the commit.
+            transition(command, plan, (EMPTY, *(<tuple>chains[7])[1:]), 7)
+            if wrong(command) and command.closed != COMMITTED:
                 return failed(command, plan, chains)
         command.entered = 7
         command.state_number = SUCCEEDED
@@ -906,9 +909,7 @@ cdef object act(Core command, Plan plan, int phase):
     if phase == COMMIT:
         if has(command, plan, COMMIT):
             command.commit_transaction()
-        transaction = command._transaction
-        if transaction is not None and not wrong(command) and transaction.is_active:
-            transaction.commit()
+        commit(command)
         return None
     if phase == 7:
         command.state_number = SUCCEEDED
@@ -920,6 +921,25 @@ cdef object act(Core command, Plan plan, int phase):
     if has(command, plan, phase):
         getattr(command, <str>HOOKS[phase])()
     return None
+
+
+cdef int commit(Core command) except -1:
+    """Pass the point of no return, unless a callback before success has an error; nothing fails after it."""
+    cdef object chain = chains_of(command, plan_for(type(command)))[7]
+    if chain is not None and not wrong(command):
+        try:
+            call_back(command, <tuple>(<tuple>chain)[0])
+        except Exception as error:
+            for callback in <tuple>(<tuple>chain)[3]:
+                callback(command, error)
+            raise
+    if wrong(command):
+        return 0
+    transaction = command._transaction
+    if transaction is not None and transaction.is_active:
+        transaction.commit()
+    command.closed = COMMITTED
+    return 0
 
 
 cdef object execute_action(Core command, Plan plan):
@@ -1052,6 +1072,10 @@ cdef object surround_nothing(Core command, tuple around, int depth):
 
 
 cdef int halted(Core command, Plan plan, tuple chains) except -1:
+    if command.closed == COMMITTED:
+        command.entered = 7
+        command.state_number = SUCCEEDED
+        return True
     if not wrong(command):
         command.add_error(
             make_error(
@@ -1076,7 +1100,7 @@ cdef int rollback(Core command, Plan plan) except -1:
     # Exactly once, whichever way a run ends.
     if command.closed:
         return 0
-    command.closed = True
+    command.closed = 1
     if command._transaction is None and not has(command, plan, ROLLBACK):
         return 0
     try:
@@ -1131,16 +1155,12 @@ cdef tuple path_of(Core command):
 
 
 cdef int add_execution_error(Core command, object error) except -1:
-    try:
-        message = str(error)
-    except Exception:
-        message = f"{type(error).__name__} (its text cannot be read)"
     command.add_error(
         make_error(
             "runtime",
             "execution_error",
             EMPTY,
-            message,
+            exception_text(error),
             {"exception_type": type(error).__name__},
             EMPTY,
             False,
@@ -1178,7 +1198,7 @@ cdef class Core:
     cdef Plan plan                     # of an instance that a plan has made
     cdef int state_number
     cdef int entered
-    cdef bint closed
+    cdef int closed
 
     def __init__(self, /, **inputs):
         self.raw = inputs

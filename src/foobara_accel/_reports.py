@@ -302,6 +302,21 @@ def validation_rows(error: Any, echo_inputs: bool, model: Any) -> list[tuple[str
     return rows
 
 
+def exception_text(error: Exception) -> str:
+    """Return the text of *error* as the message of an execution error; pydantic's own without the input."""
+    try:
+        if not isinstance(error, ValidationError):
+            return str(error)
+        rows = validation_rows(error, False, None)
+        listed = "; ".join(
+            f"{'.'.join(path)}: {message}" if path else message for _, path, message, _ in rows
+        )
+        count = f"{len(rows)} validation error{'' if len(rows) == 1 else 's'}"
+        return f"{count} for {error.title}: {listed}"
+    except Exception:
+        return f"{type(error).__name__} (its text cannot be read)"
+
+
 def _without_tag(message: str, error: ValidationError, place: int) -> str:
     # the one message of pydantic-core that repeats a value of the input
     context = error.errors(include_url=False, include_input=False)[place].get("ctx", {})

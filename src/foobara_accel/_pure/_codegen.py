@@ -246,8 +246,6 @@ try:
 {body}
 except BaseException as error:
     return {stopped}
-if command._errors is not None and command._errors:
-    return {resume}
 """
 
 _factories: dict[Shape, Any] = {}
@@ -330,7 +328,9 @@ def _body(shape: Shape, end: str, given: bool, own: str) -> str:
             failed=end.format("_fail(command, plan, _NO_CHAINS)"),
         )
     for phase in range(2, 7):
-        if phase == EXECUTE or shape.chains[phase] is not None or shape.mask >> phase & 1:
+        # What comes before success is called where the run commits.
+        ends = phase == COMMIT and shape.chains[7] is not None
+        if phase == EXECUTE or ends or shape.chains[phase] is not None or shape.mask >> phase & 1:
             parts.append(_phase(shape, end, phase))
     if shape.chains[7] is None:
         return "".join(parts) + "command._state = 8\n"
@@ -339,7 +339,7 @@ def _body(shape: Shape, end: str, given: bool, own: str) -> str:
 
 def _phase(shape: Shape, end: str, phase: int) -> str:
     before, after, failed = shape.chains[phase] or (0, 0, 0)
-    body = "".join(f"before{phase}_{i}(command)\n" for i in range(before))
+    body = "" if phase == 7 else "".join(f"before{phase}_{i}(command)\n" for i in range(before))
     if phase == EXECUTE:
         body += EXECUTE_ACTION
     elif phase == 7:

@@ -22,6 +22,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import ValidationError
 
+from .._reports import exception_text
 from .._vocabulary import STATE_NAMES, CommandState, Halt
 from . import _awaiting, _codegen, errors as _errors
 from ._awaiting import AsyncRunner, close, configure_async, install_async_runner, judge, prepare
@@ -63,6 +64,7 @@ _CALLED = ("load_records", "validate_records", "validate", "execute", "commit_tr
 _KNOWN_MASK = sum(1 << _HOOKS.index(name) for name in _CALLED)
 _STATES = tuple(CommandState)
 _SUCCEEDED, _FAILED, _ERRORED = 8, 9, 10
+_COMMITTED = 2  # what _accel_closed is from the commit on: nothing undoes the run any more
 _RUN_SIGNATURE = Signature(
     [Parameter("cls", Parameter.POSITIONAL_ONLY), Parameter("inputs", Parameter.VAR_KEYWORD)]
 )
@@ -375,7 +377,7 @@ def _stopped(command: Any, plan: Plan, error: BaseException, phase: int) -> bool
 def _resume(command: Any, plan: Plan, first: int) -> bool:
     """The phase before *first* left errors, or something that the written run does not know."""
     try:
-        if command._errors:
+        if command._errors and command._accel_closed != _COMMITTED:
             return _fail_since(command)
         if plan.epoch != _epoch or command._own_callbacks is not None or type(command) is not plan.cls:
             plan = plan_for(type(command))
@@ -602,7 +604,7 @@ def _phases(command: Any, plan: Plan, first: int) -> bool:
                 _transition(command, plan, chain, phase)
             else:
                 _act(command, plan, phase)
-            if command._errors:
+            if command._errors and command._accel_closed != _COMMITTED:
                 return _fail_since(command)
             if plan.epoch != _epoch or command._own_callbacks is not own or type(command) is not plan.cls:
                 # Somebody registered a callback or changed a setting inside a phase: the next one sees it.
@@ -612,8 +614,9 @@ def _phases(command: Any, plan: Plan, first: int) -> bool:
             # and an interrupt is noticed at that jump.
             own = command._own_callbacks
         if chains[7] is not None:
-            _transition(command, plan, chains[7], 7)
-            if command._errors:
+            # Its first part, the callbacks before it, has run before the commit.
+            _transition(command, plan, ((), *chains[7][1:]), 7)
+            if command._errors and command._accel_closed != _COMMITTED:
                 return _fail(command, plan, chains)
         command._state = _SUCCEEDED
         return True
@@ -635,9 +638,7 @@ def _act(command: Any, plan: Plan, phase: int) -> Any:
     if phase == _COMMIT:
         if _has(command, plan, _COMMIT):
             command.commit_transaction()
-        transaction = command._transaction
-        if transaction is not None and not command._errors and transaction.is_active:
-            transaction.commit()
+        _commit(command)
         return None
     if phase == 7:
         command._state = _SUCCEEDED
@@ -649,6 +650,25 @@ def _act(command: Any, plan: Plan, phase: int) -> Any:
     if _has(command, plan, phase):
         getattr(command, _HOOKS[phase])()
     return None
+
+
+def _commit(command: Any) -> None:
+    """Pass the point of no return, unless a callback before success has an error; nothing fails after it."""
+    chain = _chains(command, plan_for(type(command)))[7]
+    if chain is not None and not command._errors:
+        try:
+            for callback in chain[0]:
+                callback(command)
+        except Exception as error:
+            for callback in chain[3]:
+                callback(command, error)
+            raise
+    if command._errors:
+        return
+    transaction = command._transaction
+    if transaction is not None and transaction.is_active:
+        transaction.commit()
+    command._accel_closed = _COMMITTED
 
 
 def _execute_action(command: Any, plan: Plan) -> Any:
@@ -727,6 +747,9 @@ def _surround_nothing(command: Any, around: tuple[Any, ...], depth: int) -> None
 
 
 def _halted(command: Any, plan: Plan, chains: tuple[Any, ...]) -> bool:
+    if command._accel_closed == _COMMITTED:
+        command._state = _SUCCEEDED
+        return True
     if not command._errors:
         command.add_error(
             _errors.make_error(
@@ -804,16 +827,12 @@ def _path(command: Any) -> tuple[str, ...]:
 
 
 def _add_execution_error(command: Any, error: Exception) -> None:
-    try:
-        message = str(error)
-    except Exception:
-        message = f"{type(error).__name__} (its text cannot be read)"
     command.add_error(
         _errors.make_error(
             "runtime",
             "execution_error",
             (),
-            message,
+            exception_text(error),
             {"exception_type": type(error).__name__},
             (),
             False,
@@ -918,7 +937,7 @@ class Core:
         "_transaction",
     )
 
-    _accel_closed: bool | None
+    _accel_closed: int | None
     _accel_left: int
     _errors: _errors.ErrorCollection | None
     _inputs: Any

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias
 from pydantic import ValidationError
 
 from .._backend import errors as _errors, executor
+from .._reports import exception_text
 from .._vocabulary import CommandState, ErrorSeverity, Halt
 from .callbacks import CallbackDSL
 from .command import CommandInfo, InputT, OtherT, ResultT
@@ -575,11 +576,8 @@ async def _abort(command: Any, plan: Any, chains: tuple[Any, ...], run: _Run, er
 
 
 def _add_execution_error(command: Any, error: Exception) -> None:
-    try:
-        message = str(error)
-    except Exception:
-        message = f"{type(error).__name__} (its text cannot be read)"
-    command.add_error(_runtime("execution_error", message, {"exception_type": type(error).__name__}))
+    context = {"exception_type": type(error).__name__}
+    command.add_error(_runtime("execution_error", exception_text(error), context))
 
 
 _set_abstract(AsyncCommand, ("execute",))
