@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import types
 from types import ModuleType
 from typing import Any
 
+import pydantic
 import pytest
 
 MODULES = {
@@ -148,6 +150,91 @@ def parameters(function: Any) -> str:
 @pytest.mark.parametrize(("owner", "method", "expected"), SIGNATURES)
 def test_parameters(fa: ModuleType, owner: str, method: str, expected: str) -> None:
     assert parameters(getattr(getattr(fa, owner), method)) == expected
+
+
+# What each constructor takes first, as foobara_py has it; more may follow here.
+CONSTRUCTORS = {
+    "core": {
+        "Success": "result",
+        "Failure": "errors",
+        "RetryConfig": "max_attempts=3, initial_delay=0.1, max_delay=10.0, backoff_multiplier=2.0, "
+        "exponential_backoff=True, jitter=True, retryable_symbols, retryable_categories",
+        "CircuitBreakerConfig": "failure_threshold=5, success_threshold=2, timeout=60.0, "
+        "half_open_requests=1",
+        "CircuitBreaker": "config=None",
+        "RetryHook": "config=None",
+        "FallbackHook": "fallback_value=None, fallback_fn=None, applicable_symbols=None",
+        "CircuitBreakerHook": "config=None",
+        "CommandRegistry": "name='default'",
+        "SimpleCommand": "func",
+        "AsyncSimpleCommand": "func",
+    },
+    "core.registry": {"DomainRegistry": "name, organization=None", "TypeRegistry": ""},
+    "core.error_recovery": {"ErrorRecoveryManager": ""},
+    "core.callbacks_enhanced": {
+        "CallbackCondition": "from_state=None, to_state=None, transition=None",
+        "RegisteredCallback": "callback, callback_type, condition, priority=0",
+        "EnhancedCallbackRegistry": "",
+        "EnhancedCallbackExecutor": "registry, command",
+    },
+    "core.transactions": {
+        "TransactionConfig": "enabled=True, handler_factory=None, auto_detect=True",
+        "TransactionContext": "handler=None",
+        "SQLAlchemyTransactionHandler": "session",
+    },
+    "domain": {"Domain": "name, organization=None", "Organization": "name"},
+}
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [(module, name) for module, names in CONSTRUCTORS.items() for name in names]
+)
+def test_what_constructors_take(sub: Any, module: str, name: str) -> None:
+    cls, expected = getattr(sub(module), name), CONSTRUCTORS[module][name]
+    taken = parameters(cls).replace("=<factory>", "")
+    assert taken == expected or (expected and taken.startswith(f"{expected}, ")), taken
+
+
+def test_errors_and_outcomes_take_their_fields_in_order(fa: ModuleType) -> None:
+    cause = fa.FoobaraError(symbol="first")
+    fields = {
+        "category": "runtime",
+        "symbol": "s",
+        "path": ("p",),
+        "message": "m",
+        "context": {"a": 1},
+        "runtime_path": ("r",),
+        "is_fatal": True,
+        "severity": fa.ErrorSeverity.CRITICAL,
+        "suggestion": "try",
+        "help_url": "u",
+        "cause": cause,
+        "stack_trace": "t",
+    }
+    for error in (fa.FoobaraError(*fields.values()), fa.FoobaraError(**fields)):
+        assert {name: getattr(error, name) for name in fields} == fields
+    default = fa.FoobaraError()
+    expected = ["data", "", (), "", {}, (), False, fa.ErrorSeverity.ERROR, None, None, None, None]
+    assert [getattr(default, name) for name in fields] == expected
+    with pytest.raises(TypeError):
+        fa.FoobaraError(unknown=1)
+    outcome = fa.CommandOutcome(1, [cause], {"a": 1}, unknown=2)
+    assert (outcome.result, outcome.errors, outcome.metadata) == (1, [cause], {"a": 1})
+    assert fa.CommandOutcome[int](result="5").result == 5
+    assert not fa.ErrorCollection().has_errors()
+
+
+def test_a_command_takes_its_inputs_and_no_runtime_path(fa: ModuleType) -> None:
+    """foobara_py's first parameter is _runtime_path, which any caller may so give: docs/differences.md."""
+    model = pydantic.create_model("Model", n=(int, ...))
+    for base in (fa.Command, fa.AsyncCommand):
+        cls = types.new_class("Taking", (base[model, int],), {}, lambda space: space.update(execute=len))
+        with pytest.raises(TypeError):
+            cls(("top",), n=1)
+        one = cls(_runtime_path=("top",), n=1)
+        assert one._raw_inputs == {"_runtime_path": ("top",), "n": 1}
+        one.add_runtime_error("s", "m", halt=False)
+        assert one.errors.first().runtime_path == ()
 
 
 FAMILIES = {
