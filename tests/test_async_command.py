@@ -819,6 +819,19 @@ def test_callbacks_after_the_commit_cannot_fail_the_run(
     assert rolled_back == [] and handler.calls == (["begin", "commit"] if handled else [])
 
 
+def test_a_commit_that_a_callback_around_it_leaves_out_is_no_success(fa: ModuleType) -> None:
+    cls, handler = with_handler(fa)
+    seen: list[str] = []
+
+    async def stays(command: Any, proceed: Any) -> None:
+        seen.append("stays")
+
+    cls.around_transition_to(fa.CommandState.COMMITTING_TRANSACTION, stays)
+    cls.before_transition_to_succeeded(lambda command: seen.append("succeeds"))
+    assert symbols(asyncio.run(cls.run(a=1))) == ["halted"]
+    assert handler.calls == ["begin", "rollback"] and seen == ["stays"]
+
+
 def test_the_deadline_ends_nothing_after_the_commit(fa: ModuleType, start: Any) -> None:
     cls, handler = with_handler(fa, timeout=0.05)
     seen: list[Any] = []

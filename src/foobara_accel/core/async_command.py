@@ -420,9 +420,14 @@ async def _phases(command: Any, first: int, run: _Run) -> bool:
                 return await _fail_since(command, run)
             plan = executor.plan_for(type(command))
             chains = _chains(command, plan)
+        transaction = command._transaction
+        if not run.committed and transaction is not None and transaction.is_active:
+            raise Halt  # a callback around the commit has not gone on
         if chains[7] is not None:
             # Its first part, the callbacks before it, has run before the commit.
             await _transition(command, plan, ((), *chains[7][1:]), 7, run)
+            if command._errors and not run.committed:
+                return await _fail_since(command, run)
         command._state = CommandState.SUCCEEDED
         return True
     except Halt:
