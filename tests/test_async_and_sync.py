@@ -1,4 +1,4 @@
-"""A command and its async counterpart, made of one random description, behave alike in all that can be seen."""
+"""A command and its async counterpart, made of one random description, behave alike in all that is seen."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def test_a_positional_input_is_refused_at_the_call(fa: ModuleType) -> None:
 def test_a_run_is_a_coroutine_for_asyncio(fa: ModuleType) -> None:
     run = make(fa, added).run(a=1)
     assert isinstance(run, Coroutine) and isinstance(run, Awaitable)
-    assert asyncio.iscoroutine(run) and inspect.isawaitable(run)
+    assert asyncio.iscoroutine(run) and inspect.iscoroutine(run) and inspect.isawaitable(run)
     assert not inspect.isgenerator(run) and not inspect.isasyncgen(run)
     assert run.__name__ == "run" and run.__qualname__ == "Made.run"
     assert repr(run).startswith("<coroutine object Made.run at 0x")
