@@ -673,6 +673,7 @@ def test_instances_of_any_width_hold_what_was_given_and_nothing_else(inputs, cou
     default, value = "default" + str(count), "value" + str(count)
     model = create_model("M", **{f"f{number}": (str | None, default) for number in range(count)})
     builder = inputs.builder_for(model)
+    gc.collect()  # Pydantic 2.10 leaves what it made the model with in cycles
     counts = sys.getrefcount(default), sys.getrefcount(value)
     for given in (range(count), reversed(range(count)), range(0, count, 2), range(count - 1), ()):
         raw = {f"f{number}": value for number in given}
