@@ -57,8 +57,8 @@ CASES: list[tuple[Any, Any, str]] = [
         Annotated[Left | Right, Field(discriminator="side")],
         {"side": "4111-1111"},
         (
-            "1 validation error for tagged-union[Left,Right]: Input tag found using 'side' does not match any "
-            "of the expected tags: 'left', 'right'"
+            "1 validation error for tagged-union[Left,Right]: Input tag found using 'side' does not match "
+            "any of the expected tags: 'left', 'right'"
         ),
     ),
 ]
