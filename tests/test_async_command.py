@@ -9,11 +9,12 @@ import re
 import types
 import warnings
 from collections.abc import Callable
+from datetime import date
 from types import ModuleType
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 HOOKS = (
     "open_transaction",
@@ -671,6 +672,28 @@ def test_a_cast_of_its_own_sees_the_values_of_a_model_or_of_json(fa: ModuleType)
 
     assert asyncio.run(everything()) == [(1, 12)] * 3
     assert symbols(asyncio.run(Edits.run_json("{"))) == ["json_invalid"]
+
+
+@pytest.mark.parametrize("how", ["constructor", "cast"])
+def test_values_that_stay_as_they_were_given_are_not_validated_again(fa: ModuleType, how: str) -> None:
+    class Strict(BaseModel):
+        model_config = ConfigDict(strict=True)
+
+        day: date
+
+    class Own(fa.AsyncCommand[Strict, Any]):
+        async def execute(self) -> Any:
+            return self.inputs
+
+    if how == "constructor":
+        Own.__init__ = lambda self, **inputs: super(Own, self).__init__(**inputs)
+    else:
+        Own.cast_and_validate_inputs = lambda self: super(Own, self).cast_and_validate_inputs()
+    model = Strict(day=date(2024, 1, 2))
+    assert asyncio.run(Own.run_with(model)).result is model
+    assert asyncio.run(Own.run_json('{"day": "2024-01-02"}')).result == model
+    assert symbols(asyncio.run(Own.run_json('{"day": 1.5}'))) == ["date_type"]
+    assert symbols(asyncio.run(Own.run_json("[1]"))) == ["model_type"]
 
 
 def test_positional_inputs_are_refused(fa: ModuleType) -> None:

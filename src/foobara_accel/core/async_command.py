@@ -131,27 +131,28 @@ class AsyncCommand(executor.Core, CallbackDSL, _Runs, CommandInfo, Generic[Input
                 f"{cls.__name__}.run_with() takes an instance of {model.__name__}, "
                 f"not {type(inputs).__name__}"
             )
-        if (plan.generic or plan.mask & 2) and Services.takes_values(cls):
-            return await cls(**Services.values_of(inputs)).run_instance()
+        if plan.generic or plan.mask & 2:
+            return await _given(cls, Services.values(inputs), inputs, None).run_instance()  # type: ignore[no-any-return]
         return await executor.prepare(cls, {}, None, inputs)  # type: ignore[no-any-return]
 
     @classmethod
     async def run_json(cls, data: bytes | bytearray | str) -> CommandOutcome[ResultT]:
         """Run on the JSON object in *data*; JSON that cannot be read is a failed outcome."""
         plan = executor.plan_for(cls)
-        if (plan.generic or plan.mask & 2) and Services.takes_values(cls):
-            command = Services.instance_of_json(cls, data, plan.builder)
-            return await command.run_instance()  # type: ignore[no-any-return]
+        model = unread = None
         try:
             model = plan.builder.build_json(data)
         except ValidationError as error:
             unread = error
-        else:
-            return await executor.prepare(cls, {}, None, model)  # type: ignore[no-any-return]
         # Outside the block: the error holds the input and is no context for what the run raises.
-        command = cls()
-        command._json_error = unread
-        return await command.run_instance()
+        if plan.generic or plan.mask & 2:
+            command = _given(cls, Services.parsed(data), model, unread)
+        elif unread is None:
+            return await executor.prepare(cls, {}, None, model)  # type: ignore[no-any-return]
+        else:
+            command = cls()
+            command._json_error = unread
+        return await command.run_instance()  # type: ignore[no-any-return]
 
     async def run_instance(self) -> CommandOutcome[ResultT]:
         """Run this instance, once, and return its outcome. Raises RuntimeError the second time."""
@@ -163,6 +164,17 @@ class AsyncCommand(executor.Core, CallbackDSL, _Runs, CommandInfo, Generic[Input
         if limit is None:
             return await _finish(self, await _phases(self, 0, _Run()))
         return await _within(self, _seconds(self, limit))
+
+    if not TYPE_CHECKING:
+
+        def cast_and_validate_inputs(self):
+            """Phase 2: make ``inputs`` of the raw inputs, or add a data error for each that is wrong."""
+            values, unread = self.__dict__.get(_GIVEN, (None, None))
+            if values is not None and _same(values, self._raw_inputs):
+                if unread is None:
+                    return
+                self._json_error = unread
+            super().cast_and_validate_inputs()
 
     async def run_subcommand(self, command_class: AnyCommand[OtherT], /, **inputs: Any) -> OtherT | None:
         """Run *command_class*, sync or async, inside this run and return its result.
@@ -207,6 +219,36 @@ class AsyncCommand(executor.Core, CallbackDSL, _Runs, CommandInfo, Generic[Input
 
 # As a sync command does it: all that is wrong with the class it is given is wrong there too.
 _run_here = executor.Core.run_subcommand
+
+
+# The key, in a command's own namespace, of the values that it was given and of what was wrong with them.
+_GIVEN = "_foobara_given"
+
+
+def _given(cls: Any, values: dict[str, Any] | None, model: Any, unread: ValidationError | None) -> Any:
+    """Return an instance of a class that may change *values*, those of a *model* or of JSON.
+
+    They are validated again only where it does: Pydantic takes from JSON what it does not take from Python.
+    """
+    if values is None:
+        try:
+            command = cls()
+        except TypeError:  # its constructor asks for some
+            command = cls.__new__(cls)
+        if unread is not None:
+            command._json_error = unread
+        else:
+            command._inputs = model
+        return command
+    command = cls(**values)
+    if _same(values, command._raw_inputs):
+        command.__dict__[_GIVEN] = values, unread
+        command._inputs = model
+    return command
+
+
+def _same(values: dict[str, Any], raw: dict[str, Any]) -> bool:
+    return len(raw) == len(values) and all(name in raw and raw[name] is values[name] for name in values)
 
 
 def _set_abstract(cls: Any, names: tuple[str, ...]) -> None:

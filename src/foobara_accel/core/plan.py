@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Set
-from contextlib import suppress
-from inspect import signature
 from operator import attrgetter
 from time import perf_counter
 from typing import Any, NamedTuple
+
+from pydantic_core import from_json
 
 from .._backend import executor
 from .._vocabulary import ErrorSeverity
@@ -44,7 +44,6 @@ WATCHED = (
     "_log_failures",
 )
 _OF_CLASSES = frozenset(("__init__", "__new__"))
-_SEE_VALUES = ("__init__", "__new__", "cast_and_validate_inputs")
 _resolve = attrgetter(*WATCHED)
 plan_for: Callable[[type], executor.Plan] = executor.plan_for
 
@@ -92,14 +91,6 @@ def remember_stock(cls: type) -> None:
 _STARTED = "_foobara_started"
 
 
-def _input_name(name: str, field: Any) -> str:
-    alias = field.validation_alias
-    for choice in getattr(alias, "choices", (alias,)):
-        if isinstance(choice, str):
-            return choice
-    return name
-
-
 def _stamp(command: Any) -> None:
     command.__dict__[_STARTED] = perf_counter()
 
@@ -119,6 +110,13 @@ def _answered_by_metaclass(command_class: type) -> bool:
     own = [vars(base) for base in kind.__mro__ if base not in (type, object)]
     # Any metaclass may have the first two: for the classes it makes, not for their instances.
     return bool(own) and any(name in names for names in own for name in WATCHED if name not in _OF_CLASSES)
+
+
+def _given_name(name: str, field: Any) -> str:
+    alias = field.validation_alias
+    if not isinstance(alias, str):
+        alias = next((each for each in getattr(alias, "choices", ()) if isinstance(each, str)), name)
+    return alias
 
 
 class Services:
@@ -154,59 +152,6 @@ class Services:
         )
 
     @staticmethod
-    def takes_values(command_class: Any) -> bool:
-        """Whether a class has something of its own that is to see what was given.
-
-        That is a constructor or a ``cast_and_validate_inputs``: the model or JSON that such a class is given
-        is taken apart, so that both get what they get from ``run(**values)``.
-        """
-        stock = next(_STOCK[base] for base in command_class.__mro__ if base in _STOCK)
-        return any(getattr(command_class, name) is not stock[name] for name in _SEE_VALUES)
-
-    @staticmethod
-    def values_of(model: Any) -> dict[str, Any]:
-        """Return what was given for *model*, under the names by which its class takes it."""
-        fields = type(model).model_fields
-        values = {
-            _input_name(name, fields[name]): getattr(model, name)
-            for name in fields
-            if name in model.model_fields_set
-        }
-        values.update(model.model_extra or {})
-        return values
-
-    @staticmethod
-    def instance_of_json(command_class: Any, data: Any, builder: Any) -> Any:
-        """Return an instance of a class that takes values, made of the JSON object in *data*.
-
-        What is no JSON object is left to the model: the run of the instance fails with what it says.
-        """
-        from pydantic import ValidationError
-        from pydantic_core import from_json
-
-        values: Any = None
-        if isinstance(data, (str, bytes, bytearray)):
-            with suppress(ValueError):
-                values = from_json(data)
-        if type(values) is dict:
-            return command_class(**values)
-        try:
-            values = Services.values_of(builder.build_json(data))
-        except ValidationError as error:
-            unread = error
-        else:
-            return command_class(**values)
-        try:
-            signature(command_class.__init__).bind(None)
-        except TypeError:
-            # Its constructor cannot do without what could not be read; the run ends before anything needs it.
-            command = command_class.__new__(command_class)
-        else:
-            command = command_class()
-        command._json_error = unread
-        return command
-
-    @staticmethod
     def chains(command_class: type, own: CallbackRegistry) -> tuple[Any, ...] | None:
         """Return the chains of a class together with the callbacks of one instance."""
         return _chains(command_class, own)
@@ -240,6 +185,26 @@ class Services:
         if context is not None:
             command._transaction = context
             context.begin()
+
+    @staticmethod
+    def values(model: Any) -> dict[str, Any]:
+        """Return what was given for *model*, under the names that its validator takes."""
+        given = model.model_fields_set
+        found = {
+            _given_name(name, field): model.__dict__[name]
+            for name, field in type(model).model_fields.items()
+            if name in given and name in model.__dict__
+        }
+        return {**found, **(model.model_extra or {})}
+
+    @staticmethod
+    def parsed(data: Any) -> dict[str, Any] | None:
+        """Return the JSON object in *data* as a dict, None where there is none."""
+        try:
+            values = from_json(data)
+        except (ValueError, TypeError):
+            return None
+        return values if isinstance(values, dict) else None
 
     @staticmethod
     def path(path: Any) -> tuple[str, ...]:
