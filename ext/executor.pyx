@@ -599,22 +599,58 @@ def run_json(cls, data):
         Py_DECREF(error)
         if not isinstance(error, ValidationError):
             raise error
-        command = plan.cls() if plan.generic else acquire(plan)
+        values = _services.parsed(data) if plan.generic or plan.mask & 2 else None
+        if values is not None:
+            return run_given(plan, Given(values, error), None)
+        command = without_inputs(plan.cls) if plan.generic else acquire(plan)
         command._json_error = error
         return command.run_instance() if plan.generic else finish(command, phases(command, plan, 0))
     model = <object>made
     Py_DECREF(model)
+    if plan.generic or plan.mask & 2:
+        return run_given(plan, Given(_services.parsed(data) or {}, None), model)
     return run_ready(plan, model)
+
+
+class Given(dict):
+    """The raw inputs of a run on a model or on JSON whose class may change them before they are validated."""
+
+    __slots__ = ("error", "values_given")
+
+    def __init__(self, values, error):
+        super().__init__(values)
+        self.values_given = values
+        self.error = error
+
+    def kept(self, raw):
+        """Whether *raw* is still what was given."""
+        values = self.values_given
+        return len(raw) == len(values) and all([name in raw and raw[name] is values[name] for name in values])
+
+
+cdef object run_given(Plan plan, object given, object model):
+    # A constructor of the class's own takes the values as it would those of run().
+    cdef Core command = plan.cls(**given) if plan.generic else acquire(plan)
+    if not plan.generic or given.kept(command._raw_inputs):
+        # Not validated a second time: Pydantic takes from JSON what it does not take from Python.
+        command.raw = given
+        command._inputs = model
+    return command.run_instance() if plan.generic else finish(command, phases(command, plan, 0))
+
+
+cdef Core without_inputs(object cls):
+    try:
+        return cls()
+    except TypeError:                  # its constructor asks for some
+        return <Core>fa_new(cls, EMPTY)
 
 
 cdef object run_ready(Plan plan, object model):
     cdef Core command
     cdef object outcome
     cdef bint succeeded
-    if plan.generic:
-        command = plan.cls()
-        command._inputs = model
-        return command.run_instance()
+    if plan.generic or plan.mask & 2:
+        return run_given(plan, Given(_services.values(model), None), model)
     command = acquire(plan)
     command._inputs = model
     model = None
@@ -1173,6 +1209,10 @@ cdef int add_execution_error(Core command, object error) except -1:
 cdef int cast(Core command, Plan plan) except -1:
     if command._json_error is not None:
         return refuse(command, plan, command._json_error)
+    if type(command.raw) is Given:
+        if command.raw.kept(command.raw):
+            return 0 if command.raw.error is None else refuse(command, plan, command.raw.error)
+        command.raw = dict(command.raw)
     if command._inputs is not None and not command.raw:
         return 0                       # given as a model
     try:

@@ -467,23 +467,62 @@ def run_json(cls: Any, data: bytes | bytearray | str) -> CommandOutcome[Any]:
     except ValidationError as error:
         unread = error
     else:
-        return _run_on(cls, plan, model)
+        return _run_on(cls, plan, model, data)
     # Outside the block, so that what the run raises has no context.
-    return _unread(cls, plan, unread)
+    return _unread(cls, plan, unread, data)
 
 
-def _unread(cls: Any, plan: Plan, error: ValidationError) -> CommandOutcome[Any]:
-    command = cls() if plan.generic else _fresh(cls, None)
+def _unread(cls: Any, plan: Plan, error: ValidationError, data: Any = None) -> CommandOutcome[Any]:
+    values = _services.parsed(data) if plan.generic or plan.mask & 2 else None
+    if values is not None:
+        return _run_given(cls, plan, _Given(values, error), None)
+    command = _without_inputs(cls) if plan.generic else _fresh(cls, None)
     command._json_error = error
     return command.run_instance() if plan.generic else _outcome(command, _phases(command, plan, 0))
 
 
-def _run_on(cls: Any, plan: Plan, model: Any) -> CommandOutcome[Any]:
+def _run_on(cls: Any, plan: Plan, model: Any, data: Any = None) -> CommandOutcome[Any]:
     if plan.run_on is not None:
         return plan.run_on(model)
-    command = cls() if plan.generic else _fresh(cls, None)
+    if plan.generic or plan.mask & 2:
+        values = _services.values(model) if data is None else _services.parsed(data)
+        return _run_given(cls, plan, _Given(values or {}, None), model)
+    command = _fresh(cls, None)
     command._inputs = model
+    return _outcome(command, _phases(command, plan, 0))
+
+
+class _Given(dict[str, Any]):
+    """The raw inputs of a run on a model or on JSON whose class may change them before they are validated."""
+
+    __slots__ = ("error", "values_given")
+
+    def __init__(self, values: dict[str, Any], error: ValidationError | None) -> None:
+        super().__init__(values)
+        self.values_given = values
+        self.error = error
+
+    def kept(self, raw: dict[str, Any]) -> bool:
+        """Whether *raw* is still what was given."""
+        values = self.values_given
+        return len(raw) == len(values) and all(name in raw and raw[name] is values[name] for name in values)
+
+
+def _run_given(cls: Any, plan: Plan, given: _Given, model: Any) -> CommandOutcome[Any]:
+    # A constructor of the class's own takes the values as it would those of run().
+    command = cls(**given) if plan.generic else _fresh(cls, None)
+    if not plan.generic or given.kept(command._raw_inputs):
+        # Not validated a second time: Pydantic takes from JSON what it does not take from Python.
+        command._accel_raw = given
+        command._inputs = model
     return command.run_instance() if plan.generic else _outcome(command, _phases(command, plan, 0))
+
+
+def _without_inputs(cls: Any) -> Any:
+    try:
+        return cls()
+    except TypeError:  # its constructor asks for some
+        return _fresh(cls, None)
 
 
 def _fresh(cls: type, inputs: dict[str, Any] | None) -> Any:
@@ -981,7 +1020,7 @@ class Core:
     @property
     def _raw_inputs(self) -> dict[str, Any]:
         raw = self._accel_raw
-        return raw if type(raw) is dict else {}
+        return raw if isinstance(raw, dict) else {}
 
     @property
     def inputs(self) -> Any:
@@ -1070,7 +1109,14 @@ class Core:
         if self._json_error is not None:
             _refuse(self, plan, self._json_error)
             return
-        if self._inputs is not None and not self._accel_raw:
+        raw = self._accel_raw
+        if type(raw) is _Given:
+            if raw.kept(raw):
+                if raw.error is not None:
+                    _refuse(self, plan, raw.error)
+                return
+            self._accel_raw = dict(raw)
+        if self._inputs is not None and not raw:
             return  # given as a model
         try:
             self._inputs = plan.builder.build_dict(self._raw_inputs)
