@@ -1,4 +1,4 @@
-"""``run_json`` and ``run_with`` make the instance as ``run`` does: through a constructor of the class's own."""
+"""``run_json`` and ``run_with`` make the instance as ``run`` does, through the constructor of its class."""
 
 from __future__ import annotations
 

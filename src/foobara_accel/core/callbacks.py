@@ -14,6 +14,7 @@ from _thread import allocate_lock
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
+from inspect import iscoroutinefunction
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -105,6 +106,17 @@ class RegisteredCallback:
 @cache
 def _steps_of(condition: CallbackCondition) -> frozenset[int]:
     return frozenset(index for index, step in enumerate(_STEPS) if condition.matches(*step))
+
+
+def refuse_coroutine(target: type, callback: Any, what: str) -> None:
+    """Raise TypeError when *target*, a sync command class, would never await what *callback* returns."""
+    if getattr(target, "_is_async", True):
+        return
+    if iscoroutinefunction(callback) or iscoroutinefunction(getattr(type(callback), "__call__", None)):  # noqa: B004
+        raise TypeError(
+            f"{what} is a coroutine function, and {target.__name__} is a sync command, which awaits nothing: "
+            "derive it from AsyncCommand"
+        )
 
 
 def _checked(
@@ -395,6 +407,8 @@ def compile_chains(cls: type, own: CallbackRegistry | None = None) -> tuple[Any,
         own._shared = True
     if not entries:
         return None
+    for entry in entries:
+        refuse_coroutine(cls, entry.callback, f"the {entry.callback_type} callback {entry.callback!r}")
     entries.sort(key=_by_priority)
     wanted: dict[int, dict[str, list[Callable[..., Any]]]] = {}
     for entry in entries:
@@ -456,6 +470,13 @@ def _registry_of(target: Any) -> CallbackRegistry:
     return registry
 
 
+def _registry_for(target: Any, kind: str, callback: object) -> CallbackRegistry:
+    """The same, for a callback that the class can call."""
+    cls = target if isinstance(target, type) else type(target)
+    refuse_coroutine(cls, callback, f"the {kind} callback {callback!r}")
+    return _registry_of(target)
+
+
 C = TypeVar("C")
 
 if TYPE_CHECKING:
@@ -515,7 +536,7 @@ class _At(_Entry[C]):
         condition = _condition_named(which)
 
         def register(target: Any, callback: Callable[..., Any], priority: int = 0) -> None:
-            _registry_of(target).register(
+            _registry_for(target, kind, callback).register(
                 kind, callback, condition.from_state, condition.to_state, condition.transition, priority
             )
 
@@ -538,7 +559,7 @@ class _AtState(_Entry[C]):
             target: Any, state: CommandState, callback: Callable[..., Any], priority: int = 0
         ) -> None:
             wanted: dict[str, Any] = {f"{side}_state": checked_state(state, "state")}
-            _registry_of(target).register(kind, callback, priority=priority, **wanted)
+            _registry_for(target, kind, callback).register(kind, callback, priority=priority, **wanted)
 
         return register, f"the transitions {side} *state*"
 
@@ -560,7 +581,8 @@ class _Anywhere(_Entry[C]):
             transition: str | None = None,
             priority: int = 0,
         ) -> None:
-            _registry_of(target).register(kind, callback, from_state, to_state, transition, priority)
+            registry = _registry_for(target, kind, callback)
+            registry.register(kind, callback, from_state, to_state, transition, priority)
 
         return register, "the transitions that meet all the conditions given"
 
@@ -731,4 +753,5 @@ class CallbackDSL:
     def _register_transition_callback(
         cls, callback_type: str, transition: str, callback: Callable[..., Any], priority: int = 0
     ) -> None:
-        _registry_of(cls).register(callback_type, callback, transition=transition, priority=priority)
+        registry = _registry_for(cls, callback_type, callback)
+        registry.register(callback_type, callback, transition=transition, priority=priority)

@@ -11,7 +11,7 @@ from pydantic_core import from_json
 
 from .._backend import executor
 from .._vocabulary import ErrorSeverity
-from .callbacks import CallbackRegistry, compile_chains
+from .callbacks import CallbackRegistry, compile_chains, refuse_coroutine
 from .transactions import TransactionContext, may_open, open_context
 
 __all__ = ["HOOKS", "PlanSpec", "plan_for", "set_domain_policy"]
@@ -128,7 +128,10 @@ class Services:
 
     @staticmethod
     def analyse(command_class: Any) -> PlanSpec:
-        """Return what a run of *command_class* takes. Raises TypeError when it has no inputs type."""
+        """Return what a run of *command_class* takes.
+
+        Raises TypeError when it has no inputs type, or a setting or a hook that no run of it could use.
+        """
         from .inputs import builder_for  # not before a command is run: importing Command stays cheap
 
         resolved = _resolve(command_class)
@@ -138,6 +141,7 @@ class Services:
         for bit, name in enumerate(HOOKS):
             if found[name] is not stock[name]:
                 mask |= 1 << bit
+                refuse_coroutine(command_class, found[name], f"{command_class.__name__}.{name}")
         return PlanSpec(
             cls=command_class,
             builder=builder_for(command_class.inputs_type()),
