@@ -688,6 +688,7 @@ cdef inline void release(Plan plan, Core command) noexcept:
     command.state_number = 0
     command.entered = 0
     command.closed = 0
+    command.claimed = False
     # What was let go just now may have run code: look again.
     if plan.idle < FA_POOL and fa_ours_alone(<PyObject *>command):
         fa_put(<PyObject *>plan.pool, plan.idle, <PyObject *>command)
@@ -916,6 +917,8 @@ cdef int phases(Core command, Plan plan, int first) except -1:
                 plan = plan_for(type(command))
                 chains = chains_of(command, plan)
                 own = command._own_callbacks
+        if command._transaction is not None and command.closed != COMMITTED and command._transaction.is_active:
+            raise Halt                 # a callback around the commit has not gone on
         if chains[7] is not None:
             # Its first part, the callbacks before it, has run before the commit.
             transition(command, plan, (EMPTY, *(<tuple>chains[7])[1:]), 7)
@@ -1239,6 +1242,7 @@ cdef class Core:
     cdef int state_number
     cdef int entered
     cdef int closed
+    cdef bint claimed                  # run_instance has begun to run it
 
     def __init__(self, /, **inputs):
         self.raw = inputs
@@ -1296,11 +1300,24 @@ cdef class Core:
 
     def run_instance(self):
         """Run this instance, once, and return its outcome. Raises RuntimeError the second time."""
-        if self.state_number != 0:
+        cdef Plan plan
+        cdef bint taken
+        cdef fa_section section
+        # Taken before the plan, which may be made here: another thread may run the instance meanwhile.
+        fa_enter(&section, <PyObject *>self)
+        taken = self.state_number != 0 or self.claimed
+        self.claimed = True
+        fa_leave(&section)
+        if taken:
             raise RuntimeError(
                 f"this {type(self).__name__} has already run (state {self.state_name}): make a new instance"
             )
-        return finish(self, phases(self, plan_for(type(self)), 0))
+        try:
+            plan = plan_for(type(self))
+        except BaseException:
+            self.claimed = False
+            raise
+        return finish(self, phases(self, plan, 0))
 
     def add_error(self, error):
         """Add *error*, under the runtime path of this run. Raises TypeError for anything but a FoobaraError."""

@@ -76,6 +76,7 @@ _COMING = frozenset(
 
 _epoch = 0
 _epoch_lock = allocate_lock()
+_claim_lock = allocate_lock()
 _install_lock = RLock()
 _services: Any = None
 _new = object.__new__
@@ -652,6 +653,9 @@ def _phases(command: Any, plan: Plan, first: int) -> bool:
             # Last and unconditional: CPython 3.13 puts a jump back right out of the `if` outside the try,
             # and an interrupt is noticed at that jump.
             own = command._own_callbacks
+        if command._transaction is not None and command._accel_closed != _COMMITTED:
+            if command._transaction.is_active:
+                raise Halt  # a callback around the commit has not gone on
         if chains[7] is not None:
             # Its first part, the callbacks before it, has run before the commit.
             _transition(command, plan, ((), *chains[7][1:]), 7)
@@ -964,6 +968,7 @@ class Core:
     __slots__ = (
         "__dict__",
         "__weakref__",
+        "_accel_claimed",
         "_accel_closed",
         "_accel_left",
         "_accel_raw",
@@ -976,6 +981,7 @@ class Core:
         "_transaction",
     )
 
+    _accel_claimed: bool  # only of an instance that run_instance has begun to run
     _accel_closed: int | None
     _accel_left: int
     _errors: _errors.ErrorCollection | None
@@ -1050,11 +1056,23 @@ class Core:
 
     def run_instance(self) -> Any:
         """Run this instance, once, and return its outcome. Raises RuntimeError the second time."""
-        if self._state != 0:
-            raise RuntimeError(
-                f"this {type(self).__name__} has already run (state {self.state_name}): make a new instance"
-            )
-        return _outcome(self, _phases(self, plan_for(type(self)), 0))
+        # Taken before the plan, which may be made here: another thread may run the instance meanwhile.
+        with _claim_lock:
+            if self._state != 0 or getattr(self, "_accel_claimed", False):
+                raise RuntimeError(
+                    f"this {type(self).__name__} has already run (state {self.state_name}): make a new instance"
+                )
+            self._accel_claimed = True
+        try:
+            plan = plan_for(type(self))
+        except BaseException:
+            self._accel_claimed = False
+            raise
+        return _outcome(self, _phases(self, plan, 0))
+
+    # Below protocol 2 nothing is known of slots.
+    def __reduce_ex__(self, protocol: Any, /) -> Any:
+        return super().__reduce_ex__(max(2, protocol))
 
     def add_error(self, error: Any) -> None:
         """Add *error*, under the runtime path of this run. Raises TypeError unless it is a FoobaraError."""

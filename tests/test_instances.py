@@ -1,0 +1,89 @@
+"""A command instance: it runs once, whoever starts it, and pickles with every protocol."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+import threading
+import types
+from types import ModuleType
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+
+class Inputs(BaseModel):
+    """The inputs of every command here."""
+
+    a: int
+
+
+def make(fa: ModuleType, **body: Any) -> Any:
+    """A command class with *body*."""
+    return types.new_class("Made", (fa.Command[Inputs, Any],), {}, lambda space: space.update(body))
+
+
+def test_two_threads_cannot_both_run_an_instance(fa: ModuleType) -> None:
+    inside, go_on = threading.Event(), threading.Event()
+    ran: list[int] = []
+
+    class Slow(fa.Command[Inputs, Any]):
+        @classmethod
+        def inputs_type(cls) -> Any:
+            if threading.current_thread() is not threading.main_thread():
+                inside.set()
+                assert go_on.wait(10)
+            return Inputs
+
+        def execute(self) -> None:
+            ran.append(self.inputs.a)
+
+    one = Slow(a=1)
+    first = threading.Thread(target=one.run_instance)
+    first.start()
+    assert inside.wait(10)
+    with pytest.raises(RuntimeError, match="already run"):
+        one.run_instance()
+    go_on.set()
+    first.join()
+    assert ran == [1] and one.state is fa.CommandState.SUCCEEDED
+
+
+def test_an_instance_whose_class_cannot_run_may_run_later(fa: ModuleType) -> None:
+    cls = make(fa, execute=lambda self: 1, _cached_inputs_type=5)
+    one = cls(a=1)
+    cls.inputs_type = classmethod(lambda cls: 1 / 0)
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            one.run_instance()
+    cls.inputs_type = classmethod(lambda cls: Inputs)
+    assert one.run_instance().result == 1
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_an_instance_pickles(fa: ModuleType, protocol: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    cls = make(fa, execute=lambda self: self.inputs.a + 1)
+    cls.__module__, cls.__qualname__ = __name__, "Pickled"
+    monkeypatch.setattr(sys.modules[__name__], "Pickled", cls, raising=False)
+    one = pickle.loads(pickle.dumps(cls(a=1), protocol))
+    assert type(one) is cls and one.run_instance().result == 2
+
+
+def test_a_commit_that_a_callback_around_it_leaves_out_is_no_success(fa: ModuleType) -> None:
+    calls: list[str] = []
+
+    class Handler:
+        def begin(self) -> None:
+            calls.append("begin")
+
+        def commit(self) -> None:
+            calls.append("commit")
+
+        def rollback(self) -> None:
+            calls.append("rollback")
+
+    cls = make(fa, execute=lambda self: 1, _transaction_config=fa.TransactionConfig.with_handler(Handler))
+    cls.around_commit_transaction(lambda command, proceed: None)
+    assert [error.symbol for error in cls.run(a=1).errors] == ["halted"]
+    assert calls == ["begin", "rollback"]
