@@ -79,3 +79,37 @@ def test_a_callback_of_a_sync_command_is_no_coroutine_function(
     with pytest.raises(TypeError, match=rule):
         cls.run()
     getattr(make(fa.AsyncCommand, execute=later), f"{kind}_execute_transition")(callback)
+
+
+@pytest.mark.parametrize("wrong", [None, 5, "on"])
+def test_a_transaction_config_is_one(fa: ModuleType, wrong: Any) -> None:
+    kind = type(wrong).__name__
+    with pytest.raises(TypeError, match=f"^Made._transaction_config is a TransactionConfig, not {kind}: "):
+        make(fa.Command, _transaction_config=wrong).run()
+
+
+def test_a_domain_is_a_name_or_a_domain(fa: ModuleType) -> None:
+    with pytest.raises(TypeError, match=r"^Made\._domain is a Domain, the name of one or None, not int$"):
+        make(fa.Command, _domain=5).run()
+    assert make(fa.Command, _domain="Math", execute=lambda self: 1).run().result == 1
+    assert make(fa.Command, _domain=fa.Domain("Sums"), execute=lambda self: 1).run().result == 1
+
+
+@pytest.mark.parametrize("wrong", [{"a": "b"}, 5, [("a",)], "ab", [5], [(1, "m")]])
+def test_possible_errors_are_pairs(fa: ModuleType, wrong: Any) -> None:
+    cls = make(fa.Command, _possible_errors=wrong)
+    for use in (cls.possible_errors, lambda: cls.possible_error("s")):
+        with pytest.raises(
+            TypeError, match=r"^Made\._possible_errors holds tuples \(symbol, message\), not "
+        ):
+            use()
+
+
+def test_what_possible_error_takes(fa: ModuleType) -> None:
+    cls = make(fa.Command, _possible_errors=[("first", "one")])
+    with pytest.raises(TypeError, match="takes the message as a str, not int"):
+        cls.possible_error("a", 5)
+    with pytest.raises(TypeError, match="takes the context as a dict, not int"):
+        cls.possible_error("a", "b", 5)
+    cls.possible_error("second", "two", {"n": 1})
+    assert [each["symbol"] for each in cls.possible_errors()] == ["first", "second"]

@@ -653,9 +653,9 @@ def _phases(command: Any, plan: Plan, first: int) -> bool:
             # Last and unconditional: CPython 3.13 puts a jump back right out of the `if` outside the try,
             # and an interrupt is noticed at that jump.
             own = command._own_callbacks
-        if command._transaction is not None and command._accel_closed != _COMMITTED:
-            if command._transaction.is_active:
-                raise Halt  # a callback around the commit has not gone on
+        transaction = command._transaction
+        if transaction is not None and command._accel_closed != _COMMITTED and transaction.is_active:
+            raise Halt  # a callback around the commit has not gone on
         if chains[7] is not None:
             # Its first part, the callbacks before it, has run before the commit.
             _transition(command, plan, ((), *chains[7][1:]), 7)
@@ -1059,8 +1059,9 @@ class Core:
         # Taken before the plan, which may be made here: another thread may run the instance meanwhile.
         with _claim_lock:
             if self._state != 0 or getattr(self, "_accel_claimed", False):
+                name = type(self).__name__
                 raise RuntimeError(
-                    f"this {type(self).__name__} has already run (state {self.state_name}): make a new instance"
+                    f"this {name} has already run (state {self.state_name}): make a new instance"
                 )
             self._accel_claimed = True
         try:

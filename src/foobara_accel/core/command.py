@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args
 
@@ -117,7 +118,11 @@ class CommandInfo:
         """Declare an error that this class, and no other, may answer with."""
         if not isinstance(symbol, str) or not symbol:
             raise TypeError("possible_error() takes the symbol as a non-empty string")
-        own = dict(_declared(cls.__dict__.get("_possible_errors", ())))
+        if message is not None and not isinstance(message, str):
+            raise TypeError(f"possible_error() takes the message as a str, not {type(message).__name__}")
+        if context is not None and not isinstance(context, dict):
+            raise TypeError(f"possible_error() takes the context as a dict, not {type(context).__name__}")
+        own = dict(_declared(cls))
         own[symbol] = {"symbol": symbol, "message": message or symbol, "context": dict(context or {})}
         cls._possible_errors = own
 
@@ -126,18 +131,33 @@ class CommandInfo:
         """Return ``{symbol, message}`` of each declared error, those of the base classes first."""
         found: dict[str, Any] = {}
         for base in reversed(cls.__mro__):
-            found.update(_declared(base.__dict__.get("_possible_errors", ())))
+            found.update(_declared(base))
         return [{"symbol": each["symbol"], "message": each["message"]} for each in found.values()]
 
 
-def _declared(value: Any) -> dict[str, Any]:
-    if isinstance(value, dict):
-        return value
+def _declared(cls: type) -> dict[str, Any]:
+    """The errors that *cls* itself declares. Raises TypeError for what declares none."""
+    value = cls.__dict__.get("_possible_errors") or ()
     declared: dict[str, Any] = {}
-    for each in value or ():
-        if isinstance(each, tuple) and len(each) >= 2:
-            declared[each[0]] = {"symbol": each[0], "message": each[1], "context": {}}
+    if isinstance(value, dict):
+        for each in value.values():
+            if not isinstance(each, dict) or not {"symbol", "message"} <= each.keys():
+                raise _undeclared(cls, each)
+        return value
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise _undeclared(cls, value)
+    for each in value:
+        if not isinstance(each, tuple) or len(each) < 2 or not isinstance(each[0], str):
+            raise _undeclared(cls, each)
+        declared[each[0]] = {"symbol": each[0], "message": each[1], "context": {}}
     return declared
+
+
+def _undeclared(cls: type, value: object) -> TypeError:
+    return TypeError(
+        f"{cls.__name__}._possible_errors holds tuples (symbol, message), not {value!r}: "
+        "possible_error(symbol, message) adds one"
+    )
 
 
 def _base_name(cls: type) -> str:

@@ -12,7 +12,7 @@ from pydantic_core import from_json
 from .._backend import executor
 from .._vocabulary import ErrorSeverity
 from .callbacks import CallbackRegistry, compile_chains, refuse_coroutine
-from .transactions import TransactionContext, may_open, open_context
+from .transactions import TransactionConfig, TransactionContext, may_open, open_context
 
 __all__ = ["HOOKS", "PlanSpec", "plan_for", "set_domain_policy"]
 
@@ -112,6 +112,21 @@ def _answered_by_metaclass(command_class: type) -> bool:
     return bool(own) and any(name in names for names in own for name in WATCHED if name not in _OF_CLASSES)
 
 
+def _check_settings(command_class: Any) -> None:
+    name, config, domain = (
+        command_class.__name__,
+        command_class._transaction_config,
+        command_class._domain,
+    )
+    if not isinstance(config, TransactionConfig):
+        raise TypeError(
+            f"{name}._transaction_config is a TransactionConfig, not {type(config).__name__}: "
+            "TransactionConfig.with_handler(...) makes one, TransactionConfig.disabled() one that opens none"
+        )
+    if domain is not None and not isinstance(domain, str) and not hasattr(domain, "name"):
+        raise TypeError(f"{name}._domain is a Domain, the name of one or None, not {type(domain).__name__}")
+
+
 def _given_name(name: str, field: Any) -> str:
     alias = field.validation_alias
     if not isinstance(alias, str):
@@ -137,6 +152,7 @@ class Services:
         resolved = _resolve(command_class)
         found = dict(zip(WATCHED, resolved, strict=True))
         stock = next(_STOCK[base] for base in command_class.__mro__ if base in _STOCK)
+        _check_settings(command_class)
         mask = 0
         for bit, name in enumerate(HOOKS):
             if found[name] is not stock[name]:
