@@ -87,3 +87,20 @@ def test_a_commit_that_a_callback_around_it_leaves_out_is_no_success(fa: ModuleT
     cls.around_commit_transaction(lambda command, proceed: None)
     assert [error.symbol for error in cls.run(a=1).errors] == ["halted"]
     assert calls == ["begin", "rollback"]
+
+
+@pytest.mark.parametrize("method", ["run_subcommand", "run_subcommand_bang"])
+def test_what_is_no_class_is_no_subcommand(fa: ModuleType, method: str) -> None:
+    cls = make(fa, execute=lambda self: getattr(self, method)([]))
+    for _ in range(2):
+        assert cls.run(a=1).errors[0].message == "run_subcommand() takes a Command class, not []"
+
+
+def test_run_json_without_data_says_the_same_before_and_after_a_run(fa: ModuleType) -> None:
+    cls = make(fa, execute=lambda self: 1)
+    for _ in range(2):
+        with pytest.raises(
+            TypeError, match=r"^Command\.run_json\(\) missing 1 required positional argument: 'data'$"
+        ):
+            cls.run_json()
+        assert cls.run(a=1).result == 1

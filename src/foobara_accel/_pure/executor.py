@@ -327,7 +327,8 @@ def _write(owner: Any, plan: Plan) -> dict[str, Callable[..., Any]]:
         owner, plan, plan.builder, own, chains, _bare(owner), _bare(_errors.CommandOutcome)
     )
     for name, function in written.items():
-        function.__qualname__ = f"{owner.__qualname__}.{name}"
+        # As messages about its arguments show it where nothing is written.
+        function.__qualname__ = f"{owner.__qualname__ if name == 'run' else 'Command'}.{name}"
         function.__module__ = owner.__module__
     written["run"].__signature__ = _RUN_SIGNATURE
     return written  # type: ignore[no-any-return]
@@ -887,7 +888,10 @@ def _add_execution_error(command: Any, error: Exception) -> None:
 def _subcommand(parent: Any, command_class: Any, inputs: dict[str, Any]) -> Any:
     """Run a class inside a run; the result, or None with the child's errors in the parent's."""
     own = plan_for(type(parent))
-    known = own.subcommands.get(command_class)
+    try:
+        known = own.subcommands.get(command_class)
+    except TypeError:
+        known = None
     if known is not None and known[0] == _epoch and _current(known[1]):
         at, plan, track = known
     else:
@@ -1178,7 +1182,10 @@ class Core:
         """
         # Written out in both: one call more is a tenth of an Inputs() (bench case "ten nested").
         cls = type(self)
-        link = cls._accel_plan.links.get(command_class)
+        try:
+            link = cls._accel_plan.links.get(command_class)
+        except TypeError:  # no class: it cannot be a key
+            link = None
         if link is not None:
             owner, members, run_in = link
             if owner is cls and (
@@ -1191,7 +1198,10 @@ class Core:
         """Run *command_class* inside this run and return its result; halt this run when there is none
         and this run has errors."""
         cls = type(self)
-        link = cls._accel_plan.links.get(command_class)
+        try:
+            link = cls._accel_plan.links.get(command_class)
+        except TypeError:  # no class: it cannot be a key
+            link = None
         if link is not None:
             owner, members, run_in = link
             if owner is cls and (
