@@ -427,7 +427,7 @@ cpdef Plan plan_for(cls):
 
 @cython.final
 cdef class Runner:
-    """``SomeCommand.run``: takes the inputs as keywords and returns the outcome."""
+    # ``SomeCommand.run``: takes the inputs as keywords and returns the outcome.
 
     cdef object __weakref__
     cdef vectorcallfunc vectorcall
@@ -445,6 +445,22 @@ cdef class Runner:
     @property
     def __self__(self):
         return self.owner
+
+    @property
+    def __name__(self):
+        return "run"
+
+    @property
+    def __qualname__(self):
+        return "run" if self.owner is None else f"{self.owner.__qualname__}.run"
+
+    @property
+    def __module__(self):
+        return __name__ if self.owner is None else self.owner.__module__
+
+    @property
+    def __doc__(self):
+        return "Run on *inputs* and return the outcome."
 
     def __get__(self, instance, owner):
         cdef unsigned int tag = fa_tag(<PyObject *>owner)

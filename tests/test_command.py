@@ -624,6 +624,11 @@ def test_the_runner_looks_like_a_function(fa: ModuleType) -> None:
     assert hash(cls.run) == hash(cls.run) and cls.run.__self__ is cls
     assert cls.run != make(fa).run
     assert "Made" in repr(cls.run)
+    for _ in range(2):  # before the first run and after it
+        assert (cls.run.__name__, cls.run.__qualname__) == ("run", f"{cls.__qualname__}.run")
+        assert cls.run.__module__ == cls.__module__
+        assert cls.run.__doc__ == "Run on *inputs* and return the outcome."
+        cls.run(a=1, b=2)
     parameters = list(inspect.signature(cls.run).parameters.values())
     assert parameters[-1].kind is inspect.Parameter.VAR_KEYWORD
     assert not inspect.iscoroutinefunction(cls.run)

@@ -409,13 +409,24 @@ class Runner:
 
 
 class BoundRunner:
-    """``SomeCommand.run``: takes the inputs as keywords and returns the outcome."""
+    """Run on *inputs* and return the outcome."""  # as ``SomeCommand.run`` says of itself
 
     __slots__ = ("__self__", "__weakref__")
     __signature__ = Signature([Parameter("inputs", Parameter.VAR_KEYWORD)])
+    __name__ = "run"
 
     def __init__(self, owner: type) -> None:
         self.__self__ = owner
+
+    @property
+    def __module__(self) -> str:  # type: ignore[override]
+        return self.__self__.__module__
+
+    def __getattr__(self, name: str) -> Any:
+        # A class takes no descriptor of this name.
+        if name == "__qualname__":
+            return f"{self.__self__.__qualname__}.run"
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __call__(self, /, *given: Any, **inputs: Any) -> CommandOutcome[Any]:
         if given:
