@@ -290,12 +290,14 @@ def test_threads_share_commands_while_they_change_and_are_warmed(fa: ModuleType)
             made.after_any_transition(lambda command: None)
             if made.run(a=1).result != 1:
                 wrong.append("a new class")
+            over.wait(0.002)  # without a GIL it would do nothing but make the others' plans void
 
     def warm() -> None:
         start.wait()
         while not over.is_set():
             if not fa.warm_up([outer, inner, unchanged]).ok:
                 wrong.append("a warm-up failed")
+            over.wait(0.002)
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(THREADS)]
     others = [threading.Thread(target=work) for work in (register, elsewhere, warm)]
