@@ -300,6 +300,9 @@ def test_a_command_that_raises_is_named_with_the_line_and_without_inputs(
 ) -> None:
     boom = f"""
 class Boom({base}[Pair, int]):
+    def execute(self):
+        return None
+
     def validate(self):
         raise KeyError(f"card {{self.inputs.a}}")
 

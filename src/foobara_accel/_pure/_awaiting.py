@@ -181,24 +181,20 @@ def _hot(twin: Any, plan: Any, name: str) -> Callable[..., Any]:
 
     async def run(cls: Any, /, **inputs: Any) -> Any:
         """Run and return the outcome; nothing happens before the await."""
-        try:
-            if (
-                cls is not owner
-                or at != twin._epoch
-                or next(last) != "_accel_plan"
-                or len(library) != size
-                or owner.timeout is not None
-                or (own and any(get(name) is not value for name, value in own))
-            ):
-                command = None
-            else:
-                # As in the text of _codegen: the first item costs less than a call.
-                for command in commands:  # noqa: B007
-                    break
-        except RuntimeError:  # another thread has just set an attribute of the class
-            command = None
-        if command is None:
+        if (
+            cls is not owner
+            or at != twin._epoch
+            or next(last) != "_accel_plan"
+            or len(library) != size
+            or owner.timeout is not None
+            or (own and any(get(name) is not value for name, value in own))
+        ):
             return await _stale_run(owner, cls, name)(**inputs)
+        # As in the text of _codegen: the first item costs less than a call.
+        command: Any = None
+        outcome: Any = None
+        for command in commands:  # noqa: B007
+            break
         command._accel_raw = inputs
         command._errors = command._result = command._transaction = command._parent = None
         command._own_callbacks = command._accel_closed = None

@@ -45,8 +45,7 @@ class Shape(NamedTuple):
 
 
 # New objects come from endless iterators: the first item of one costs less than a call (bench case "simple
-# run"). Setting an attribute of the class from another thread ends the look at its last name with a
-# RuntimeError.
+# run").
 MAKE = """\
 def make(owner, plan, builder, own, chains, commands, outcomes):
     at, library, size = plan.epoch, plan.library, plan.size
@@ -58,38 +57,26 @@ def make(owner, plan, builder, own, chains, commands, outcomes):
 {bindings}
     def run(cls, /, *given, **inputs):
         \"""Run on *inputs* and return the outcome.\"""
-        try:
-            if (
-                cls is not owner
-                or given
-                or at != _epoch
-                or next(last) != "_accel_plan"
-                or len(library) != size{own}
-            ):
-                command = None
-            else:
-                for command in commands:
-                    break
-        except RuntimeError:
-            command = None
-        if command is None:
+        if (
+            cls is not owner
+            or given
+            or at != _epoch
+            or next(last) != "_accel_plan"
+            or len(library) != size{own}
+        ):
             return _stale_run(owner, cls, "run")(*given, **inputs)
+        for command in commands:
+            break
         command._accel_raw = inputs
         command._errors = command._result = command._parent = {none}
 {run}
 {succeed}
 
     def run_in(parent, inputs, again=_subcommand):
-        try:
-            if at != _epoch or next(last) != "_accel_plan" or len(library) != size{own}:
-                command = None
-            else:
-                for command in commands:
-                    break
-        except RuntimeError:
-            command = None
-        if command is None:
+        if at != _epoch or next(last) != "_accel_plan" or len(library) != size{own}:
             return again(parent, owner, inputs)
+        for command in commands:
+            break
         command._accel_raw = inputs
         command._parent = parent
         command._errors = command._result = {none}
@@ -98,22 +85,16 @@ def make(owner, plan, builder, own, chains, commands, outcomes):
 
     def run_json(cls, data):
         \"""Run on the JSON object in *data*; JSON that cannot be read is a failed outcome.\"""
-        try:
-            if (
-                cls is not owner
-                or at != _epoch
-                or next(last) != "_accel_plan"
-                or len(library) != size
-                or fields["__pydantic_validator__"] is not validator{own}
-            ):
-                command = None
-            else:
-                for command in commands:
-                    break
-        except RuntimeError:
-            command = None
-        if command is None:
+        if (
+            cls is not owner
+            or at != _epoch
+            or next(last) != "_accel_plan"
+            or len(library) != size
+            or fields["__pydantic_validator__"] is not validator{own}
+        ):
             return _stale_run(owner, cls, "run_json")(data)
+        for command in commands:
+            break
         try:
             command._inputs = validate_json(data)
         except ValidationError as error:
@@ -181,11 +162,7 @@ except BaseException as error:
         and not command.__dict__
         and not plan.logs
     ):
-        try:
-            stale = at != _epoch or next(last) != "_accel_plan" or len(library) != size{own}
-        except RuntimeError:
-            stale = True
-        if not stale:
+        if not (at != _epoch or next(last) != "_accel_plan" or len(library) != size{own}):
             # All that _executed would do here: there is nothing to roll back and nobody to tell.
             command._accel_closed = True
             command._accel_left = 6
