@@ -53,7 +53,14 @@ def block(report: dict[str, Any]) -> str:
         if not any((name, key) in found for name in backends):
             continue
         floor = case["floors"][0]
-        cells = [cell(found[name, key]) if (name, key) in found else "-" for name in backends]
+        cells = [
+            cell(found[name, key])
+            if (name, key) in found
+            else f"{case['backends'][name]['ratios'][floor]:.2f}"
+            if name in case["backends"]
+            else "-"
+            for name in backends
+        ]
         if theirs:
             figures = case["backends"].get("foobara_py")
             cells.append(f"{figures['ratios'][floor]:.1f}" if figures else "-")
