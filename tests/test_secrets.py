@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 import logging
 import pickle
 import types
+import typing
 from types import ModuleType
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, TypeVar
 
 import pytest
+import typing_extensions
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -20,6 +23,7 @@ from pydantic import (
     SecretBytes,
     SecretStr,
     TypeAdapter,
+    create_model,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -183,6 +187,45 @@ def test_a_missing_field_does_not_echo_what_surrounds_it(fa: ModuleType) -> None
 
     outcome = command(fa, Open, echo_inputs=True).run(password=SECRET)
     assert outcome.errors[0].context == {} and SECRET not in shown(outcome)
+
+
+class InDict(typing_extensions.TypedDict):
+    password: SecretStr
+
+
+@dataclasses.dataclass
+class InData:
+    password: SecretStr
+
+
+class InTuple(NamedTuple):
+    password: SecretStr
+
+
+@dataclasses.dataclass
+class NotKnown:
+    password: Nowhere  # type: ignore[name-defined]  # noqa: F821
+
+
+Password = NewType("Password", SecretStr)
+AnyPassword = TypeVar("AnyPassword", bound=SecretStr)
+
+
+class InGeneric(BaseModel, Generic[AnyPassword]):
+    password: AnyPassword
+
+
+@pytest.mark.parametrize("hint", [InDict, InData, InTuple, Password, InGeneric, InDict | None], ids=str)
+def test_a_secret_is_found_wherever_pydantic_looks(fa: ModuleType, hint: Any) -> None:
+    model = create_model("Home", home=(hint, ...))
+    for raw in ({"password": [SECRET]}, [[SECRET]], SECRET, 1):
+        outcome = command(fa, model, echo_inputs=True).run(home=raw)
+        assert outcome.is_success() or (outcome.errors[0].context == {} and SECRET not in shown(outcome))
+
+
+def test_a_class_whose_annotations_cannot_be_read_may_hold_a_secret(sub: Any) -> None:
+    reports = sub("_reports")
+    assert reports._sensitive_type(NotKnown, {}) and not reports._sensitive_type(typing.Union, {})
 
 
 def test_the_tag_of_a_union_is_input_too(fa: ModuleType) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from enum import Enum
 from types import GenericAlias
-from typing import Any
+from typing import Any, get_type_hints
 
 import pydantic  # its names are looked up when used: BaseModel and SecretStr load most of it
 from pydantic_core import ValidationError, core_schema
@@ -368,12 +368,31 @@ def _sensitive_type(hint: Any, seen: dict[int, Any]) -> bool:
             _sensitive_type(f.annotation, seen) or any(_marked(m) for m in f.metadata)
             for f in fields.values()
         )
-    parts = [*getattr(hint, "__args__", ()), *getattr(hint, "__metadata__", ())]
-    origin = getattr(hint, "__origin__", None)
-    value = getattr(hint, "__value__", None)  # a ``type X = ...`` alias
-    if isinstance(origin, type):
-        parts.append(origin)
-    return any(_sensitive_type(part, seen) for part in (*parts, value) if part is not None)
+    if isinstance(hint, type):
+        try:
+            return any(_sensitive_type(part, seen) for part in _items_of(hint))
+        except Exception:  # a name that is not known
+            return True
+    parts = [getattr(hint, name, None) for name in _NESTED]
+    for name in _LISTED:
+        parts.extend(getattr(hint, name, ()))
+    return any(_sensitive_type(part, seen) for part in parts if part is not None)
+
+
+# Of a generic alias, a ``type X = ...`` alias, a NewType and a TypeVar.
+_NESTED = ("__origin__", "__value__", "__supertype__", "__bound__")
+_LISTED = ("__args__", "__metadata__", "__constraints__")
+
+
+def _items_of(cls: type) -> Iterable[Any]:
+    # A model is asked for its fields; these are what else Pydantic looks into.
+    if (
+        dataclasses.is_dataclass(cls)
+        or (issubclass(cls, dict) and hasattr(cls, "__total__"))
+        or (issubclass(cls, tuple) and hasattr(cls, "_fields"))
+    ):
+        return get_type_hints(cls, include_extras=True).values()
+    return ()
 
 
 def _secrets() -> tuple[type, ...]:
