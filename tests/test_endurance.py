@@ -12,6 +12,7 @@ import sys
 import threading
 import types
 from collections.abc import Callable, Iterator
+from functools import cache
 from types import ModuleType
 from typing import Any
 from unittest import mock
@@ -50,6 +51,20 @@ class Handler:
 HANDLER = Handler()
 
 
+@cache
+def the_loop() -> asyncio.AbstractEventLoop:
+    """One for all: a loop is a cycle, and the collector is off here."""
+    loop = asyncio.new_event_loop()
+    loop.set_debug(False)
+    return loop
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    the_loop().close()
+
+
 def make(fa: ModuleType, execute: Callable[[Any], Any], base: Any = None, **body: Any) -> Any:
     body["execute"] = execute
     base = fa.Command if base is None else base
@@ -72,9 +87,7 @@ def kinds(fa: ModuleType) -> dict[str, Callable[[int], None]]:
             for _ in range(times):
                 await run(**inputs)
 
-        loop = asyncio.new_event_loop()
-        loop.set_debug(False)
-        return lambda times: loop.run_until_complete(main(times))
+        return lambda times: the_loop().run_until_complete(main(times))
 
     def errors(self: Any) -> None:
         self.add_input_error(("a", "b"), "odd", "o", seen=1)
