@@ -63,6 +63,7 @@ def the_loop() -> asyncio.AbstractEventLoop:
 def _closed() -> Iterator[None]:
     yield
     the_loop().close()
+    the_loop.cache_clear()  # this module is run once per backend, with others between
 
 
 def make(fa: ModuleType, execute: Callable[[Any], Any], base: Any = None, **body: Any) -> Any:
