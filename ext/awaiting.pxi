@@ -221,6 +221,15 @@ cdef class AsyncRun:
     def cr_suspended(self):
         return not self.running and (self.stage == EXECUTING or self.stage == HANDED)
 
+    @property
+    def cr_state(self):
+        # What inspect.getcoroutinestate() reads from 3.15 on.
+        if self.running:
+            return "CORO_RUNNING"
+        if self.stage == DONE:
+            return "CORO_CLOSED"
+        return "CORO_CREATED" if self.stage == CREATED else "CORO_SUSPENDED"
+
     # The frame and what is awaited are those of the coroutine inside: a frame that is never on the stack
     # would tell trio that Ctrl-C is not for this task.
     @property

@@ -102,6 +102,7 @@ def judge(parent: Any, command_class: Any) -> None: ...
 class AsyncRun:
     cr_running: bool
     cr_suspended: bool
+    cr_state: str
     cr_frame: Any
     cr_await: Any
     cr_code: Any
