@@ -11,7 +11,7 @@ import importlib
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING
 
@@ -97,8 +97,6 @@ def _choose() -> tuple[Backend, dict[str, ModuleType]]:
                     path=getattr(error, "path", None),
                 ) from error
             loaded, name, reason = _load("_pure"), "py", f"the extension does not load: {described}"
-            if why := _not_built(error):
-                reason = f"built without extension modules: {why}"
             failure = error.with_traceback(None)
     names = MappingProxyType({key: module.__name__ for key, module in loaded.items()})
     return Backend(name, reason, names, failure), loaded
@@ -106,8 +104,15 @@ def _choose() -> tuple[Backend, dict[str, ModuleType]]:
 
 _backend, _modules = _choose()
 globals().update(_modules)
+_explained = _backend.error is None
 
 
 def backend() -> Backend:
     """Return which backend is active (``str()`` is ``c`` or ``py``) and why."""
+    global _backend, _explained
+    if not _explained:
+        # Now, as reading JSON is no part of importing Command.
+        if isinstance(_backend.error, Exception) and (why := _not_built(_backend.error)):
+            _backend = replace(_backend, reason=f"built without extension modules: {why}")
+        _explained = True
     return _backend
