@@ -240,17 +240,21 @@ class Sqlite3TransactionHandler:
         if not self._began and getattr(connection, "autocommit", None) is False:
             self._began.append(None)
             return
-        if connection.in_transaction:
-            self._began.append(self.savepoint())
-            return
+        within = connection.in_transaction
+        depth = len(self._began)
         try:
-            connection.execute(f"BEGIN {self._mode or connection.isolation_level or ''}".rstrip())
+            if within:
+                self._began.append(self.savepoint())
+            else:
+                connection.execute(f"BEGIN {self._mode or connection.isolation_level or ''}".rstrip())
+                self._began.append("")
         except BaseException:
-            # An interrupt that arrives once BEGIN has worked would leave the transaction open.
-            if connection.in_transaction:
+            # An interrupt may arrive once the call has worked: it would leave the transaction open, or a level
+            # that the next rollback takes for its own.
+            del self._began[depth:]
+            if not within and connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-        self._began.append("")
 
     def commit(self) -> None:
         """Commit. Raises TransactionError when other code, or SQLite, has ended the transaction meanwhile."""
