@@ -198,7 +198,33 @@ def registering(command: Any) -> None:
     type(command).before_commit_transaction(lambda c: c.add_input_error("a", "new", "bad"))
 
 
-BAD = (None, halting, failing, adding, hanging, registering)
+def registering_on_itself(command: Any) -> None:
+    command.before_commit_transaction(lambda c: c.add_input_error("a", "own", "bad"))
+
+
+def refusing_to_commit(command: Any) -> None:
+    command.commit_transaction = lambda: command.add_input_error("a", "hung", "bad")
+
+
+def interrupting(command: Any) -> None:
+    def roll_back() -> None:
+        raise ValueError(command.state_name)  # becomes a note of what is raised
+
+    command.rollback_transaction = roll_back
+    raise KeyboardInterrupt
+
+
+BAD = (
+    None,
+    halting,
+    failing,
+    adding,
+    hanging,
+    registering,
+    registering_on_itself,
+    refusing_to_commit,
+    interrupting,
+)
 
 
 @pytest.mark.parametrize("wrong", BAD, ids=lambda bad: bad.__name__ if bad else "well")
@@ -229,8 +255,8 @@ def test_a_run_goes_as_an_instance_does(fa: ModuleType, wrong: Any, hooks: Any, 
             try:
                 outcome = start()
                 found: Any = outcome.to_dict()
-            except LookupError as error:
-                found = str(error)
+            except (LookupError, KeyboardInterrupt) as error:
+                found = repr(error), getattr(error, "__notes__", None)
             seen.append((log, found))
         assert seen[1:] == seen[:1] * 3, at
         if wrong is None or len(seen[0][0]) <= at:
@@ -238,7 +264,7 @@ def test_a_run_goes_as_an_instance_does(fa: ModuleType, wrong: Any, hooks: Any, 
 
 
 def test_a_subcommand_goes_as_a_run_does(fa: ModuleType) -> None:
-    for wrong in BAD[1:]:
+    for wrong in BAD[1:-1]:
         for at in range(3):
             logs: list[Any] = []
             for nested in (False, True):
