@@ -614,12 +614,17 @@ def run_class(cls, dict inputs):
 def run_model(cls, model):
     """Run *cls* on a valid instance of its inputs type, without validating it again."""
     cdef Plan plan = plan_for(cls)
+    cdef Core command
     if not isinstance(model, plan.builder.model):
         raise TypeError(
             f"{cls.__name__}.run_with() takes an instance of {plan.builder.model.__name__}, "
             f"not {type(model).__name__}"
         )
-    return run_ready(plan, model)
+    if plan.generic or plan.mask & 2:
+        return run_given(plan, Given(_services.values(model), None), model)
+    command = acquire(plan)
+    command._inputs = model
+    return run_ready(plan, command)
 
 
 def run_json(cls, data):
@@ -642,7 +647,10 @@ def run_json(cls, data):
     Py_DECREF(model)
     if plan.generic or plan.mask & 2:
         return run_given(plan, Given(_services.parsed(data) or {}, None), model)
-    return run_ready(plan, model)
+    command = acquire(plan)
+    command._inputs = model
+    model = None                       # the command's alone: release() may empty it for the next run
+    return run_ready(plan, command)
 
 
 class Given(dict):
@@ -678,15 +686,10 @@ cdef Core without_inputs(object cls):
         return <Core>fa_new(cls, EMPTY)
 
 
-cdef object run_ready(Plan plan, object model):
-    cdef Core command
+cdef object run_ready(Plan plan, Core command):
+    # Of a command that has its inputs.
     cdef object outcome
     cdef bint succeeded
-    if plan.generic or plan.mask & 2:
-        return run_given(plan, Given(_services.values(model), None), model)
-    command = acquire(plan)
-    command._inputs = model
-    model = None
     if plan.execute_only:
         succeeded = execute_ready(command, plan)
     else:
@@ -713,14 +716,20 @@ cdef inline void release(Plan plan, Core command) noexcept:
     # holds the one reference.
     if plan.idle == FA_POOL or not fa_ours_alone(<PyObject *>command) or type(command) is not plan.cls:
         return
-    command.raw = None
+    plan.builder.take_back(<PyObject *>command._inputs)
     command._inputs = None
-    command._errors = None
     command._result = None
-    command._transaction = None
-    command._parent = None
-    command._own_callbacks = None
-    command._json_error = None
+    # Most runs leave these as they were.
+    if command.raw is not None:
+        command.raw = None
+    if command._errors is not None:
+        command._errors = None
+    if command._parent is not None:
+        command._parent = None
+    if command._transaction is not None or command._own_callbacks is not None or command._json_error is not None:
+        command._transaction = None
+        command._own_callbacks = None
+        command._json_error = None
     command.state_number = 0
     command.entered = 0
     command.closed = 0

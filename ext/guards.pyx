@@ -145,10 +145,31 @@ cdef extern from *:
     #endif
         return PySet_New(names);
     }
+
+    /* The set in that slot, if it is as FA_SET_LIKE made it and an instance that only the caller refers to is all
+       that refers to it: the slot is empty then, and the reference the caller's. Else NULL. */
+    static inline PyObject *FA_TAKE_SET(PyObject *instance, Py_ssize_t offset, PyObject *names) {
+    #ifndef Py_GIL_DISABLED
+        PyObject **slot = (PyObject **)((char *)instance + offset);
+        PySetObject *set = (PySetObject *)*slot, *like = (PySetObject *)names;
+        if (Py_REFCNT(instance) != 1 || Py_TYPE(instance)->tp_finalize != NULL) return NULL;
+        if (set == NULL || Py_REFCNT(set) != 1 || !Py_IS_TYPE(set, &PySet_Type) || set->weakreflist != NULL)
+            return NULL;
+        if (set->mask != like->mask || set->fill != like->fill || set->used != like->used || set->finger != 0)
+            return NULL;
+        /* The same strings, each in its place: nobody has changed it. */
+        if (memcmp(set->table, like->table, (size_t)(like->mask + 1) * sizeof(setentry)) != 0) return NULL;
+        *slot = NULL;
+        return (PyObject *)set;
+    #else
+        return NULL;
+    #endif
+    }
     """
     bint FA_SHARES_KEYS(PyObject* instance) noexcept
     char* FA_KEYS(PyObject* values) noexcept
     PyObject* FA_SET_LIKE(PyObject* small) noexcept
+    PyObject* FA_TAKE_SET(PyObject* instance, Py_ssize_t offset, PyObject* names) noexcept
     bint FA_FREE_THREADED
     bint FA_STR_READY(PyObject* s) noexcept
     object FA_OWN(PyObject* made)      # NULL means that an exception is set
@@ -542,6 +563,7 @@ cdef class InputsBuilder:
 
     def __cinit__(self, spec, renew=None):
         self._fields = NULL
+        self._spares = 0
 
     def __init__(self, spec, renew=None):
         cdef Py_ssize_t i
@@ -600,6 +622,9 @@ cdef class InputsBuilder:
 
     def __dealloc__(self):
         PyMem_Free(self._fields)
+        while self._spares:
+            self._spares -= 1
+            Py_DECREF(self._spare[self._spares])
 
     def __reduce__(self):
         raise TypeError("an InputsBuilder belongs to its model and is not pickled")
@@ -699,6 +724,15 @@ cdef class InputsBuilder:
         if raw[0] == NULL:
             return NULL
         return self._make_and_learn(raw[0], classes) if count > 0 else self.make_dict(raw[0])
+
+    cdef void take_back(self, PyObject* instance) noexcept:
+        cdef PyObject* names
+        if not self.guarded or Py_TYPE(instance) != <PyTypeObject*> self.model or self._spares == FA_SPARES:
+            return
+        names = FA_TAKE_SET(instance, SLOT_FIELDS_SET, <PyObject*> self._all_set)
+        if names != NULL:
+            self._spare[self._spares] = names
+            self._spares += 1
 
     cdef PyObject* make_dict(self, PyObject* raw) noexcept:
         cdef PyObject* made
@@ -957,7 +991,13 @@ cdef class InputsBuilder:
             for i in range(total):
                 if given[i] == NULL and self._fields[i].required:
                     return NULL
-        names = FA_SET_LIKE(<PyObject*> self._all_set) if count == total else PySet_New(NULL)
+        if count != total:
+            names = PySet_New(NULL)
+        elif self._spares:
+            self._spares -= 1
+            names = self._spare[self._spares]
+        else:
+            names = FA_SET_LIKE(<PyObject*> self._all_set)
         if names == NULL:
             return NULL
         if count != total:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 import sys
 import threading
 import types
+import weakref
 from types import ModuleType
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, create_model
 
 
 class Inputs(BaseModel):
@@ -104,3 +106,67 @@ def test_run_json_without_data_says_the_same_before_and_after_a_run(fa: ModuleTy
         ):
             cls.run_json()
         assert cls.run(a=1).result == 1
+
+
+def keeper(fa: ModuleType, model: Any, keep: Any) -> Any:
+    """A command that gives its inputs to *keep* and returns which fields are set."""
+
+    def execute(self: Any) -> list[str]:
+        names = sorted(self.inputs.model_fields_set)
+        keep(self.inputs)
+        return names
+
+    return types.new_class(
+        "Keeper", (fa.Command[model, Any],), {}, lambda space: space.update(execute=execute)
+    )
+
+
+KEEPING: list[Any] = [
+    lambda inputs, kept: kept.append(inputs),
+    lambda inputs, kept: kept.append(inputs.model_fields_set),
+    lambda inputs, kept: kept.append(iter(inputs.model_fields_set)),
+    lambda inputs, kept: inputs.model_fields_set.discard("a"),
+    lambda inputs, kept: inputs.model_fields_set.add("mine"),
+    lambda inputs, kept: inputs.model_fields_set.clear(),
+    lambda inputs, kept: (inputs.model_fields_set.remove("a"), inputs.model_fields_set.add("a")),
+    lambda inputs, kept: setattr(inputs, "__pydantic_fields_set__", {"b"}),
+    lambda inputs, kept: delattr(inputs, "__pydantic_fields_set__"),
+    lambda inputs, kept: kept.append(weakref.ref(inputs.model_fields_set)),
+]
+
+
+@pytest.mark.parametrize("keep", KEEPING)
+@pytest.mark.parametrize("fields", [2, 8])
+def test_the_set_of_fields_belongs_to_one_instance(fa: ModuleType, keep: Any, fields: int) -> None:
+    """What was done to it, and what is held of it, in one run does not show in the next ones."""
+    given = dict.fromkeys("abcdefgh"[:fields], 1)
+    model = create_model("Given", **dict.fromkeys(given, (int, ...)))
+    kept: list[Any] = []
+    plain = keeper(fa, model, lambda inputs: None)
+    cls = keeper(fa, model, lambda inputs: keep(inputs, kept))
+    for _ in range(3):
+        assert plain.run(**given).result == list(given)
+        assert cls.run(**given).result == list(given)
+    for each in kept:
+        if isinstance(each, weakref.ref):
+            assert each() is None
+        elif isinstance(each, BaseModel):
+            assert each.model_fields_set == set(given)
+            assert [each.model_fields_set is other.model_fields_set for other in kept].count(True) == 1
+        else:
+            assert sorted(each) == list(given)
+
+
+def test_a_model_with_a_finaliser_sees_all_of_itself_there(fa: ModuleType) -> None:
+    seen = []
+
+    class Final(BaseModel):
+        a: int
+
+        def __del__(self) -> None:
+            seen.append(self.model_fields_set)
+
+    cls = keeper(fa, Final, lambda inputs: None)
+    assert [cls.run(a=1).result for _ in range(3)] == [["a"]] * 3
+    gc.collect()
+    assert seen == [{"a"}] * 3

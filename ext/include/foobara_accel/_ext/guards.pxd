@@ -4,6 +4,9 @@ cimport cython
 from cpython.object cimport PyObject
 
 
+cdef enum:
+    FA_SPARES = 16
+
 cdef struct Field                       # one row of the field table; guards.pyx only
 
 
@@ -31,6 +34,8 @@ cdef class InputsBuilder:
     cdef unsigned int _tag
     cdef bint _shares_keys              # set with _tag
     cdef bint _placed                   # every field has its place
+    cdef PyObject* _spare[FA_SPARES]       # sets of all names, for the next instances; they hold no input
+    cdef int _spares
     cdef object __weakref__
 
     # values[i] is the argument named kwnames[i]; a new, valid instance of the model,
@@ -55,6 +60,10 @@ cdef class InputsBuilder:
     cdef PyObject* make_kw_from(
         self, PyObject* const* values, PyObject* kwnames, PyObject** raw, PyObject** verdict
     ) noexcept
+
+    # *instance*, which the caller alone refers to and is about to let go, may be emptied for the next ones; for
+    # any other instance nothing happens
+    cdef void take_back(self, PyObject* instance) noexcept
 
     cdef PyObject* _guard_kw(self, PyObject* const* values, PyObject* kwnames) noexcept
     cdef PyObject* _guard_dict(self, PyObject* raw) noexcept
