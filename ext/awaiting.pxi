@@ -12,10 +12,57 @@ cdef extern from *:
     """
     /* What Cython cannot spell: slots of AsyncRun that differ from its Python methods. */
     static destructor fa_run_free;
+    static traverseproc fa_run_visit;
     static int (*fa_run_unfinished)(PyObject *);
+    static Py_ssize_t fa_run_place;   /* of the values that a run keeps in itself */
+
+    #define FA_VALUES 8
+
+    static inline PyObject **fa_run_values(PyObject *self) {
+        return (PyObject **)((char *)self + fa_run_place);
+    }
+
+    static inline void fa_run_drop(PyObject *self) {
+        PyObject **values = fa_run_values(self);
+        int index;
+        for (index = 0; index < FA_VALUES && values[index] != NULL; index++) Py_CLEAR(values[index]);
+    }
+
+    static int fa_run_traverse(PyObject *self, visitproc visit, void *arg) {
+        PyObject **values = fa_run_values(self);
+        int index;
+        for (index = 0; index < FA_VALUES; index++) Py_VISIT(values[index]);
+        return fa_run_visit(self, visit, arg);
+    }
+
+    /* What a run that nobody else refers to has raised last: the run's end makes it ready for the next one. */
+    static PyObject *fa_spare_stop = NULL;
+
+    static inline void fa_stop_empty(void) {
+        if (fa_spare_stop != NULL && Py_REFCNT(fa_spare_stop) == 1)
+            Py_CLEAR(((PyStopIterationObject *)fa_spare_stop)->value);
+    }
+
+    /* A new reference to the spare one if it is as it was made, else NULL. */
+    static inline PyObject *fa_stop_again(void) {
+        PyStopIterationObject *stop = (PyStopIterationObject *)fa_spare_stop;
+        if (stop == NULL) return NULL;
+        if (
+            Py_REFCNT(stop) != 1 || stop->value != NULL || stop->dict != NULL || stop->notes != NULL
+            || stop->traceback != NULL || stop->context != NULL || stop->cause != NULL || stop->suppress_context
+            || stop->args == NULL || PyTuple_GET_SIZE(stop->args) != 0
+        ) {
+            Py_CLEAR(fa_spare_stop);
+            return NULL;
+        }
+        Py_INCREF(stop);
+        return (PyObject *)stop;
+    }
 
     static void fa_run_dealloc(PyObject *self) {
         if (fa_run_unfinished(self) && PyObject_CallFinalizerFromDealloc(self) < 0) return;
+        fa_run_drop(self);
+        fa_stop_empty();
         fa_run_free(self);
     }
 
@@ -47,9 +94,13 @@ cdef extern from *:
     }
 
     static void fa_make_awaitable(
-        PyTypeObject *type, unaryfunc await, sendfunc send, iternextfunc next, int (*unfinished)(PyObject *)
+        PyTypeObject *type, unaryfunc await, sendfunc send, iternextfunc next, int (*unfinished)(PyObject *),
+        Py_ssize_t place
     ) {
         fa_run_free = type->tp_dealloc;
+        fa_run_visit = type->tp_traverse;
+        fa_run_place = place;
+        type->tp_traverse = fa_run_traverse;
         fa_run_unfinished = unfinished;
         type->tp_dealloc = fa_run_dealloc;
         type->tp_alloc = fa_run_alloc;
@@ -63,10 +114,18 @@ cdef extern from *:
     }
 
     /* Raises StopIteration(value), whatever value is; takes the reference. Its arguments are for who catches it:
-       ``await`` and ``yield from`` take the value alone. */
-    static void fa_stop(PyObject *value, int caught) {
+       ``await`` and ``yield from`` take the value alone. Where *again* is true nothing but the caller refers to the
+       run, which is freed right after: the exception is kept for the next one. */
+    static void fa_stop(PyObject *value, int caught, int again) {
         PyTypeObject *type = (PyTypeObject *)PyExc_StopIteration;
-        PyObject *arguments = PyTuple_New(caught != 0), *stop;
+        PyObject *arguments, *stop;
+        again = again && FA_POOL;
+        if (again && (stop = fa_stop_again()) != NULL) {
+            ((PyStopIterationObject *)stop)->value = value;
+            fa_raise_again(stop);
+            return;
+        }
+        arguments = PyTuple_New(caught != 0);
         if (arguments == NULL) {
             Py_DECREF(value);
             return;
@@ -83,6 +142,7 @@ cdef extern from *:
             return;
         }
         Py_XSETREF(((PyStopIterationObject *)stop)->value, value);
+        if (again && fa_spare_stop == NULL) fa_spare_stop = Py_NewRef(stop);
         fa_raise_again(stop);
     }
 
@@ -114,13 +174,19 @@ cdef extern from *:
     ctypedef PyObject *(*iternextfunc)(PyObject *)
     PySendResult PyIter_Send(PyObject *, PyObject *, PyObject **)
     bint PyCoro_CheckExact(PyObject *)
-    void fa_make_awaitable(PyTypeObject *, unaryfunc, sendfunc, iternextfunc, int (*unfinished)(PyObject *) noexcept)
-    void fa_stop(PyObject *value, bint caught)
+    enum:
+        FA_VALUES
+    void fa_make_awaitable(
+        PyTypeObject *, unaryfunc, sendfunc, iternextfunc, int (*unfinished)(PyObject *) noexcept, Py_ssize_t place
+    )
+    void fa_run_drop(PyObject *run)
+    void fa_stop(PyObject *value, bint caught, bint again)
     int fa_origin_depth()
     void PyErr_SetString(object, const char *)
     PyObject **fa_items(PyObject *)
     object fa_kept(PyObject *const *, Py_ssize_t)
     void Py_INCREF_ "Py_INCREF"(PyObject *)
+    Py_ssize_t Py_REFCNT(PyObject *)
     void Py_DECREF_ "Py_DECREF"(PyObject *)
 
 from sys import _getframe
@@ -158,7 +224,8 @@ cdef class AsyncRun:
     cdef int stage
     cdef bint running
     cdef Runner runner
-    cdef object values               # of the inputs, then None
+    cdef object values               # of the inputs, or None; of a few, in the run itself: a tuple costs more
+    cdef PyObject *given[FA_VALUES]
     cdef object names
     cdef object inner
     cdef object parent               # the run that this one is a subcommand of
@@ -310,7 +377,7 @@ cdef object answer(PySendResult sent, PyObject *out):
         Py_DECREF(value)
         return value
     if sent == PYGEN_RETURN:
-        fa_stop(out, True)
+        fa_stop(out, True, False)
     reraise()
 
 
@@ -342,9 +409,15 @@ cdef int usable(AsyncRun self) except -1:
     return 0
 
 
+cdef inline void drop_values(AsyncRun self) noexcept:
+    if self.values is not None:
+        self.values = None
+    fa_run_drop(<PyObject *>self)
+
+
 cdef inline int finished(AsyncRun self) noexcept:
     self.stage = DONE
-    self.values = None
+    drop_values(self)
     self.names = None
     self.parent = None
     self.model = None
@@ -402,7 +475,7 @@ cdef PySendResult run_send(PyObject *self_, PyObject *value, PyObject **out) noe
 cdef PyObject *run_next(PyObject *self) noexcept:
     cdef PyObject *out = NULL
     if run_send(self, <PyObject *>None, &out) == PYGEN_RETURN:
-        fa_stop(out, False)
+        fa_stop(out, False, Py_REFCNT(self) == 1)
         return NULL
     return out
 
@@ -418,17 +491,17 @@ cdef int started(AsyncRun self, PyObject **out) except -1:
     cdef int done
     if plan is None or not current(plan):
         plan = fresh_plan(self.runner)
-    if not plan.execute_only or timed(plan.cls):
-        inputs = keywords(items(self.values), <PyObject *>self.names)
-        self.values = None
+    if not plan.execute_only or timed(plan):
+        inputs = keywords(values_of(self), <PyObject *>self.names)
+        drop_values(self)
         return handed(self, _whole(plan.cls, inputs, self.parent, self.model), out)
     command = acquire(plan)
     command._parent = self.parent
     if self.model is None:
         made = plan.builder.make_kw_from(
-            items(self.values), <PyObject *>self.names, &raw, NULL if plan.echo else &verdict
+            values_of(self), <PyObject *>self.names, &raw, NULL if plan.echo else &verdict
         )
-        self.values = None
+        drop_values(self)
     else:
         made = <PyObject *>self.model
         Py_INCREF_(made)
@@ -565,21 +638,35 @@ cdef object raised():
     return error
 
 
-cdef inline PyObject **items(object values) noexcept:
-    return NULL if values is None else fa_items(<PyObject *>values)
+cdef inline PyObject **values_of(AsyncRun self) noexcept:
+    if self.values is None:
+        return self.given
+    return fa_items(<PyObject *>self.values)
 
 
-cdef inline bint timed(object cls) noexcept:
-    cdef PyObject *found = fa_lookup(<PyObject *>cls, <PyObject *>TIMEOUT)
-    if found is NULL:
+cdef inline bint timed(Plan plan) noexcept:
+    # Not among what a plan is made from: asked for once for each tag of the class.
+    cdef unsigned int tag = fa_tag(<PyObject *>plan.cls)
+    cdef PyObject *found
+    if tag != 0 and tag == plan.untimed:
         return False
-    Py_DECREF_(found)
-    return found is not <PyObject *>None
+    found = fa_lookup(<PyObject *>plan.cls, <PyObject *>TIMEOUT)
+    if found is not NULL:
+        Py_DECREF_(found)
+        if found is not <PyObject *>None:
+            return True
+    plan.untimed = tag if tag == fa_tag(<PyObject *>plan.cls) else 0
+    return False
 
 
 cdef str TIMEOUT = "timeout"
+cdef AsyncRun _run_sample = AsyncRun.__new__(AsyncRun)
+_run_sample.stage = DONE
 
-fa_make_awaitable(<PyTypeObject *>AsyncRun, run_await, run_send, run_next, unfinished)
+fa_make_awaitable(
+    <PyTypeObject *>AsyncRun, run_await, run_send, run_next, unfinished,
+    <char *>_run_sample.given - <char *><PyObject *>_run_sample,
+)
 
 
 @cython.final
@@ -713,8 +800,15 @@ cdef object call_async_runner(PyObject *callable, PyObject *const *values, size_
     run = AsyncRun.__new__(AsyncRun)
     run.runner = runner.runner
     if names is not NULL:
-        run.values = fa_kept(values, PyTuple_GET_SIZE(names))
+        given = PyTuple_GET_SIZE(names)
         run.names = <object>names
+        if given > FA_VALUES:
+            run.values = fa_kept(values, given)
+        else:
+            while given:
+                given -= 1
+                run.given[given] = values[given]
+                Py_INCREF_(values[given])
     else:
         run.names = EMPTY
     if fa_origin_depth():

@@ -300,6 +300,7 @@ cdef class Plan:
     cdef tuple resolved                # those values, unbound; None where the MRO has none
     cdef readonly unsigned long long epoch
     cdef unsigned int tag
+    cdef unsigned int untimed          # the class's tag while it had no timeout (async runs)
     cdef object execute                # the plain function, or None where only a method call will do
     cdef list pool                     # idle instances of cls, each with this as its only reference, then None
     cdef Py_ssize_t idle               # how many there are
@@ -324,6 +325,7 @@ cdef class Plan:
         # What a metaclass answers is asked at every run: such a plan is never current.
         self.epoch = at - 1 if spec.volatile else at
         self.logs = spec.logs
+        self.untimed = 0
         self.tag = 0                   # the first use compares, and then takes the tag
         self.execute_only = (
             spec.mask & ~(1 << EXECUTE) == 0 and spec.chains is None and not spec.opens and not spec.generic

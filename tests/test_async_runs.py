@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, create_model
 
 SITUATIONS = ("hot", "transaction", "callback", "timeout")
 
@@ -500,6 +500,107 @@ def test_runs_leave_nothing_behind(fa: ModuleType) -> None:
 
 
 # -- what debuggers look at ------------------------------------------------------------------------
+
+
+def test_an_outcome_is_let_go_where_the_run_is_kept(fa: ModuleType) -> None:
+    async def execute(self: Any) -> int:
+        return int(self.inputs.a)
+
+    cls = make(fa, execute)
+
+    async def main() -> None:
+        await cls.run(a=0)
+        for number in range(3):
+            run = cls.run(a=number)
+            outcome = await run
+            seen = weakref.ref(outcome)
+            assert outcome.result == number
+            del outcome
+            assert seen() is None
+            assert run is not None
+
+    asyncio.run(main())
+
+
+def test_what_a_trace_function_keeps_of_a_run_stays_as_it_was(fa: ModuleType) -> None:
+    """Where a result passes as a StopIteration, whoever is shown that may keep it."""
+    kept: list[Any] = []
+
+    async def execute(self: Any) -> int:
+        return int(self.inputs.a)
+
+    cls = make(fa, execute)
+
+    async def awaiting() -> list[int]:
+        return [(await cls.run(a=number)).result for number in range(6)]
+
+    def trace(frame: Any, event: str, argument: Any) -> Any:
+        if event == "exception" and frame.f_code.co_name == "awaiting" and argument[0] is StopIteration:
+            kept.append(argument[1])
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        with pytest.raises(StopIteration) as stop:
+            awaiting().send(None)
+    finally:
+        sys.settrace(before)
+    assert stop.value.value == list(range(6))
+    found = [each.value for each in kept if isinstance(each, StopIteration)]
+    shown = [value.result for value in found if isinstance(value, fa.CommandOutcome)]
+    assert shown == sorted(set(shown))
+    assert asyncio.run(awaiting()) == list(range(6))
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 40])
+def test_a_run_keeps_its_inputs_until_it_begins(fa: ModuleType, count: int) -> None:
+    given = {f"field{number}": number for number in range(count)}
+    model = create_model("Given", **dict.fromkeys(given, (Any, ...)))
+
+    async def execute(self: Any) -> dict[str, Any]:
+        return dict(self.inputs)
+
+    body = {"execute": execute}
+    cls = types.new_class("Taker", (fa.AsyncCommand[model, Any],), {}, lambda space: space.update(body))
+    assert asyncio.run(cls.run(**given)).result == given
+
+    class Value:
+        pass
+
+    for end in ("run", "close", "drop", "cycle"):
+        values = {name: Value() for name in given}
+        seen = [weakref.ref(value) for value in values.values()]
+        run = cls.run(**values)
+        for value in values.values():
+            value.run = run if end == "cycle" else None
+        values = value = None  # type: ignore[assignment]
+        assert all(ref() is not None for ref in seen)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if end == "run":
+                asyncio.run(run)
+            elif end == "close":
+                run.close()
+            run = None  # type: ignore[assignment]
+            if end == "cycle":
+                gc.collect()
+        if end != "cycle" or str(fa.backend()) == "c":
+            assert [ref() for ref in seen] == [None] * count, end
+
+
+def test_a_timeout_set_on_the_class_or_a_base_holds_from_the_next_run(fa: ModuleType) -> None:
+    async def execute(self: Any) -> None:
+        await asyncio.sleep(0.05)
+
+    base = make(fa, execute)
+    cls = types.new_class("Child", (base,))
+    assert all(asyncio.run(cls.run(a=1)).is_success() for _ in range(3))
+    for owner in (base, cls):
+        owner.timeout = 0.001
+        assert [error.symbol for error in asyncio.run(cls.run(a=1)).errors] == ["timeout"]
+        del owner.timeout
+        assert all(asyncio.run(cls.run(a=1)).is_success() for _ in range(3))
 
 
 def test_a_waiting_run_shows_the_frame_that_waits(fa: ModuleType) -> None:
