@@ -13,7 +13,7 @@ cdef extern from *:
     /* What Cython cannot spell: slots of AsyncRun that differ from its Python methods. */
     static destructor fa_run_free;
     static traverseproc fa_run_visit;
-    static int (*fa_run_unfinished)(PyObject *);
+    static int (*fa_run_unfinished)(PyObject *), (*fa_run_emptied)(PyObject *);
     static Py_ssize_t fa_run_place;   /* of the values that a run keeps in itself */
 
     #define FA_VALUES 8
@@ -59,31 +59,34 @@ cdef extern from *:
         return (PyObject *)stop;
     }
 
+    /* Runs that have ended, empty, for the next ones; none of them is known to the collector. Not those that it has
+       marked as finalized: the mark would stay. */
+    #define FA_RUNS (FA_POOL ? 32 : 0)
+    static PyObject *fa_runs[32];
+    static int fa_runs_idle = 0;
+
     static void fa_run_dealloc(PyObject *self) {
         if (fa_run_unfinished(self) && PyObject_CallFinalizerFromDealloc(self) < 0) return;
-        fa_run_drop(self);
         fa_stop_empty();
+        if (
+            fa_runs_idle < FA_RUNS && !PyObject_GC_IsFinalized(self)
+            && *(PyObject **)((char *)self + Py_TYPE(self)->tp_weaklistoffset) == NULL
+        ) {
+            PyObject_GC_UnTrack(self);
+            if (fa_run_emptied(self) && fa_runs_idle < FA_RUNS) {
+                fa_runs[fa_runs_idle++] = self;
+                return;
+            }
+        }
+        fa_run_drop(self);
         fa_run_free(self);
     }
 
-    /* Memory of runs for the next ones. Not what the collector has marked as finalized: the mark would stay. */
-    #define FA_RUNS (FA_POOL ? 32 : 0)
-    static void *fa_runs[32];
-    static int fa_runs_idle = 0;
-
-    static void fa_run_give(void *memory) {
-        if (fa_runs_idle < FA_RUNS && !PyObject_GC_IsFinalized((PyObject *)memory))
-            fa_runs[fa_runs_idle++] = memory;
-        else
-            PyObject_GC_Del(memory);
-    }
-
-    static PyObject *fa_run_alloc(PyTypeObject *type, Py_ssize_t items) {
+    static inline PyObject *fa_run_again(void) {
         PyObject *self;
-        if (fa_runs_idle == 0) return PyType_GenericAlloc(type, items);
-        self = (PyObject *)fa_runs[--fa_runs_idle];
-        memset(self, 0, (size_t)type->tp_basicsize);
-        PyObject_Init(self, type);
+        if (fa_runs_idle == 0) return NULL;
+        self = fa_runs[--fa_runs_idle];
+        PyObject_Init(self, Py_TYPE(self));
         PyObject_GC_Track(self);
         return self;
     }
@@ -95,16 +98,15 @@ cdef extern from *:
 
     static void fa_make_awaitable(
         PyTypeObject *type, unaryfunc await, sendfunc send, iternextfunc next, int (*unfinished)(PyObject *),
-        Py_ssize_t place
+        int (*emptied)(PyObject *), Py_ssize_t place
     ) {
         fa_run_free = type->tp_dealloc;
         fa_run_visit = type->tp_traverse;
         fa_run_place = place;
         type->tp_traverse = fa_run_traverse;
         fa_run_unfinished = unfinished;
+        fa_run_emptied = emptied;
         type->tp_dealloc = fa_run_dealloc;
-        type->tp_alloc = fa_run_alloc;
-        type->tp_free = fa_run_give;
         type->tp_as_async->am_await = await;
         type->tp_as_async->am_send = send;
         /* In the slots alone: with the names of both the type would count as a generator. */
@@ -177,8 +179,10 @@ cdef extern from *:
     enum:
         FA_VALUES
     void fa_make_awaitable(
-        PyTypeObject *, unaryfunc, sendfunc, iternextfunc, int (*unfinished)(PyObject *) noexcept, Py_ssize_t place
+        PyTypeObject *, unaryfunc, sendfunc, iternextfunc, int (*unfinished)(PyObject *) noexcept,
+        int (*emptied)(PyObject *) noexcept, Py_ssize_t place
     )
+    PyObject *fa_run_again()
     void fa_run_drop(PyObject *run)
     void fa_stop(PyObject *value, bint caught, bint again)
     int fa_origin_depth()
@@ -432,6 +436,28 @@ cdef int unfinished(PyObject *self) noexcept:
     return (<AsyncRun>self).stage != DONE
 
 
+cdef int emptied(AsyncRun self) noexcept:
+    """Make a run that is being freed as a new one is, if it has ended."""
+    if self.stage != DONE:
+        return False
+    self.stage = CREATED
+    self.runner = None
+    if self.plan is not None:
+        self.plan = None
+    if self.cr_origin is not None:
+        self.cr_origin = None
+    return True
+
+
+cdef inline AsyncRun new_run():
+    cdef PyObject *again = fa_run_again()
+    if again is NULL:
+        return AsyncRun.__new__(AsyncRun)
+    run = <AsyncRun>again
+    Py_DECREF_(again)
+    return run
+
+
 cdef PyObject *run_await(PyObject *self) noexcept:
     # Somebody else, a task for instance, waits for it already.
     if (<AsyncRun>self).stage == EXECUTING or (<AsyncRun>self).stage == HANDED:
@@ -441,6 +467,7 @@ cdef PyObject *run_await(PyObject *self) noexcept:
     return self
 
 
+ctypedef int (*of_run)(PyObject *) noexcept
 ctypedef int (*starting)(AsyncRun, PyObject **) noexcept
 ctypedef int (*resuming)(AsyncRun, PySendResult, PyObject **) noexcept
 
@@ -664,7 +691,7 @@ cdef AsyncRun _run_sample = AsyncRun.__new__(AsyncRun)
 _run_sample.stage = DONE
 
 fa_make_awaitable(
-    <PyTypeObject *>AsyncRun, run_await, run_send, run_next, unfinished,
+    <PyTypeObject *>AsyncRun, run_await, run_send, run_next, unfinished, <of_run>emptied,
     <char *>_run_sample.given - <char *><PyObject *>_run_sample,
 )
 
@@ -797,7 +824,7 @@ cdef object call_async_runner(PyObject *callable, PyObject *const *values, size_
         raise TypeError(
             f"{runner.__qualname__}() takes 1 positional argument but {given + 1} were given"
         )
-    run = AsyncRun.__new__(AsyncRun)
+    run = new_run()
     run.runner = runner.runner
     if names is not NULL:
         given = PyTuple_GET_SIZE(names)
@@ -831,7 +858,7 @@ cdef tuple origin(int depth):
 
 def prepare(cls, dict inputs, parent=None, model=None):
     """Return the coroutine of a run of *cls* as a subcommand of *parent*, or on a valid *model*."""
-    cdef AsyncRun run = AsyncRun.__new__(AsyncRun)
+    cdef AsyncRun run = new_run()
     run.runner = runner_of(cls)
     run.values = tuple(inputs.values())
     run.names = tuple(inputs)
