@@ -7,6 +7,7 @@ from cpython.object cimport PyObject
 cdef enum:
     FA_SPARES = 16
 
+
 cdef struct Field                       # one row of the field table; guards.pyx only
 
 
@@ -61,8 +62,8 @@ cdef class InputsBuilder:
         self, PyObject* const* values, PyObject* kwnames, PyObject** raw, PyObject** verdict
     ) noexcept
 
-    # *instance*, which the caller alone refers to and is about to let go, may be emptied for the next ones; for
-    # any other instance nothing happens
+    # *instance*, which the caller alone refers to and is about to let go, may lose its set of names to the next
+    # one (bench case "simple run"); any other instance is left as it is
     cdef void take_back(self, PyObject* instance) noexcept
 
     cdef PyObject* _guard_kw(self, PyObject* const* values, PyObject* kwnames) noexcept
