@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import json
 import math
+import sys
 import threading
 from collections import OrderedDict, deque, namedtuple
 from datetime import UTC, date, datetime, time, timedelta
@@ -342,6 +343,102 @@ def test_new_types_are_judged_by_themselves(F):
         marked = type("T", (str,), {"__foobara_sensitive__": True} if number % 2 else {})
         assert value(F, marked("b")) == (b'"**********"' if number % 2 else b'"b"')
         del marked
+
+
+@pytest.mark.parametrize("count", [1, 6])
+@pytest.mark.parametrize(
+    ("context", "written"), [([], b"[]"), (0, b"0"), ("", b'""'), (False, b"false"), ({}, b"{}")]
+)
+def test_a_context_that_is_false_is_written_as_it_is(F, sub, count, context, written):
+    made = [F("data", "s", ("p",) * (number % 2), "m", context) for number in range(count)]
+    document = sub("core.errors").ErrorCollection().add_all(*made).to_json_bytes()
+    assert document.count(b'"context":' + written + b",") == count
+
+
+def test_equal_values_of_different_types_in_a_row(F, sub):
+    values = [1, True, 1.0, "1", 1, 1.0, True, None, 0, False, 0.0, -0.0, 2**63, "a\nb", "a\nb"]
+    made = [F("data", "s", ("p",), "m", {"n": value}) for value in values]
+    made += [F("data", "s", (), "m", {"n": value, "m": value}) for value in values]
+    made += [F("data", "s", (), "m", {None: None}), F("data", "s", (), "m", {"n": None})]
+    errors = sub("core.errors").ErrorCollection().add_all(*made)
+    wanted = json.dumps(errors.to_list(), ensure_ascii=False, separators=(",", ":"))
+    assert errors.to_json_bytes() == wanted.encode()
+
+
+@pytest.mark.parametrize("name", ["category", "symbol", "message", "path", "runtime_path", "context"])
+def test_fields_without_a_value_come_first(F, sub, name):
+    made = [F("data", "s", ("p",), "m", {"k": 1}) for _ in range(5)]
+    setattr(made[0], name, None)
+    errors = sub("core.errors").ErrorCollection().add_all(*made)
+    wanted = json.dumps(errors.to_list(), ensure_ascii=False, separators=(",", ":"))
+    assert errors.to_json_bytes() == wanted.encode()
+
+
+@pytest.mark.parametrize("name", ["category", "symbol", "message", "path", "runtime_path"])
+@pytest.mark.parametrize("odd", ['"', "\\", "\n", "\x00", "é", "\ud800", "\U0001f600", "\x7f"])
+def test_one_character_among_many_errors(F, sub, name, odd):
+    for size in (1, 2, 20, 90):  # few, and more than is searched at once
+        made = [F("data", "s", ("p", str(n)), f"message {n}", {"k": n}, ("outer",)) for n in range(size)]
+        text = f"a{odd}b"
+        setattr(made[-1], name, (text,) if "path" in name else text)
+        errors = sub("core.errors").ErrorCollection().add_all(*made)
+        wanted = json.dumps(errors.to_list(), ensure_ascii=False, separators=(",", ":"))
+        assert errors.to_json_bytes() == wanted.encode("utf-8", "backslashreplace")
+
+
+def test_a_value_whose_type_has_no_hash(F, sub):
+    class Meta(type):
+        def __eq__(cls, other: object) -> bool:
+            return True
+
+        __hash__ = None  # type: ignore[assignment]
+
+    class Thing(metaclass=Meta):
+        def __str__(self) -> str:
+            return "thing"
+
+    for count in (1, 6):
+        made = [F("data", "s", ("p",), "m", {"k": Thing()}) for _ in range(count)]
+        errors = sub("core.errors").ErrorCollection().add_all(*made)
+        assert [e["context"] for e in json.loads(errors.to_json_bytes())] == [{"k": "thing"}] * count
+
+
+@pytest.mark.parametrize("change", ["add", "clear"])
+def test_a_context_that_changes_while_it_is_written(F, sub, change):
+    # what another thread may do between two lines of the fallback
+    made = [F("data", "s", ("p",), "m", {"a": n, "b": n}) for n in range(6)]
+    errors = sub("core.errors").ErrorCollection().add_all(*made)
+    pending = [made[3].context]
+
+    def trace(frame: Any, event: str, argument: Any) -> Any:
+        seen = frame.f_locals
+        if pending and event == "line" and seen.get("context") is pending[0] and seen.get("value") == 3:
+            context = pending.pop()
+            context.clear() if change == "clear" else context.update(c=3)
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        written = json.loads(errors.to_json_bytes())
+    finally:
+        sys.settrace(before)
+    assert [e["context"] for e in written if e["context"].get("a") != 3] == [
+        {"a": n, "b": n} for n in (0, 1, 2, 4, 5)
+    ] or written == errors.to_list()
+    assert len(written) == 6
+
+
+def test_symbols_that_a_command_makes_up_are_not_all_kept(F, sub):
+    module = sub("core.errors")
+    for number in range(3000):
+        few = module.ErrorCollection().add(F("data", f"s{number}", (), "m"))
+        many = module.ErrorCollection().add_all(*[F("data", f"t{number}", ("p",), "m") for _ in range(5)])
+        assert json.loads(few.to_json_bytes()) == few.to_list()
+        assert json.loads(many.to_json_bytes()) == many.to_list()
+    kept = getattr(F.__init__, "__globals__", None)  # of the fallback
+    if kept is not None:
+        assert len(kept["heads"]) <= kept["MOST_HEADS"] and len(kept["places"]) <= kept["MOST_HEADS"]
 
 
 # Compiled against pure

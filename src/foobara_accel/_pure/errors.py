@@ -15,7 +15,6 @@ from _thread import RLock
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from functools import partial
-from itertools import chain
 from math import isfinite
 from reprlib import recursive_repr
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Never, Self, TypeVar, cast, get_args
@@ -51,9 +50,13 @@ WARNING = ErrorSeverity.WARNING
 CRITICAL = ErrorSeverity.CRITICAL
 FATAL = ErrorSeverity.FATAL
 SPECIAL = bytes(range(32)) + b'"\\'  # what JSON text may not contain as it is
-SCALARS = frozenset((str, int, float, bool, type(None)))  # values whose conversion runs no code
+EMPTY: tuple[str, ...] = ()
+MOST_HEADS = 1024  # kept of each kind: a command may make up symbols
 FEW = 4  # errors from which on usual_json is worth its tables
 LONG = 2500  # bytes from which on a search per character of SPECIAL beats one look at every byte
+CLOSE = '},"is_fatal":false,"severity":"error"}'  # what follows the context of a usual error
+SKIPPED = len(f'","context":{{{CLOSE},')  # what stands before an error that follows another
+PARTS = 6  # pieces of text per error in usual_json
 MANY = 16  # errors in a collection before it finds them by identity
 
 new = object.__new__
@@ -434,7 +437,7 @@ class FoobaraError:
 
     def to_json_bytes(self) -> bytes:
         """Return :meth:`to_dict` as compact UTF-8 JSON; values JSON lacks are converted."""
-        return encode(one_json(self, []))
+        return encode(errors_json((self,), []))
 
     def to_problem(self) -> dict[str, Any]:
         """Return the RFC 9457 problem document of this one error."""
@@ -897,7 +900,7 @@ class ErrorCollection:
 
     def to_json_bytes(self) -> bytes:
         """Return :meth:`to_list` as compact UTF-8 JSON; values JSON lacks are converted."""
-        return encode(errors_json(self._list(), []))
+        return encode(f"[{errors_json(self._list(), [])}]")
 
     def to_problem(self) -> dict[str, Any] | None:
         """Return the RFC 9457 problem document, None without errors."""
@@ -1300,7 +1303,7 @@ def value_json(value: Any, stack: list[Any]) -> str:
     elif issubclass(kind, FoobaraError):
         found = error_json(value, stack)
     elif issubclass(kind, ErrorCollection):
-        found = errors_json(value._list(), stack)
+        found = f"[{errors_json(value._list(), stack)}]"
     elif issubclass(kind, CommandOutcome):
         found = outcome_json(value, stack)
     else:
@@ -1365,94 +1368,109 @@ def error_json(error: FoobaraError, stack: list[Any]) -> str:
     return "".join(parts)
 
 
-def usual_json(errors: Iterator[FoobaraError], drafts: list[str]) -> tuple[FoobaraError | None, bool]:
-    # Errors whose fields are of the usual types are written without looking at their text, up to the first
-    # other one, which is returned. One look at all the text then tells whether a character needed an escape:
-    # then the second answer is False, and none of these drafts is any good. Runs no code but its own.
-    texts: list[str] = []
-    paths: list[tuple[str, ...]] = []
-    heads: dict[tuple[str, tuple[str, ...]], tuple[str, str, dict[str, str], dict[str, str]]] = {}
-    lead, tail = "", ""
-    symbols: dict[str, str] = {}
-    roots: dict[str, str] = {}
-    category = outer = None
-    odd: FoobaraError | None = None
-    plain, kind, string, quoted = FoobaraError, type, str, '","'
+class Unusual(Exception):
+    """Something is not of the types that are written without looking."""
+
+
+def usual_json(errors: Iterator[FoobaraError]) -> tuple[FoobaraError | None, int, str | None]:
+    # Errors whose fields are of the usual types are written up to the first other one, with commas between:
+    # that one, how many came before it, their text. Names and messages are put in as they are; one look at
+    # all of them then tells whether a character needed an escape. There is no text if that was in a name.
+    parts: list[str] = []  # per error: start, names in the key, middle, names in the path, tail, message
+    start = lead = middle = bare = tail = bare_tail = pair = done = ""
+    last = error = None
+    category: Any = parts  # no category, and so on
+    symbol = outer = name = category
+    plain, kind, string = FoobaraError, type, str
+    dotted, quoted = ".".join, '","'.join
     try:
         for error in errors:
-            odd = error
-            if error._rare is not None or kind(error) is not plain:
+            if kind(error) is not plain or error._rare is not None:
                 break
-            if error.category is not category or error._runtime_path is not outer:
-                category, outer = error.category, error._runtime_path
-                if kind(category) is not string or not are_names(outer):
-                    break
-                place = (category, outer)
-                if place not in heads:
-                    heads[place] = head_json(category, outer)
-                    texts += place[0], *outer
-                lead, tail, symbols, roots = heads[place]
-            symbol, message, context = error.symbol, error.message, error._context
-            if kind(symbol) is not string or kind(message) is not string:
+            if (
+                error.symbol is not symbol
+                or error.category is not category
+                or error._runtime_path is not outer
+            ):
+                category, symbol, outer = error.category, error.symbol, error._runtime_path
+                lead, middle, bare, tail, bare_tail = place_json(category, symbol, outer)
+                start = f'","context":{{{done}{lead}'
+            path, message, context = error._path, error.message, error._context
+            if kind(message) is not string or kind(path) is not tuple:
                 break
-            texts.append(message)
-            details: str | None = ""
-            if context:
+            for part in path:
+                if kind(part) is not string:
+                    raise Unusual
+            details = ""
+            if context is not None:
                 if kind(context) is not dict:
                     break
-                for key, value in context.items():
-                    sort = kind(value)
-                    if kind(key) is not string:
-                        details = None
-                        break
-                    texts.append(key)
-                    if sort is int:
-                        pair = f'"{key}":{value}'
-                    elif sort is string:
-                        texts.append(value)
-                        pair = f'"{key}":"{value}"'
-                    elif value is True:
-                        pair = f'"{key}":true'
-                    elif value is False:
-                        pair = f'"{key}":false'
-                    elif value is None:
-                        pair = f'"{key}":null'
-                    elif sort is float:
-                        pair = f'"{key}":{value_json(value, [])}'
-                    else:
-                        details = None
-                        break
-                    details = f"{details},{pair}" if details else pair
-                if details is None:
+                try:
+                    for key in context:
+                        value = context[key]
+                        if value is not last or key is not name:
+                            pair = pair_json(key, value)
+                            name, last = key, value
+                        details = f"{details},{pair}" if details else pair
+                except (KeyError, RuntimeError):  # another thread changed it meanwhile
                     break
-            path = error._path
             if path:
-                if kind(path) is not tuple:
-                    break
-                dotted = ".".join(path)
-                texts.append(dotted)
-                paths.append(path)
-                if symbol not in symbols:
-                    symbols[symbol] = f'.{symbol}","category":"{category}","symbol":"{symbol}","path":["'
-                    texts.append(symbol)
-                drafts.append(
-                    f'{lead}{dotted}{symbols[symbol]}{quoted.join(path)}"{tail}{message}","context":{{{details}}},'
-                    '"is_fatal":false,"severity":"error"}'
-                )
+                parts += start, dotted(path), middle, quoted(path), tail, message
             else:
-                if symbol not in roots:
-                    roots[symbol] = (
-                        f'{lead}root.{symbol}","category":"{category}","symbol":"{symbol}","path":[{tail}'
-                    )
-                    texts.append(symbol)
-                drafts.append(
-                    f'{roots[symbol]}{message}","context":{{{details}}},"is_fatal":false,"severity":"error"}}'
-                )
-            odd = None
-    except (TypeError, ValueError):
-        pass  # a name that is no str, an int beyond the digit limit: this error is the other one
-    kinds = [*map(type, chain.from_iterable(paths))]
-    return odd, kinds.count(str) == len(kinds) and is_clean("".join(texts))
+                parts += start, "root", bare, "", bare_tail, message
+            if details is not done:
+                start = f'","context":{{{details}{lead}'
+                done = details
+        else:
+            error = None
+    except Unusual:
+        pass
+    count = len(parts) // PARTS
+    names, messages = parts[1::PARTS], parts[5::PARTS]
+    if not is_clean("".join(names + messages)):
+        if not is_clean("".join(names)):
+            return error, count, None
+        parts[5::PARTS] = [quote(message)[1:-1] for message in messages]
+    if parts:
+        parts[0] = parts[0][SKIPPED:]
+        parts.append(f'","context":{{{done}{CLOSE}')
+    return error, count, "".join(parts)
+
+
+# By category, symbol and runtime path: what stands between a context and the next path, between the two paths
+# and between path and message, the latter two also for errors without a path. Commands have few of these.
+places: dict[tuple[str, str, tuple[str, ...]], tuple[str, str, str, str, str]] = {}
+
+
+def place_json(category: Any, symbol: Any, outer: Any) -> tuple[str, str, str, str, str]:
+    # Unusual also if a character needs an escape
+    if type(category) is not str or type(symbol) is not str or type(outer) is not tuple:
+        raise Unusual
+    if outer and not are_names(outer):
+        raise Unusual
+    place = (category, symbol, outer)
+    found = places.get(place)
+    if found is None:
+        if not is_clean("".join([category, symbol, *outer])):
+            raise Unusual
+        names = ",".join([f'"{name}"' for name in outer])
+        middle = f'.{symbol}","category":"{category}","symbol":"{symbol}","path":['
+        tail = f'],"runtime_path":[{names}],"message":"'
+        lead = f'{CLOSE},{{"key":"{"".join([name + ">" for name in outer])}{category}.'
+        found = (lead, f'{middle}"', middle, f'"{tail}', tail)
+        if len(places) < MOST_HEADS:
+            places[place] = found
+    return found
+
+
+def pair_json(key: Any, value: Any) -> str:
+    # a pair of a context of scalars
+    kind = type(value)
+    if type(key) is not str:
+        raise Unusual
+    if kind is int or kind is str or kind is float or kind is bool or value is None:
+        return f"{quote(key)}:{value_json(value, [])}"
+    raise Unusual
 
 
 def are_names(path: Any) -> bool:
@@ -1464,67 +1482,67 @@ def are_names(path: Any) -> bool:
     return True
 
 
-def head_json(category: str, outer: tuple[str, ...]) -> tuple[str, str, dict[str, str], dict[str, str]]:
-    # of errors with this category and runtime path: what stands before and after the path, and what follows
-    # the path, or precedes the message where there is no path, per symbol
-    names = ",".join([f'"{name}"' for name in outer])
-    return (
-        f'{{"key":"{"".join([name + ">" for name in outer])}{category}.',
-        f'],"runtime_path":[{names}],"message":"',
-        {},
-        {},
-    )
-
-
 def is_clean(text: str) -> bool:
     octets = text.encode("utf-8", "backslashreplace")
     if len(octets) < LONG:
         return len(octets.translate(None, SPECIAL)) == len(octets)
-    return not any(map(octets.__contains__, SPECIAL))
+    for character in SPECIAL:  # noqa: SIM110 (bench case "fifty errors to JSON bytes": no call per character)
+        if character in octets:
+            return False
+    return True
 
 
 # What stands before the message of an error without a path, by category and symbol (bench case "two errors
-# to JSON bytes"): commands have few of these, and MOST_HEADS bounds those of commands that make them up.
+# to JSON bytes").
 heads: dict[tuple[str, str], str] = {}
-MOST_HEADS = 1024
 
 
-def few_json(error: FoobaraError) -> str | None:
-    # usual_json for one error: of a few, none shares enough with another to be worth keeping it
-    category, symbol, message = error.category, error.symbol, error.message
-    path, outer, context = error._path, error._runtime_path, error._context
-    if (
-        error._rare is not None
-        or type(error) is not FoobaraError
-        or type(category) is not str
-        or type(symbol) is not str
-        or type(message) is not str
-        or (path and not are_names(path))
-        or (outer and not are_names(outer))
-    ):
+def few_json(errors: tuple[FoobaraError, ...], stack: list[Any]) -> str:
+    # one by one: of a few, none shares enough with another to be worth the tables of usual_json
+    drafts: list[str] = []
+    for error in errors:
+        category, symbol, message, context = error.category, error.symbol, error.message, error._context
+        if (
+            type(error) is not FoobaraError
+            or error._rare is not None
+            or type(category) is not str
+            or type(symbol) is not str
+            or type(message) is not str
+            or (context is not None and type(context) is not dict)
+        ):
+            drafts.append(value_json(error, stack))
+        elif error._path is EMPTY and error._runtime_path is EMPTY and not context:
+            head = heads.get((category, symbol)) or new_head(category, symbol)
+            drafts.append(f'{head}{quote(message)},"context":{{}},"is_fatal":false,"severity":"error"}}')
+        else:
+            draft = flat_json(error._path, error._runtime_path, category, symbol, message, context)
+            drafts.append(draft or value_json(error, stack))
+    return ",".join(drafts)
+
+
+def new_head(category: str, symbol: str) -> str:
+    key = quote(f"{category}.root.{symbol}")
+    head = f'{{"key":{key},"category":{quote(category)},"symbol":{quote(symbol)}'
+    head += ',"path":[],"runtime_path":[],"message":'
+    if len(heads) < MOST_HEADS:
+        heads[category, symbol] = head
+    return head
+
+
+def flat_json(
+    path: Any, outer: Any, category: str, symbol: str, message: str, context: dict[Any, Any] | None
+) -> str | None:
+    # None when a name is not a str or needs an escape, or the context is not of scalars
+    if not (are_names(path) and are_names(outer)):
         return None
-    if not (path or outer or context):
-        head = heads.get((category, symbol))
-        if head is None:
-            place = f"{category}.root.{symbol}"
-            key = quote(place)
-            if len(key) != len(place) + 2:
-                return None
-            head = f'{{"key":{key},"category":"{category}","symbol":"{symbol}"'
-            head += ',"path":[],"runtime_path":[],"message":'
-            if len(heads) < MOST_HEADS:
-                heads[category, symbol] = head
-        return f'{head}{quote(message)},"context":{{}},"is_fatal":false,"severity":"error"}}'
-    details = "{}"
+    details = ""
     if context:
-        if type(context) is not dict:
+        try:
+            details = ",".join([pair_json(key, value) for key, value in list(context.items())])
+        except Unusual:
             return None
-        for value in context.values():
-            if type(value) not in SCALARS:
-                return None
-        details = dict_json(context, [])
-    names = outers = ""
     place = f"{category}.{'.'.join(path) if path else 'root'}.{symbol}"
+    names = outers = ""
     if path:
         names = '","'.join(path)
         names = f'"{names}"'
@@ -1534,37 +1552,34 @@ def few_json(error: FoobaraError) -> str | None:
         place = f"{'>'.join(outer)}>{place}"
     key = quote(place)
     if len(key) != len(place) + 2:
-        return None  # a character in one of its names needed an escape
+        return None
     return (
         f'{{"key":{key},"category":"{category}","symbol":"{symbol}","path":[{names}],"runtime_path":[{outers}],'
-        f'"message":{quote(message)},"context":{details},"is_fatal":false,"severity":"error"}}'
+        f'"message":{quote(message)},"context":{{{details}}},"is_fatal":false,"severity":"error"}}'
     )
 
 
 def errors_json(errors: Iterable[FoobaraError], stack: list[Any]) -> str:
+    # with commas between, without brackets
     snapshot = tuple(errors)
-    drafts: list[str] = []
     # at most an outcome is around it: the usual case of roomy
-    if not stack or (len(stack) == 1 and type(stack[0]) is CommandOutcome) or roomy(stack):
-        if len(snapshot) < FEW:
-            for error in snapshot:
-                drafts.append(few_json(error) or value_json(error, stack))
-            return f"[{','.join(drafts)}]"
-        rest = iter(snapshot)
-        while len(drafts) < len(snapshot):
-            begun = len(drafts)
-            odd, clean = usual_json(rest, drafts)
-            if not clean:
-                drafts[begun:] = [value_json(error, stack) for error in snapshot[begun : len(drafts)]]
-            if odd is not None:
-                drafts.append(value_json(odd, stack))
-    else:
-        drafts = [value_json(error, stack) for error in snapshot]
-    return f"[{','.join(drafts)}]"
-
-
-def one_json(error: FoobaraError, stack: list[Any]) -> str:
-    return errors_json((error,), stack)[1:-1]
+    if stack and (len(stack) > 1 or type(stack[0]) is not CommandOutcome) and not roomy(stack):
+        return ",".join([value_json(error, stack) for error in snapshot])
+    if len(snapshot) < FEW:
+        return few_json(snapshot, stack)
+    drafts: list[str] = []
+    rest = iter(snapshot)
+    done = 0
+    while done < len(snapshot):
+        odd, count, text = usual_json(rest)
+        if text is None:
+            drafts += [value_json(error, stack) for error in snapshot[done : done + count]]
+        elif text:
+            drafts.append(text)
+        if odd is not None:
+            drafts.append(value_json(odd, stack))
+        done += count + (odd is not None)
+    return ",".join(drafts)
 
 
 def roomy(stack: list[Any]) -> bool:
@@ -1581,11 +1596,11 @@ def outcome_json(outcome: CommandOutcome[Any], stack: list[Any]) -> str:
     if errors is None and collection is not None and (collection._pending is not None or collection._items):
         errors = errors_of(outcome)
     if errors:
-        main = f'{{"success":false,"errors":{errors_json(errors, stack)}'
+        start, main, end = '{"success":false,"errors":[', errors_json(errors, stack), "]"
     else:
-        main = f'{{"success":true,"result":{value_json(outcome._result, stack)}'
+        start, main, end = '{"success":true,"result":', value_json(outcome._result, stack), ""
     metadata = "{}" if outcome._metadata is None else value_json(outcome._metadata, stack)
-    return f'{main},"metadata":{metadata}}}'
+    return f'{start}{main}{end},"metadata":{metadata}}}'
 
 
 # Construction
