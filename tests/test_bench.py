@@ -272,6 +272,78 @@ def test_a_command_the_registry_lacks_is_named_with_those_it_has(application: Pa
     assert "Add" in err
 
 
+ROOMS = """
+from pydantic import BaseModel
+from foobara_accel import AsyncCommand, Command
+from foobara_accel.core.registry import CommandRegistry
+from foobara_accel.core.simple import async_simple_command, command
+
+class Pair(BaseModel):
+    a: int
+    b: int
+
+def made(domain, answer):
+    class Add(Command[Pair, int]):
+        _domain = domain
+
+        def execute(self):
+            return answer
+
+    return Add
+
+@command
+def double(n: int) -> int:
+    return n * 2
+
+@async_simple_command
+async def later(n: int) -> int:
+    return n * 3
+
+first, second, bare = made("First", 1), made("Second", 2), made(None, 3)
+every = CommandRegistry()
+for each in (first, second, bare):
+    every.register(each)
+nested = [first, second]
+twice = [first, first]
+same = [made("First", 1), made("First", 4)]
+functions = {"double": double, "later": later}
+"""
+
+
+def measured(directory: Path, target: str, *names: str, **inputs: object) -> dict[str, object]:
+    """Return the answer of each command that `--app bench_rooms:target` measures for *names*."""
+    (directory / "bench_rooms.py").write_text(ROOMS, encoding="utf-8")
+    lines = [{"line": place, "command": name, "inputs": inputs} for place, name in enumerate(names, 1)]
+    found = app.build(f"bench_rooms:{target}", lines, "foobara_accel")
+    return {name: case.once() for name, case in found.items()}
+
+
+def test_a_full_name_comes_before_the_class_name_of_another(application: Path) -> None:
+    assert measured(application, "every", "Add", "First::Add", a=1, b=2) == {"Add": [3], "First::Add": [1]}
+    assert measured(application, "nested", "Second::Add", a=1, b=2) == {"Second::Add": [2]}
+    assert measured(application, "twice", "Add", a=1, b=2) == {"First::Add": [1]}
+
+
+@pytest.mark.parametrize(
+    ("target", "name", "told"),
+    [
+        ("nested", "Add", "'Add' may be any of First::Add, Second::Add; give the full name"),
+        ("same", "First::Add", "2 commands have the full name 'First::Add'"),
+    ],
+)
+def test_a_name_that_several_commands_have_is_refused(
+    application: Path, target: str, name: str, told: str
+) -> None:
+    with pytest.raises(app.UsageError, match=told):
+        measured(application, target, name, a=1, b=2)
+
+
+def test_a_function_made_a_command_is_measured(application: Path) -> None:
+    assert measured(application, "functions", "double", "later", n=2) == {"double": [4], "later": [6]}
+    assert measured(application, "double", "double", n=2) == {"double": [4]}
+    assert measured(application, "later", "later", n=2) == {"later": [6]}
+
+
 def test_an_application_that_does_not_load_is_an_error_naming_the_flag(application: Path) -> None:
     (application / "in.jsonl").write_text('{"command": "Sub"}', encoding="utf-8")
     code, _, err = call(

@@ -1,6 +1,7 @@
 """Measuring a user's own commands: `--app module:registry --inputs file.jsonl`.
 
-Each line names a command and gives its inputs: `{"command": "Org::Domain::Name", "inputs": {...}}`.
+Each line names a command and gives its inputs: `{"command": "Org::Domain::Name", "inputs": {...}}`. The class
+name alone will do where one command has it. A function made a command is measured by its command class.
 The floor is Pydantic's validation of the same inputs (V), the refusal of bad ones included.
 """
 
@@ -83,27 +84,50 @@ def _registry(target: str) -> Any:
     return value() if inspect.isfunction(value) else value
 
 
-def _find(registry: Any, name: str) -> Any:
-    """Return the command called *name* (full or class name) of a registry, mapping, list or command class."""
-    if hasattr(registry, "run") and hasattr(registry, "inputs_type"):
-        commands: Iterable[Any] = [registry]
+def _is_command(value: Any) -> bool:
+    return hasattr(value, "run") and hasattr(value, "inputs_type")
+
+
+def _class_of(value: Any) -> Any:
+    """Return the command class behind *value*, which may be a function that was made a command."""
+    made = getattr(value, "command_class", None)
+    return made if _is_command(made) else value
+
+
+def _commands(registry: Any) -> list[Any]:
+    """Return the command classes of a registry, mapping or iterable, or the one that *registry* is."""
+    held: Iterable[Any]
+    if _is_command(_class_of(registry)):
+        held = [registry]
     elif isinstance(registry, dict):
-        commands = registry.values()
+        held = registry.values()
     elif hasattr(registry, "list_commands"):
-        commands = registry.list_commands()
+        held = registry.list_commands()
     elif isinstance(registry, Iterable):
-        commands = registry
+        held = registry
     else:
         raise UsageError(f"--app: {type(registry).__name__} is no registry, mapping, list or command")
-    known = []
-    for command in commands:
+    found: dict[int, Any] = {}
+    for value in held:
+        command = _class_of(value)
         if not (hasattr(command, "full_name") and hasattr(command, "run")):
             raise UsageError(f"--app: it holds {type(command).__name__}, which is no command")
-        full_name = command.full_name()
-        if name in (full_name, command.__name__):
-            return command
-        known.append(full_name)
-    listed = ", ".join(sorted(known)) or "none"
+        found[id(command)] = command
+    return list(found.values())
+
+
+def _find(commands: list[Any], name: str) -> Any:
+    """Return the command whose full name is *name*, or else the only one whose class has that name."""
+    named = [command for command in commands if command.full_name() == name]
+    matching = named or [command for command in commands if command.__name__ == name]
+    if len(matching) == 1:
+        return matching[0]
+    if named:
+        raise UsageError(f"--app: {len(named)} commands have the full name {name!r}")
+    if matching:
+        meant = ", ".join(sorted(command.full_name() for command in matching))
+        raise UsageError(f"--inputs: {name!r} may be any of {meant}; give the full name")
+    listed = ", ".join(sorted(command.full_name() for command in commands)) or "none"
     raise UsageError(f"--inputs: no command {name!r} in the registry; it has {listed}")
 
 
@@ -112,10 +136,10 @@ def build(target: str, lines: list[dict[str, Any]], package: str) -> dict[str, C
 
     Raises TypeError for a command that is not of *package*: its figures would stand under the wrong name.
     """
-    registry = _registry(target)
+    commands = _commands(_registry(target))
     grouped: dict[str, tuple[Any, list[dict[str, Any]]]] = {}
     for line in lines:
-        command = _find(registry, line["command"])
+        command = _find(commands, line["command"])
         if not any(base.__module__.partition(".")[0] == package for base in command.__mro__):
             raise TypeError(f"{command.full_name()} is not a command of {package}")
         grouped.setdefault(command.full_name(), (command, []))[1].append(line)
