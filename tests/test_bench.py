@@ -8,7 +8,7 @@ import io
 import json
 import runpy
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from itertools import repeat
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -20,6 +20,13 @@ import foobara_accel
 from foobara_accel.bench import app, budgets, cases, compare, main, payments, report, rounds, runner, worker
 
 BACKENDS = ["c", "py"] if str(foobara_accel.backend()) == "c" else ["py"]
+
+
+def whole(made: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy of *made* that says of itself what a run without --quick does."""
+    changed = copy.deepcopy(made)
+    changed["options"].update(quick=False, rounds=31)
+    return changed
 
 
 def call(*argv: str) -> tuple[int, str, str]:
@@ -87,6 +94,31 @@ def test_the_files_are_complete_and_nothing_else_is_left(run: SimpleNamespace) -
 def test_the_screen_shows_cases_budgets_and_the_database_share(run: SimpleNamespace) -> None:
     for word in ("simple run, two ints", "Budgets", "database", "p99", "collections", "Written: "):
         assert word in run.out
+
+
+def test_a_quick_run_says_how_little_it_measured_and_judges_nothing(
+    run: SimpleNamespace, made: dict[str, Any]
+) -> None:
+    assert {verdict["status"] for verdict in made["verdicts"]} == {"not judged"}
+    assert sum(verdict["reason"] == "a quick run" for verdict in made["verdicts"]) > len(budgets.BUDGETS)
+    page, markdown = report.as_html(made), report.as_markdown(made)
+    said = "Quick run: 2 rounds of each case, 600 payments (seed 1). No budget is judged by a quick run"
+    for text in (run.out, page, markdown):
+        assert said in text
+    assert "| rounds | 2 |" in markdown and "| quick | True |" in markdown
+    assert "<td>rounds</td><td>2</td>" in page
+
+
+def test_a_whole_run_says_what_it_measured(made: dict[str, Any]) -> None:
+    changed = whole(made)
+    assert report._extent(changed) == "31 rounds of each case, 600 payments (seed 1)."
+    changed["options"].update(rounds=7)
+    assert report._extent(changed).endswith(
+        "No budget is judged by fewer than 8 rounds: the figures are rough."
+    )
+    assert {each.status for each in budgets.judge_all(changed)} == {"not judged"}
+    changed["options"].update(rounds=1, quick=True, app="shop:registry")
+    assert report._extent(changed) == "Quick run: 1 round of each case, shop:registry. The figures are rough."
 
 
 def test_rejects_are_complete_errors_without_account_or_card_numbers(
@@ -162,6 +194,7 @@ def test_enforce_ends_with_one_when_a_budget_is_missed(
 ) -> None:
     missed = budgets.Verdict("simple", "simple", "py", 9.0, 1.0, "I", False, "missed")
     monkeypatch.setattr(budgets, "judge_all", lambda made: [missed])
+    monkeypatch.setattr(budgets, "too_little", lambda options: "")
     assert short(tmp_path)[0] == 0
     assert short(tmp_path, "--enforce")[0] == 1
 
@@ -183,6 +216,9 @@ def test_enforce_ends_with_one_when_a_budget_is_missed(
         (["--app", "nonsense", "--inputs", "f.jsonl"], "--app"),
         (["--app", "m:r", "--inputs", "no-such-file.jsonl"], "--inputs"),
         (["--app", "m:r", "--inputs", "f", "--rows", "5"], "--rows"),
+        (["--app", "m:r", "--inputs", "f", "--enforce"], "--enforce"),
+        (["--quick", "--enforce"], "--enforce: no budget is judged by a quick run"),
+        (["--rounds", "7", "--enforce"], "--enforce: no budget is judged by fewer than 8 rounds"),
         (["--wrong"], "--wrong"),
     ],
 )
@@ -447,13 +483,15 @@ def test_inputs_that_are_not_utf8_are_named(tmp_path: Path) -> None:
 
 @pytest.fixture
 def reports(made: dict[str, Any], tmp_path: Path) -> Iterator[Any]:
-    def write(name: str, factor: float = 1.0) -> str:
-        changed = copy.deepcopy(made)
+    def write(name: str, factor: float = 1.0, change: Callable[[dict[str, Any]], Any] | None = None) -> str:
+        changed = whole(made)
         for case in changed["cases"].values():
             for figures in case["backends"].values():
                 figures["spread"] = 0.02
                 figures["rounds"] = 31
                 figures["ratios"] = {floor: value * factor for floor, value in figures["ratios"].items()}
+        if change is not None:
+            change(changed)
         (tmp_path / name).mkdir()
         (tmp_path / name / "report.json").write_text(json.dumps(changed), encoding="utf-8")
         return str(tmp_path / name)
@@ -482,8 +520,8 @@ def test_a_change_within_noise_is_no_change(reports: Any, made: dict[str, Any]) 
     slower = compare.Change("simple", "c", 1.0, 1.2, 0.3)
     assert slower.verdict == "same"
     assert compare.Change("simple", "c", 1.0, 1.2, 0.1).verdict == "slower"
-    figures = {"spread": 0.5, "rounds": 4}
-    assert compare._noise(figures, figures) > 0.9
+    figures = {"spread": 0.5, "rounds": 8}
+    assert compare._noise(figures, figures) == pytest.approx(0.959, abs=0.001)
     assert call("compare", reports("old"), reports("new", 1.02), "--fail-above", "0")[0] == 0
 
 
@@ -517,11 +555,103 @@ def test_compare_refuses_bad_flags_and_reports_without_a_common_case(reports: An
     assert "no case in common" in err
 
 
-def test_compare_tells_of_differing_environments(made: dict[str, Any]) -> None:
+def lose_a_case(changed: dict[str, Any]) -> None:
+    del changed["cases"]["nested"]
+
+
+def lose_a_backend(changed: dict[str, Any]) -> None:
+    changed["backends"]["py"] = {"available": False, "reason": "it does not load"}
+    for case in changed["cases"].values():
+        case["backends"] = {"c": case["backends"]["py"]}
+    changed["payments"]["backends"].pop("py")
+
+
+def lose_a_case_of_one_backend(changed: dict[str, Any]) -> None:
+    del changed["cases"]["nested"]["backends"]["py"]
+    changed["cases"]["nested"]["backends"]["other"] = {"ratios": {"I": 1.0}, "rounds": 31, "spread": 0.0}
+
+
+def lose_the_payments(changed: dict[str, Any]) -> None:
+    changed["payments"] = {}
+
+
+def change_the_floor(changed: dict[str, Any]) -> None:
+    case = changed["cases"]["nested"]
+    case["floors"] = ["other"]
+    for figures in case["backends"].values():
+        figures["ratios"] = {"other": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("lose", "told"),
+    [
+        (lose_a_case, f"MISSING in NEW: case nested ({', '.join(BACKENDS)})\n"),
+        (lose_a_case_of_one_backend, "MISSING in NEW: case nested (py)\n"),
+        (lose_the_payments, f"MISSING in NEW: case payments ({', '.join(BACKENDS)})\n"),
+        (change_the_floor, f"MISSING in NEW: case nested ({', '.join(BACKENDS)})\n"),
+        pytest.param(
+            lose_a_backend,
+            "MISSING in NEW: backend py: it does not load\n",
+            marks=pytest.mark.skipif(len(BACKENDS) < 2, reason="one backend"),
+        ),
+    ],
+)
+def test_what_the_new_report_lacks_is_told_and_is_past_any_limit(reports: Any, lose: Any, told: str) -> None:
+    old, new = reports("old"), reports("new", change=lose)
+    code, out, _ = call("compare", old, new)
+    assert (code, told in out) == (0, True), out
+    assert call("compare", old, new, "--fail-above", "1000")[0] == 1
+    code, out, _ = call("compare", new, old, "--fail-above", "1000")
+    assert "note: only in NEW: " in out
+    if lose is lose_a_case:
+        assert code == 0
+
+
+def test_a_few_rounds_tell_nothing(reports: Any) -> None:
+    def few(changed: dict[str, Any]) -> None:
+        for case in changed["cases"].values():
+            for figures in case["backends"].values():
+                figures.update(rounds=7, spread=0.0)
+
+    old, new = reports("old"), reports("new", 5.0, few)
+    code, out, _ = call("compare", old, new)
+    assert code == 0
+    assert "0 slower, 0 faster, 0 same" in out and "fewer than 8 rounds" in out
+    code, _, err = call("compare", old, new, "--fail-above", "1")
+    assert (code, "--fail-above: the reports hold too little" in err) == (2, True)
+
+
+def test_the_noise_of_payments_goes_by_their_rows(made: dict[str, Any]) -> None:
+    def noise(rows: int, other_rows: int | None = None, seed: int = 1) -> float | None:
+        old, new = whole(made), whole(made)
+        old["payments"]["file"]["rows"] = rows
+        new["payments"]["file"]["rows"] = other_rows or rows
+        new["options"]["seed"] = seed
+        for job in new["payments"]["backends"].values():
+            job["cpu_ns"] *= 1.5
+        (found,) = {c.noise for c in compare.compare(old, new) if c.key == "payments"}
+        return found
+
+    assert noise(1_000_000) == noise(100_000) == 0.1
+    assert noise(25_000) == 0.2
+    assert noise(9_999) is None
+    assert noise(100_000, 50_000) is None
+    assert noise(100_000, seed=2) is None
+
+
+def test_compare_tells_of_differing_conditions(made: dict[str, Any]) -> None:
     other = copy.deepcopy(made)
     other["environment"]["python"] = "2.7"
-    assert compare.differing_environments(made, other) == [f"python: {made['environment']['python']} -> 2.7"]
-    assert "environments differ" in compare.render(compare.compare(made, other), made, other)
+    other["options"].update(rounds=31, rows=5, quick=False, seed=3)
+    assert compare.differing_conditions(made, other) == [
+        f"python: {made['environment']['python']} -> 2.7",
+        "option rounds: 2 -> 31",
+        "option rows: 600 -> 5",
+        "option quick: True -> False",
+        "option seed: 1 -> 3",
+    ]
+    said = compare.render(compare.compare(made, other), made, other)
+    assert "the reports differ in option rounds: 2 -> 31\n" in said
 
 
 # --- budgets
@@ -547,7 +677,7 @@ def test_ten_per_cent_over_a_limit_is_met(
 
 
 def test_without_orjson_the_json_budget_is_not_judged(made: dict[str, Any]) -> None:
-    changed = copy.deepcopy(made)
+    changed = whole(made)
     for known in changed["backends"].values():
         known["orjson"] = False
     found = [verdict for verdict in budgets.judge_all(changed) if verdict.key == "run_json"]
@@ -555,7 +685,7 @@ def test_without_orjson_the_json_budget_is_not_judged(made: dict[str, Any]) -> N
 
 
 def test_a_backend_that_was_not_measured_is_not_judged(made: dict[str, Any]) -> None:
-    changed = copy.deepcopy(made)
+    changed = whole(made)
     changed["backends"] = {"py": changed["backends"]["py"], "c": {"available": False, "reason": "no"}}
     assert {verdict.backend for verdict in budgets.judge_all(changed)} == {"py"}
 
@@ -567,7 +697,7 @@ def verdict_of(report: dict[str, Any], key: str, backend: str = "py") -> budgets
 
 @pytest.mark.parametrize(("cost", "status"), [(21.0, "met"), (22.9, "met"), (24.0, "missed")])
 def test_ten_subcommands_more_may_cost_what_ten_did(made: dict[str, Any], cost: float, status: str) -> None:
-    changed = copy.deepcopy(made)
+    changed = whole(made)
     for key, ratio in (("simple", 1.0), ("nested", 11.0), ("nested_20", cost)):
         changed["cases"][key]["backends"]["py"]["ratios"]["I"] = ratio
     found = verdict_of(changed, "depth")
@@ -575,7 +705,7 @@ def test_ten_subcommands_more_may_cost_what_ten_did(made: dict[str, Any], cost: 
 
 
 def test_collections_and_kept_bytes_are_judged_in_every_case(made: dict[str, Any]) -> None:
-    changed = copy.deepcopy(made)
+    changed = whole(made)
     changed["gc"]["invalid"]["py"]["per_100k"] = [3, 0, 0]
     changed["memory"]["subcommand"]["py"] = {"runs": 1000, "retained": 64_000, "peak": 900}
     assert (verdict_of(changed, "gc").value, verdict_of(changed, "gc").status) == (3.0, "missed")
@@ -583,7 +713,7 @@ def test_collections_and_kept_bytes_are_judged_in_every_case(made: dict[str, Any
 
 
 def test_peak_memory_is_judged_where_foobara_py_was_measured(made: dict[str, Any]) -> None:
-    changed = copy.deepcopy(made)
+    changed = whole(made)
     changed["memory"]["simple"].pop("foobara_py", None)
     alone = verdict_of(changed, "peak")
     assert (alone.value, alone.status, alone.reason) == (None, "not judged", "foobara_py was not measured")

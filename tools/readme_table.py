@@ -68,7 +68,9 @@ def block(report: dict[str, Any]) -> str:
     counts = []
     for name in backends:
         judged = [
-            each for each in report["verdicts"] if each["backend"] == name and each["value"] is not None
+            each
+            for each in report["verdicts"]
+            if each["backend"] == name and each["status"] in ("met", "missed")
         ]
         met = sum(each["status"] == "met" for each in judged)
         counts.append(f"{HEADS[name]} met {met} of {len(judged)}")

@@ -1,17 +1,21 @@
 """The budgets the report is judged by, and the verdicts.
 
 Limits are ratios to a floor measured in the same process in the same rounds; 10 % over a limit counts as met.
-Times against foobara_py are reported and never judged; peak memory is, where foobara_py was measured.
+Times against foobara_py are reported and never judged; peak memory is, where foobara_py was measured. A quick
+run, or one of a few rounds, is not judged at all.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-__all__ = ["BUDGETS", "TOLERANCE", "Budget", "Verdict", "judge", "judge_all"]
+__all__ = ["BUDGETS", "ENOUGH_ROUNDS", "TOLERANCE", "Budget", "Verdict", "judge", "judge_all", "too_little"]
 
 TOLERANCE = 0.10
+# The fewest with more than one round beyond each quartile, so that their distance is no accident.
+ENOUGH_ROUNDS = 8
 
 
 @dataclass(frozen=True)
@@ -87,8 +91,24 @@ def judge(value: float | None, limit: float, at_least: bool = False) -> str:
     return "met" if value <= limit * (1 + TOLERANCE) else "missed"
 
 
+def too_little(options: Mapping[str, Any]) -> str:
+    """Return why nothing is judged by a report with these *options*, empty where something is."""
+    if options.get("quick"):
+        return "a quick run"
+    rounds = options.get("rounds", ENOUGH_ROUNDS)
+    return f"fewer than {ENOUGH_ROUNDS} rounds" if rounds < ENOUGH_ROUNDS else ""
+
+
 def judge_all(report: dict[str, Any]) -> list[Verdict]:
     """Return the verdicts of each backend: cases, growth with depth, tail, collections, memory and import."""
+    verdicts = _verdicts(report)
+    reason = too_little(report["options"])
+    if not reason:
+        return verdicts
+    return [replace(verdict, status="not judged", reason=verdict.reason or reason) for verdict in verdicts]
+
+
+def _verdicts(report: dict[str, Any]) -> list[Verdict]:
     verdicts: list[Verdict] = []
     for backend in ("c", "py"):
         if not report["backends"].get(backend, {}).get("available"):

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from .budgets import UNITS
+from .budgets import UNITS, too_little
 from .payments import writing
 
 __all__ = ["as_html", "as_markdown", "as_text", "write"]
@@ -180,8 +180,20 @@ def _sections(report: dict[str, Any]) -> Iterable[tuple[str, str, Table]]:
     yield "import", "Import", import_table(report)
 
 
+def _extent(report: dict[str, Any]) -> str:
+    """Return how much was measured, and that it is not judged where it is too little."""
+    options = report["options"]
+    rounds, rows, reason = options["rounds"], options["rows"], too_little(options)
+    text = f"{'Quick run: ' * bool(options['quick'])}{rounds} round{'s' * (rounds != 1)} of each case"
+    if options["app"]:
+        return f"{text}, {options['app']}.{' The figures are rough.' * bool(reason)}"
+    text += f", {rows:,} payment{'s' * (rows != 1)} (seed {options['seed']})."
+    return f"{text} No budget is judged by {reason}: the figures are rough." if reason else text
+
+
 def _environment(report: dict[str, Any]) -> list[list[str]]:
     lines = [[name, str(value)] for name, value in report["environment"].items()]
+    lines += [[name, str(value)] for name, value in report["options"].items() if value is not None]
     for name, known in report["backends"].items():
         reason = known.get("reason", "measured")
         lines.append(
@@ -201,7 +213,7 @@ LEGEND = (
 def as_text(report: dict[str, Any], colour: bool = False) -> str:
     """Return the report for a terminal; *colour* adds ANSI colours."""
     red, green, bold, plain = (RED, GREEN, BOLD, PLAIN) if colour else ("", "", "", "")
-    lines: list[str] = []
+    lines = [_extent(report)]
     for name, title, (head, rows) in _sections(report):
         if not rows:
             continue
@@ -230,7 +242,7 @@ def _cell(text: str) -> str:
 
 def as_markdown(report: dict[str, Any]) -> str:
     """Return the report as Markdown."""
-    lines = ["# foobara-accel bench", "", LEGEND, ""]
+    lines = ["# foobara-accel bench", "", _cell(_extent(report)), "", LEGEND, ""]
     for text in report["disagreements"]:
         lines += [f'**<span style="color:red">Disagreement: {_cell(text)}</span>**', ""]
     tables = [(title, table) for _, title, table in _sections(report)]
@@ -410,7 +422,10 @@ def as_html(report: dict[str, Any]) -> str:
     }
     made = report["environment"]
     made_with = f"{report['created']}, Python {made.get('python')}, pydantic {made.get('pydantic')}"
-    body = ["<h1>foobara-accel bench</h1>", f"<p>{html.escape(made_with)}</p>"]
+    body = [
+        "<h1>foobara-accel bench</h1>",
+        f"<p>{html.escape(made_with)}<br/>{html.escape(_extent(report))}</p>",
+    ]
     for text in report["disagreements"]:
         body.append(f'<p class="bad">Disagreement: {html.escape(text)}</p>')
     if not report["disagreements"] and len(names) > 1:

@@ -172,7 +172,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--rows", type=_positive, help=f"payments in the generated file (default {ROWS})")
     parser.add_argument("--rounds", type=_positive, help=f"interleaved rounds per case (default {ROUNDS})")
-    parser.add_argument("--quick", action="store_true", help="few rounds and rows: a smoke test")
+    parser.add_argument(
+        "--quick", action="store_true", help="few rounds and rows: a smoke test, judged by no budget"
+    )
     parser.add_argument("--seed", type=int, default=1, help="seed of the payments file (default 1)")
     parser.add_argument(
         "--output",
@@ -216,7 +218,9 @@ def _compare(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="foobara-accel bench compare", allow_abbrev=False)
     parser.add_argument("old", type=Path, help="report.json or its directory")
     parser.add_argument("new", type=Path, help="report.json or its directory")
-    parser.add_argument("--fail-above", type=_percent, metavar="PERCENT", help="exit 1 when slower by more")
+    parser.add_argument(
+        "--fail-above", type=_percent, metavar="PERCENT", help="exit 1 when slower by more, or missing"
+    )
     arguments = parser.parse_args(argv)
     old, new = compare.load(arguments.old), compare.load(arguments.new)
     changes = compare.compare(old, new)
@@ -225,6 +229,10 @@ def _compare(argv: Sequence[str]) -> int:
     print(compare.render(changes, old, new))
     if arguments.fail_above is None:
         return 0
+    if compare.missing(old, changes, new):
+        return 1
+    if all(change.noise is None for change in changes):
+        raise UsageError("--fail-above: the reports hold too little to judge by")
     past = [
         change
         for change in changes
@@ -240,6 +248,11 @@ def _bench(arguments: argparse.Namespace) -> int:
         check_target(arguments.app)
         if arguments.rows is not None:
             raise UsageError("--rows has no meaning with --app")
+        if arguments.enforce:
+            raise UsageError("--enforce has no meaning with --app: its figures have no budgets")
+    reason = budgets.too_little({"quick": arguments.quick, "rounds": arguments.rounds or ROUNDS})
+    if arguments.enforce and reason:
+        raise UsageError(f"--enforce: no budget is judged by {reason}")
     lines = read_inputs(arguments.inputs) if arguments.inputs else None
     existed = arguments.output.exists()
     try:
