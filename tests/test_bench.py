@@ -521,7 +521,7 @@ def test_a_change_within_noise_is_no_change(reports: Any, made: dict[str, Any]) 
     assert slower.verdict == "same"
     assert compare.Change("simple", "c", 1.0, 1.2, 0.1).verdict == "slower"
     figures = {"spread": 0.5, "rounds": 8}
-    assert compare._noise(figures, figures) == pytest.approx(0.959, abs=0.001)
+    assert compare._noise(figures, figures) == pytest.approx(0.962, abs=0.001)
     assert call("compare", reports("old"), reports("new", 1.02), "--fail-above", "0")[0] == 0
 
 
