@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import importlib
 import json
 import math
 import pickle
@@ -856,10 +857,106 @@ def test_an_unknown_pydantic_runs_without_the_guard_until_it_is_approved(inputs,
     assert inputs.builder_for(Plain).level == 1
 
 
+def test_an_approval_reaches_commands_that_have_run(fa, inputs, monkeypatch):
+    monkeypatch.setattr(inputs, "_guard", inputs._Guard(False, "not tested"))
+    inputs._builders.clear()
+    plan_for = importlib.import_module(f"{fa.__name__}.core.plan").plan_for
+
+    class Plain(BaseModel):
+        a: int
+
+    class Inner(fa.Command[Plain, int]):
+        def execute(self):
+            return self.inputs.a
+
+    class Outer(fa.Command[Plain, int]):
+        def execute(self):
+            return self.run_subcommand_bang(Inner, a=self.inputs.a)
+
+    def built():
+        assert Outer.run(a=1).result == 1
+        return [plan_for(command).builder.level for command in (Inner, Outer)]
+
+    assert built() == [3, 3]
+    inputs.approve_guard()
+    assert built() == [1, 1]
+
+
+def test_a_builder_made_during_the_approval_is_not_kept(inputs, monkeypatch):
+    monkeypatch.setattr(inputs, "_guard", inputs._Guard(False, "not tested"))
+
+    class Plain(BaseModel):
+        a: int
+
+    analyze = inputs.analyze
+
+    def approved_meanwhile(model):
+        found = analyze(model)
+        inputs.approve_guard()
+        return found
+
+    monkeypatch.setattr(inputs, "analyze", approved_meanwhile)
+    early = inputs.builder_for(Plain)
+    monkeypatch.setattr(inputs, "analyze", analyze)
+    assert (early.level, inputs.builder_for(Plain).level) == (3, 1)
+
+
+_BOUNDS = [
+    *(("INT", bound) for bound in ("ge", "gt", "le", "lt")),
+    *(("FLOAT", bound) for bound in ("ge", "gt", "le", "lt", "allow_inf_nan")),
+    *(("STR", bound) for bound in ("min_length", "max_length")),
+]
+
+
+@pytest.mark.parametrize(("kind", "bound"), _BOUNDS)
+def test_the_self_test_catches_a_guard_that_ignores_one_kind_of_bound(inputs, monkeypatch, kind, bound):
+    assert inputs.self_test() == ""
+    ignore_bound(inputs, monkeypatch, kind, bound)
+    # The guard of the fallback is Pydantic.
+    assert inputs.self_test().startswith("level 1 differs") == inputs.guards.__name__.endswith("_ext.guards")
+
+
+@pytest.mark.parametrize(("kind", "bound"), _BOUNDS)
+def test_check_compares_a_guard_that_is_off_for_an_unknown_pydantic(monkeypatch, kind, bound):
+    from foobara_accel import check
+    from foobara_accel.core import inputs
+
+    monkeypatch.setattr(inputs, "_guard", inputs._Guard(False, "pydantic 2.99.0 is not one of those"))
+    compiled = inputs.guards.__name__.endswith("_ext.guards")
+    report = check.run()
+    assert report.agrees, check.render(report)
+    if compiled:
+        assert report.note == (
+            "the guard is off (pydantic 2.99.0 is not one of those); it was on for what is compared here"
+        )
+    ignore_bound(inputs, monkeypatch, kind, bound)
+    report = check.run()
+    # Then the self-test knows already, and nobody can approve it.
+    assert report.agrees
+    assert ("cannot be approved" in report.note) == compiled
+    monkeypatch.setattr(inputs, "self_test", lambda: "")
+    report = check.run()
+    assert report.agrees != compiled
+    if compiled:
+        assert "guard_bounds" in [mismatch.case for mismatch in report.mismatches]
+    assert inputs.guard_status() == (False, "pydantic 2.99.0 is not one of those")
+
+
+def ignore_bound(inputs, monkeypatch, kind, bound):
+    """Let the guard's table be made as if fields of *kind* had no such bound."""
+    limits = inputs._limits
+
+    def without(code, schema):
+        left = {key: value for key, value in schema.items() if key != bound}
+        return limits(code, left if code == getattr(inputs, kind) else schema)
+
+    monkeypatch.setattr(inputs, "_limits", without)
+
+
 def test_a_self_test_that_differs_turns_the_guard_off(inputs, monkeypatch):
     monkeypatch.setattr(inputs._guard, "on", True)
     monkeypatch.setattr(inputs._guard, "reason", inputs._guard.reason)
-    monkeypatch.setattr(inputs, "_seen", lambda build, raw: object())
+    monkeypatch.setattr(inputs, "_seen", lambda build, raw: (object(),))
     inputs._decide()
     on, reason = inputs.guard_status()
     assert not on

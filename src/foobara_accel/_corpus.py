@@ -6,6 +6,7 @@ either backend. What it returns is compared by value and recorded in check.json.
 
 from __future__ import annotations
 
+import json
 import math
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,7 +16,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-__all__ = ["CASES", "Case", "Sub", "plain"]
+__all__ = ["CASES", "MODELS", "Case", "Sub", "plain"]
 
 Sub = Callable[[str], ModuleType]
 Case = Callable[[Sub], Any]
@@ -35,6 +36,21 @@ class Scalars(BaseModel):
     name: str = Field(default="x", min_length=1, max_length=8)
     low: int = Field(default=0, ge=-5, le=5)
     ratio: float = Field(default=0.5, gt=0, lt=1)
+
+
+class Bounds(BaseModel):
+    above: int = Field(default=1, gt=0)
+    below: int = Field(default=1, lt=9)
+    least: int = Field(default=1, ge=0)
+    most: int = Field(default=1, le=9)
+    real_above: float = Field(default=0.5, gt=0)
+    real_below: float = Field(default=0.5, lt=1)
+    real_least: float = Field(default=0.5, ge=0)
+    real_most: float = Field(default=0.5, le=1)
+    finite: float = Field(default=0.5, allow_inf_nan=False)
+    long: str = Field(default="ab", min_length=2)
+    short: str = Field(default="ab", max_length=3)
+    both: int | None = Field(default=None, gt=-3, le=3)
 
 
 class Loose(BaseModel):
@@ -63,6 +79,10 @@ class Account(BaseModel):
 
 class NoInputs(BaseModel):
     pass
+
+
+# Those whose guard is to be compared.
+MODELS: tuple[type[BaseModel], ...] = (Pair, Scalars, Bounds, Loose, Forbidding, Account, NoInputs)
 
 
 def plain(value: Any) -> Any:
@@ -156,6 +176,30 @@ def guard_scalars(sub: Sub) -> Any:
     for name in Scalars.model_fields:
         runs += [told(echo.run(**{**good, name: value})) for value in AWKWARD]
     return runs
+
+
+def guard_bounds(sub: Sub) -> Any:
+    echo = _echo(sub, Bounds)
+    numbers = [-4, -3, -2, -1, 0, 1, 3, 4, 8, 9, 10, 11, 2**63]
+    reals = [-1.5, -0.5, -0.0, 0.0, 5e-324, 0.5, math.nextafter(1.0, 0.0), 1.0, 1.5, 2.5, math.inf, math.nan]
+    texts = ["", "a", "ab", "abc", "abcd", "abcde", "\u20ac" * 4]
+    answers = []
+    for name, info in Bounds.model_fields.items():
+        values: list[Any] = (
+            reals if info.annotation is float else texts if info.annotation is str else numbers
+        )
+        # One after the other: what is refused for the same reason is a verdict from the second on.
+        runs = [echo.run(**{name: value}) for value in values]
+        runs += [echo.run_json(json.dumps({name: value})) for value in values if _in_json(value)]
+        answers += [
+            [name, plain(getattr(outcome.result, name, None)), *(e.message for e in outcome.errors)]
+            for outcome in runs
+        ]
+    return answers
+
+
+def _in_json(value: Any) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def guard_shapes(sub: Sub) -> Any:
@@ -444,7 +488,7 @@ def numbers(sub: Sub) -> Any:
 CASES: dict[str, Case] = {
     case.__name__: case
     for case in (
-        simple_run, guard_scalars, guard_shapes, constraints, entry_points, runtime_errors,
+        simple_run, guard_scalars, guard_bounds, guard_shapes, constraints, entry_points, runtime_errors,
         phases_and_states, callbacks, subcommands, transactions, errors, error_collections, error_json,
         pickles, outcomes, numbers,
     )

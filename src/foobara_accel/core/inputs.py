@@ -8,10 +8,13 @@ is refused, with the reason, so a newer pydantic or an unusual model is slower a
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from inspect import getattr_static
 from threading import RLock
 from typing import TYPE_CHECKING, Any
@@ -20,7 +23,7 @@ from weakref import WeakValueDictionary
 import pydantic  # its names are looked up when used: BaseModel costs as much to import as the rest of it
 from pydantic_core import SchemaValidator
 
-from .._backend import guards
+from .._backend import executor, guards
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -32,7 +35,9 @@ __all__ = [
     "analyze",
     "approve_guard",
     "builder_for",
+    "forced_builder",
     "guard_status",
+    "self_test",
 ]
 
 TESTED_PYDANTIC = ("2.10", "2.11", "2.12", "2.13", "2.14")
@@ -406,10 +411,21 @@ def builder_for(model: type[BaseModel]) -> guards.InputsBuilder:
 
     Kept only while somebody holds it.
     """
-    found = _builders.get(id(model))
+    builders = _builders  # that of now: approve_guard begins another one, which must get none from before
+    found = builders.get(id(model))
     if found is not None and found.model is model and found.validator is model.__pydantic_validator__:
         return found
     made = guards.InputsBuilder(analyze(model), builder_for)
+    builders[id(model)] = made
+    return made
+
+
+def forced_builder(model: type[BaseModel]) -> guards.InputsBuilder:
+    """Return a builder of *model* with the guard on, whatever was decided; plans made meanwhile use it.
+
+    For ``check`` and its own models. Raises ImportError where BaseModel keeps its parts elsewhere.
+    """
+    made = guards.InputsBuilder(_analyze(model, _Guard(True, "")), builder_for)
     _builders[id(model)] = made
     return made
 
@@ -444,57 +460,107 @@ def guard_status() -> tuple[bool, str]:
 
 
 def approve_guard() -> None:
-    """Use the guard on a pydantic that is newer than the tested ones, after ``check`` passed on it."""
+    """Use the guard on a pydantic that is newer than the tested ones, after ``check`` passed on it.
+
+    Commands that have run already use it from their next run on. It stays off where the self-test differs.
+    """
+    global _builders
     with _deciding:
-        difference = _self_test()
+        difference = self_test()
         _set(not difference, difference or "approved by check")
-    _builders.clear()
+        _builders = WeakValueDictionary()
+    executor.bump_epoch()
 
 
 def _set(on: bool, reason: str) -> None:
     _guard.on, _guard.reason, _guard.decided = on, reason, True
 
 
-def _self_test() -> str:
-    """Build one model each way; return what differs, or nothing."""
+# Of each field of the sample, values on either side of each bound; every one is held against pydantic alone,
+# as one that is refused would hide another in the same call that is let pass. Of those that are refused for
+# the same reason there are two: the second is what a verdict learnt from the first has to tell.
+_EDGES: dict[str, tuple[Any, ...]] = {
+    "whole": (-7, -6, -5, 4, 5, 6, True, 1.0, "2", "a", "b", None, 2**70),
+    "count": (-1, 0, 1, 9, 10, 11),
+    "real": (-1.5, -0.5, -0.0, 0.5, 1.0, 1.5, math.nan, 1, "?", "!", []),
+    "share": (-0.5, 0.0, 5e-324, 1.0, 1.5, 2.5, None, True),
+    "finite": (math.inf, -math.inf, math.nan, 1e308),
+    "text": ("", "a", "abc", "abcd", "abcde", "\u20ac", "\ud800", b"b", None, 1),
+    "flag": (True, False, 1, None, "a"),
+    "nothing": (None, 0),
+    "anything": (object, [1]),
+    "other": (1,),
+}
+
+
+def self_test() -> str:
+    """Build a model with every kind of bound each way; return what differs, or nothing."""
 
     class Sample(pydantic.BaseModel):
         whole: int = pydantic.Field(ge=-5, lt=5)
-        text: str = pydantic.Field("x", max_length=3)
-        real: float | None = None
+        count: int = pydantic.Field(1, gt=0, le=9)
+        real: float = pydantic.Field(0.5, ge=0, lt=1)
+        share: float | None = pydantic.Field(None, gt=0, le=1)
+        finite: float = pydantic.Field(0.0, allow_inf_nan=False)
+        text: str = pydantic.Field("x", min_length=1, max_length=3)
+        flag: bool = False
+        nothing: None = None
+        anything: Any = None
 
-    arguments: tuple[dict[str, Any], ...] = (
-        {"whole": 1, "text": "abc", "real": 0.5},
-        {"real": None, "whole": 4},
-        {"whole": "2"},
-        {"whole": 5, "text": "abcd", "real": "?"},
-        {"other": 1},
-    )
-    validator = Sample.__pydantic_validator__
-    for level in (1, 2):
-        spec = _analyze(Sample, _Guard(True, ""))
-        if spec.level != 1:
-            return f"a plain model is not recognised: {spec.reason}"
-        if level == 2:
-            spec = InputsSpec(Sample, validator, 2, "self-test", (), spec.schema, spec.config)
+    given: list[dict[str, Any]] = [{"whole": 1, name: value} for name in _EDGES for value in _EDGES[name]]
+    given += [{}, {"count": 2}, {"anything": 1, "whole": 4}, {"whole": 5, "text": "abcd", "real": "?"}]
+    spec = _analyze(Sample, _Guard(True, ""))
+    if spec.level != 1:
+        return f"a plain model is not recognised: {spec.reason}"
+    # At level 2 pydantic-core decides about the values; a few show how the instance is put together.
+    inner = InputsSpec(Sample, spec.validator, 2, "self-test", (), spec.schema, spec.config)
+    for known, arguments in ((spec, given), (inner, given[-4:])):
         try:
-            builder = guards.InputsBuilder(spec, None)
+            builder = guards.InputsBuilder(known, None)
         except ImportError as error:  # BaseModel keeps its parts elsewhere
             return str(error)
         for raw in arguments:
-            ours, theirs = _seen(builder.build_dict, raw), _seen(validator.validate_python, raw)
-            if ours != theirs:
-                return f"level {level} differs from pydantic: {ours!r} for {theirs!r}"
+            difference = _differs(builder, raw)
+            if difference:
+                return f"level {known.level} differs from pydantic: {difference}"
     return ""
 
 
-def _seen(build: Callable[[dict[str, Any]], Any], raw: dict[str, Any]) -> object:
+def _differs(builder: guards.InputsBuilder, raw: dict[str, Any]) -> str:
+    """Return what *builder* makes of *raw* by one of its ways and pydantic otherwise, or nothing."""
+    validator = builder.validator
+    theirs = _seen(validator.validate_python, raw)
+    verdict = [(each["loc"], each["type"], each["msg"]) for each in theirs[1]] if len(theirs) == 2 else theirs
+    pairs = [(_seen(builder.build_dict, raw), theirs)]
+    judged = _seen(lambda given: _judged(builder, given), raw)
+    pairs.append((judged, verdict if isinstance(judged, list) else theirs))
+    with suppress(TypeError, ValueError):  # what is no JSON
+        data = json.dumps(raw)
+        pairs.append((_seen(builder.build_json, data), _seen(validator.validate_json, data)))
+    # The texts, as nan is not equal to itself.
+    return next((f"{a!r} for {b!r}" for a, b in pairs if a != b and repr(a) != repr(b)), "")
+
+
+def _judged(builder: guards.InputsBuilder, raw: dict[str, Any]) -> Any:
+    made, rows = builder.judge_args(tuple(raw), tuple(raw.values()))
+    return made if rows is None else [row[:3] for row in rows]
+
+
+@cache
+def _slot_getters() -> tuple[_Call, ...]:
+    return tuple(getattr_static(pydantic.BaseModel, name).__get__ for name in _SLOTS)
+
+
+def _seen(build: Callable[[Any], Any], raw: Any) -> Any:
     try:
-        made = build(dict(raw))
+        made = build(dict(raw) if isinstance(raw, dict) else raw)
     except pydantic.ValidationError as error:
-        return error.title, error.errors()
-    slots = [getattr_static(pydantic.BaseModel, name).__get__(made) for name in _SLOTS]
-    return type(made), list(slots[0].items()), slots[1:], made.model_dump_json()
+        return error.title, error.errors(include_url=False)
+    if isinstance(made, list):
+        return made
+    slots = [get(made) for get in _slot_getters()]
+    # As text: 1, 1.0 and True are equal.
+    return type(made), repr(list(slots[0].items())), slots[1:]
 
 
 def _decide() -> None:
@@ -503,5 +569,5 @@ def _decide() -> None:
         tested = ", ".join(TESTED_PYDANTIC)
         _set(False, f"pydantic {pydantic.VERSION} is not one of {tested}")
         return
-    difference = _self_test()
+    difference = self_test()
     _set(not difference, difference or f"pydantic {pydantic.VERSION}, self-test passed")
