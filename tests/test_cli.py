@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -34,3 +36,50 @@ def test_warmup_names_the_module_that_cannot_be_imported(
     assert said.out == ""
     assert said.err.startswith("foobara-accel warmup: cannot import cli_broken: ")
     assert told.format(file=file) in said.err and said.err.count("\n") == 1
+
+
+def run(directory: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "foobara_accel", *words],
+        env={**os.environ, **environment},
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "words", [["doctor"], ["check"], ["bench", "--quick"], ["bench", "compare", "a", "b"]]
+)
+def test_an_unknown_backend_is_refused_by_every_command(tmp_path: Path, words: list[str]) -> None:
+    done = run(tmp_path, *words, FOOBARA_ACCEL_BACKEND="bogus")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "does not start: FOOBARA_ACCEL_BACKEND='bogus' is not a backend" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+UNREGISTERED = """
+from pydantic import BaseModel
+from foobara_accel import Command
+
+class Inputs(BaseModel):
+    a: int
+
+class Unregistered(Command[Inputs, int]):
+    _domain = 7
+
+    def execute(self):
+        return 1
+"""
+
+
+def test_warmup_warms_what_is_alive_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "cli_parts.py").write_text(UNREGISTERED, encoding="utf-8")
+    (tmp_path / "cli_whole.py").write_text("import cli_parts\n", encoding="utf-8")
+    done = run(tmp_path, "warmup", "cli_whole")
+    assert done.returncode == 1
+    assert "Unregistered._domain is a Domain" in done.stdout
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "every command class alive then" in " ".join(capsys.readouterr().out.split())

@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(handler=_check)
     # Only its name stands here: bench has a parser of its own, imported when it is asked for.
     commands.add_parser("bench", help="measure this package, or your own commands", add_help=False)
-    warmup = commands.add_parser("warmup", help="import modules and compile every command they register")
+    warmup = commands.add_parser("warmup", help="import modules and compile every command class alive then")
     warmup.add_argument("modules", nargs="+", metavar="MODULE")
     warmup.set_defaults(handler=_warmup)
     return parser
@@ -90,17 +90,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(words: list[str]) -> int:
-    if words[:1] == ["bench"]:
-        from .bench import main as bench
-
-        return int(bench(words[1:]))
-    arguments = _parser().parse_args(words)
+    benchmark = words[:1] == ["bench"]
+    # Parsed first, so that --help is there even where no backend is.
+    arguments = None if benchmark else _parser().parse_args(words)
     try:
         from . import _backend  # noqa: F401
     except ImportError as error:
         print(f"foobara-accel {__version__} does not start: {error}", file=sys.stderr)
         return 1
-    return int(arguments.handler(arguments))
+    if arguments is not None:
+        return int(arguments.handler(arguments))
+    from .bench import main as bench
+
+    return int(bench(words[1:]))
 
 
 if __name__ == "__main__":
