@@ -153,6 +153,36 @@ def test_the_page_is_well_formed_and_fetches_nothing(run: SimpleNamespace) -> No
     assert all(svg.get("aria-label") for svg in page.iter("svg"))
 
 
+def test_the_page_shows_verdicts_and_limits_where_a_narrow_screen_has_them(made: dict[str, Any]) -> None:
+    changed = whole(made)
+    ratios = changed["cases"]["invalid"]["backends"]["py"]["ratios"]
+    ratios["I"] = 3.5
+    changed["cases"]["simple"]["backends"]["py"]["ratios"]["I"] = 99.0
+    changed["verdicts"] = [verdict.as_dict() for verdict in budgets.judge_all(changed)]
+    text = report.as_html(changed)
+    page = ElementTree.fromstring(text.removeprefix("<!DOCTYPE html>"))
+    budget = next(
+        table for table in page.iter("table") if next(each.text for each in table.iter("th")) == "budget"
+    )
+    assert [each.text for each in budget.iter("th")][:3] == ["budget", "backend", "verdict"]
+    classes = {(cell.text, cell.get("class")) for cell in budget.iter("td") if cell.get("class")}
+    assert {("met", "good"), ("missed", "bad"), ("not judged", "none")} <= classes
+    assert all(div.get("tabindex") == "0" for div in page.iter("div") if div.get("class") == "scroll")
+    # The unit stands over the bars, the limit beside the figure: also where that is a least.
+    assert "<figcaption>three validation errors, in I</figcaption>" in text
+    assert ">3.50 (limit 8.00)</text>" in text
+    fifty = next(each for each in page.iter("figure") if each[0].text == "fifty errors to JSON bytes, in J")
+    assert len([line for line in fifty.iter("line") if line.get("class") == "limit"]) == len(BACKENDS)
+    assert "(limit 0.33)" in fifty.findall(".//text")[-1].text  # type: ignore[operator]
+    changed["verdicts"] = []
+    assert "| limit" not in report.as_html(changed)
+
+
+def test_a_number_stays_with_its_unit_in_a_table() -> None:
+    assert report._unbroken("1.98 (1,545 ns) <= 2 B") == "1.98 (1,545\u00a0ns) <=\u00a02\u00a0B"
+    assert report._unbroken("pure Python: 3 runs") == "pure\u00a0Python: 3 runs"
+
+
 def test_the_report_names_no_machine_path_and_no_host(run: SimpleNamespace) -> None:
     import platform
 

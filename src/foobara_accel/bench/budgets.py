@@ -75,7 +75,7 @@ UNITS = {
     "V": "V",
     "await": "awaits",
     "json": "J",
-    "lookups": "x a function of two look-ups",
+    "lookups": "x two look-ups",
     "function": "calls",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import math
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from .payments import writing
 __all__ = ["as_html", "as_markdown", "as_text", "write"]
 
 NAMES = {"c": "compiled", "py": "pure Python", "foobara_py": "foobara_py"}
+VERDICT = "verdict"
 RED, GREEN, BOLD, PLAIN = "\x1b[31m", "\x1b[32m", "\x1b[1m", "\x1b[0m"
 
 
@@ -85,17 +87,19 @@ def verdict_table(report: dict[str, Any]) -> Table:
     for verdict in report["verdicts"]:
         sign = ">=" if verdict["at_least"] else "<="
         value = "-" if verdict["value"] is None else _number(verdict["value"])
-        status = verdict["status"] + (f": {verdict['reason']}" if verdict["reason"] else "")
+        # The verdict stands before what a narrow screen scrolls to.
         rows.append(
             [
                 verdict["title"],
                 NAMES[verdict["backend"]],
+                verdict["status"],
                 value,
                 f"{sign} {_number(verdict['limit'])} {verdict['unit']}".rstrip(),
-                status,
+                verdict["reason"],
             ]
         )
-    return ["budget", "backend", "measured", "limit (10 % over is met)", "verdict"], rows
+    head = ["budget", "backend", VERDICT, "measured", "limit (10 % over is met)", "note"]
+    return head, rows
 
 
 def latency_table(report: dict[str, Any]) -> Table:
@@ -205,8 +209,9 @@ def _environment(report: dict[str, Any]) -> list[list[str]]:
 LEGEND = (
     "I: building Inputs(a=1, b=2), two ints; V: pydantic's bare validate_python of the case's model; awaits: "
     "awaiting a bare coroutine; J: json.dumps of the ready error dicts, or orjson.loads (json.loads without "
-    "orjson) and V; calls: a bare function. Each floor is measured in the process and rounds of its case. "
-    "Thread CPU time, medians of interleaved rounds; ratios to foobara_py go through the floors."
+    "orjson) and V; calls: a bare function; two look-ups: a function that makes them. Each floor is measured "
+    "in the process and rounds of its case. Thread CPU time, medians of interleaved rounds; ratios to "
+    "foobara_py go through the floors."
 )
 
 
@@ -222,7 +227,8 @@ def as_text(report: dict[str, Any], colour: bool = False) -> str:
         for row in [head, *rows]:
             text = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             if name == "verdicts" and row is not head:
-                mark = red if row[-1].startswith("missed") else green if row[-1] == "met" else ""
+                verdict = row[head.index(VERDICT)]
+                mark = red if verdict == "missed" else green if verdict == "met" else ""
                 text = f"{mark}{text}{plain if mark else ''}"
             lines.append(text)
     lines += ["", LEGEND, ""]
@@ -267,7 +273,13 @@ body { margin: 0 auto; max-width: 62rem; padding: 1rem; background: var(--page);
   font: 16px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.5rem; margin: .5rem 0; } h2 { font-size: 1.2rem; margin: 2rem 0 .5rem; }
 p, .soft { color: var(--soft); } .bad { color: var(--bad); font-weight: 600; } .good { color: var(--good); }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: .85rem; width: 100%; }
+.scroll { overflow-x: auto; background:
+  linear-gradient(to right, var(--page) 30%, transparent) 0 0 / 2rem 100% no-repeat local,
+  linear-gradient(to left, var(--page) 30%, transparent) 100% 0 / 2rem 100% no-repeat local,
+  linear-gradient(to right, var(--line), transparent) 0 0 / .5rem 100% no-repeat scroll,
+  linear-gradient(to left, var(--line), transparent) 100% 0 / .5rem 100% no-repeat scroll; }
+table { border-collapse: collapse; font-size: .85rem; width: 100%; } td.none { color: var(--soft); }
+td.good, td.bad, td.none { white-space: nowrap; }
 th, td { text-align: left; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line);
   vertical-align: top; }
 td { font-variant-numeric: tabular-nums; } figure { margin: .75rem 0; } figcaption { font-size: .85rem; }
@@ -278,7 +290,8 @@ svg text { fill: var(--ink); font: 12px system-ui, sans-serif; }
 .c { fill: var(--c); background: var(--c); } .py { fill: var(--py); background: var(--py); }
 .foobara_py { fill: var(--foobara_py); background: var(--foobara_py); }
 .floor { fill: var(--floor); background: var(--floor); }
-.limit { stroke: var(--bad); stroke-width: 2; } details { margin: .5rem 0; } summary { cursor: pointer; }
+.halo { stroke: var(--page); stroke-width: 6; } .limit { stroke: var(--bad); stroke-width: 2; }
+details { margin: .5rem 0; } summary { cursor: pointer; }
 """
 
 Bar = tuple[str, float, str, float | None]
@@ -300,7 +313,7 @@ def _chart(groups: Sequence[tuple[str, Sequence[Bar]]], logarithmic: bool = Fals
         if value <= 0:
             return 0.3
         share = math.log(value / low) / math.log(top / low) if logarithmic and top > low else value / top
-        return max(round(share * 68, 2), 0.3)
+        return max(round(share * 64, 2), 0.3)
 
     parts = []
     for label, bars in groups:
@@ -316,7 +329,7 @@ def _chart(groups: Sequence[tuple[str, Sequence[Bar]]], logarithmic: bool = Fals
             if limit:
                 mark = width(limit)
                 ends = f'x1="{mark}%" x2="{mark}%" y1="{y + 1}" y2="{y + 19}"'
-                parts.append(f'<line class="limit" {ends}></line>')
+                parts.append(f'<line class="halo" {ends}></line><line class="limit" {ends}></line>')
             shift = max(size, width(limit) if limit else 0) + 1
             parts.append(f'<text x="{shift}%" y="{y + 14}">{html.escape(text)}</text>')
         parts.append("</svg></figure>")
@@ -330,19 +343,22 @@ def _key(names: Iterable[str], extra: str = "") -> str:
 
 def _ratio_chart(report: dict[str, Any]) -> str:
     limits = {
-        (verdict["key"], verdict["backend"]): verdict["limit"]
+        (verdict["key"], verdict["backend"]): 1 / verdict["limit"]
+        if verdict["at_least"]
+        else verdict["limit"]
         for verdict in report["verdicts"]
-        if not verdict["at_least"]
+        if verdict["limit"]
     }
     groups = []
     for key, case in report["cases"].items():
         floor = case["floors"][0]
-        bars: list[Bar] = [
-            (name, figures["ratios"][floor], f"{_number(figures['ratios'][floor])} {_unit(floor)}",
-             limits.get((key, name)))
-            for name, figures in case["backends"].items()
-        ]  # fmt: skip
-        groups.append((case["title"], bars))
+        bars: list[Bar] = []
+        for name, figures in case["backends"].items():
+            value, limit = figures["ratios"][floor], limits.get((key, name))
+            # Beside a mark that is far from its bar the figure alone would be taken for the limit.
+            text = f"{_number(value)} (limit {_number(limit)})" if limit else _number(value)
+            bars.append((name, value, text, limit))
+        groups.append((f"{case['title']}, in {_unit(floor).removeprefix('x ')}", bars))
     return _chart(groups, logarithmic=True)
 
 
@@ -395,17 +411,24 @@ def _payments_chart(report: dict[str, Any]) -> str:
     return _chart(groups)
 
 
+def _unbroken(text: str) -> str:
+    """Return *text* with a number kept on the line of its unit, and the name of a backend on one."""
+    return re.sub(r"(?<=\d) (?=(ns|µs|ms|s|B)\b)|(?<=pure) (?=Python)|(?<=[<>]=) ", "\u00a0", text)
+
+
 def _table(table: Table) -> str:
     head, rows = table
-    out = ['<div class="scroll"><table><thead><tr>']
-    out += [f"<th>{html.escape(cell)}</th>" for cell in head]
+    # Reachable by keyboard, as it may be wider than the screen.
+    out = ['<div class="scroll" tabindex="0"><table><thead><tr>']
+    out += [f"<th>{html.escape(_unbroken(cell))}</th>" for cell in head]
     out.append("</tr></thead><tbody>")
+    kinds = {"met": "good", "missed": "bad", "not judged": "none"}
     for row in rows:
-        cells = []
-        for cell in row:
-            kind = ' class="bad"' if cell.startswith("missed") else ' class="good"' if cell == "met" else ""
-            cells.append(f"<td{kind}>{html.escape(cell)}</td>")
-        out.append(f"<tr>{''.join(cells)}</tr>")
+        out.append("<tr>")
+        for name, cell in zip(head, row, strict=True):
+            kind = f' class="{kinds[cell]}"' if name == VERDICT else ""
+            out.append(f"<td{kind}>{html.escape(_unbroken(cell))}</td>")
+        out.append("</tr>")
     out.append("</tbody></table></div>")
     return "".join(out)
 
@@ -413,7 +436,7 @@ def _table(table: Table) -> str:
 def as_html(report: dict[str, Any]) -> str:
     """Return one self-contained page: inline styles and SVG, no script, nothing fetched."""
     names = _measured(report)
-    limit = '<span class="bad">| limit</span>'
+    limit = '<span class="bad">| limit</span>' if report["verdicts"] else ""
     charts = {
         "cases": (_ratio_chart(report), _key(names, f"{limit} (logarithmic; shorter is faster)")),
         "latency": (_latency_chart(report), _key([*names, "floor"])),
