@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import types
 from types import ModuleType
 from typing import Any
@@ -159,3 +160,126 @@ def test_a_subcommand_with_callbacks_on_success(fa: ModuleType) -> None:
     outer, _ = make(fa, False, execute=lambda self: self.run_subcommand_bang(inner, a=2))
     assert [outer.run(a=1).result for _ in range(2)] == [2, 2]
     assert seen == ["before commit_transaction", "after succeeded"] * 2
+
+
+class Opened(Handler):
+    """A handler that counts what it has open."""
+
+    @property
+    def open(self) -> int:
+        return self.calls.count("begin") - self.calls.count("commit") - self.calls.count("rollback")
+
+
+def opened(fa: ModuleType, asynchronous: bool, **body: Any) -> tuple[Any, Opened, Any]:
+    """A command class, the handler of its transactions, and what runs the class once."""
+    handler = Opened()
+    base = fa.AsyncCommand if asynchronous else fa.Command
+
+    async def later(self: Any) -> int:
+        return 1
+
+    body = {
+        "execute": later if asynchronous else lambda self: 1,
+        "_transaction_config": fa.TransactionConfig.with_handler(lambda: handler),
+        **body,
+    }
+    cls = types.new_class("Made", (base[Inputs, Any],), {}, lambda space: space.update(body))
+    return cls, handler, lambda: asyncio.run(cls.run(a=1)) if asynchronous else cls.run(a=1)
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_run_opens_one_transaction_at_a_time(fa: ModuleType, asynchronous: bool) -> None:
+    def twice(self: Any) -> None:
+        super(cls, self).open_transaction()
+        super(cls, self).open_transaction()
+
+    cls, handler, run = opened(fa, asynchronous, open_transaction=twice)
+    with pytest.raises(
+        fa.TransactionError, match=r"of this Made is open already: open_transaction\(\) begins it once"
+    ):
+        run()
+    assert handler.calls == ["begin", "rollback"]
+
+    async def around_async(command: Any, proceed: Any) -> None:
+        await proceed()
+        await proceed()
+
+    cls, handler, run = opened(fa, asynchronous)
+    cls.around_open_transaction(
+        around_async if asynchronous else lambda command, proceed: (proceed(), proceed())
+    )
+    with pytest.raises(fa.TransactionError, match="is open already"):
+        run()
+    assert handler.calls == ["begin", "rollback"]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_transaction_that_was_rolled_back_or_never_begun_may_be_opened_again(
+    fa: ModuleType, asynchronous: bool
+) -> None:
+    def again(self: Any) -> None:
+        self.rollback_transaction()
+        self.open_transaction()
+
+    cls, handler, run = opened(fa, asynchronous, load_records=again)
+    assert run().is_success()
+    assert handler.calls == ["begin", "rollback", "begin", "commit"]
+
+    def patient(self: Any) -> None:
+        try:
+            super(cls, self).open_transaction()
+        except LookupError:
+            super(cls, self).open_transaction()
+
+    cls, handler, run = opened(fa, asynchronous, open_transaction=patient)
+    faults = [LookupError]
+    begin = handler.begin
+
+    def failing() -> None:
+        if faults:
+            raise faults.pop()
+        begin()
+
+    handler.begin = failing  # type: ignore[method-assign]
+    assert run().is_success()
+    assert handler.calls == ["begin", "commit"]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize("when", ["after_commit_transaction", "after_transition_to_succeeded"])
+def test_no_transaction_is_opened_after_the_end_of_a_run(
+    fa: ModuleType, asynchronous: bool, when: str
+) -> None:
+    cls, handler, run = opened(fa, asynchronous)
+    getattr(cls, when)(lambda command: command.open_transaction())
+    with pytest.raises(fa.TransactionError, match="this Made has ended"):
+        run()
+    assert handler.calls == ["begin", "commit"]
+    cls, handler, run = opened(fa, asynchronous, validate=lambda self: self.add_runtime_error("no", "no"))
+    cls.after_transition_to_failed(lambda command: command.open_transaction())
+    with pytest.raises(fa.TransactionError, match="this Made has ended"):
+        run()
+    assert handler.open == 0
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_an_error_on_success_of_a_run_that_has_not_committed_leaves_the_state_before(
+    fa: ModuleType, asynchronous: bool
+) -> None:
+    # A callback around the commit that does not go on, and no transaction: success is reached uncommitted.
+    async def held(command: Any, proceed: Any) -> None: ...
+
+    base = fa.AsyncCommand if asynchronous else fa.Command
+    cls, _, run = opened(fa, asynchronous, _transaction_config=base._transaction_config)
+    seen: list[Any] = []
+    cls.around_commit_transaction(held if asynchronous else lambda command, proceed: None)
+    cls.after_transition_to_succeeded(lambda command: command.add_runtime_error("late", "no", halt=False))
+    cls.after_transition_to_failed(lambda command: seen.append(command))
+    cls.after_transition_from_committing_transaction(lambda command: seen.append(command.state_name))
+    assert [error.symbol for error in run().errors] == ["late"]
+    assert seen[0] == "succeeded" and seen[-1] == "failed"
+    (command,) = [each for each in seen if not isinstance(each, str)]
+    assert [move[1].name for move in command.state_machine.history][-2:] == [
+        "COMMITTING_TRANSACTION",
+        "FAILED",
+    ]

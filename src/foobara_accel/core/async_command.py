@@ -566,6 +566,9 @@ async def _fail_since(command: Any, run: _Run) -> bool:
 
 
 async def _fail(command: Any, plan: Any, chains: tuple[Any, ...], run: _Run) -> bool:
+    if command._state == CommandState.SUCCEEDED:
+        # As in the twins: an error of a callback there, of a run that has not committed.
+        command._state = CommandState.COMMITTING_TRANSACTION
     came_from = command._state
     await _rollback(command, plan)
     if not run.lift():

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from pydantic_core import from_json
 
 from .._backend import executor
-from .._vocabulary import ErrorSeverity
+from .._vocabulary import CommandState, ErrorSeverity
 from .callbacks import CallbackRegistry, compile_chains, refuse_coroutine
-from .transactions import TransactionConfig, TransactionContext, may_open, open_context
+from .transactions import TransactionConfig, TransactionContext, TransactionError, may_open, open_context
 
 __all__ = ["HOOKS", "PlanSpec", "plan_for", "set_domain_policy"]
 
@@ -191,7 +191,19 @@ class Services:
 
     @staticmethod
     def open_transaction(command: Any) -> None:
-        """Begin the transaction that the class's configuration names, inside one that encloses it."""
+        """Begin the transaction that the class's configuration names, inside one that encloses it.
+
+        Raises TransactionError where nothing would end it: while this run has one open, and after its end.
+        """
+        own, state, name = command._transaction, command._state, type(command).__name__
+        if own is not None and own.is_active:
+            raise TransactionError(
+                f"the transaction of this {name} is open already: open_transaction() begins it once, "
+                "and a callback around that calls proceed() once"
+            )
+        committed = state == CommandState.COMMITTING_TRANSACTION and getattr(own, "_committed", False)
+        if committed or state >= CommandState.SUCCEEDED:
+            raise TransactionError(f"this {name} has ended, and so would nothing end what is opened now")
         enclosing: TransactionContext | None = None
         parent = command._parent
         while parent is not None:

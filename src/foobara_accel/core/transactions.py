@@ -249,8 +249,8 @@ class Sqlite3TransactionHandler:
                 connection.execute(f"BEGIN {self._mode or connection.isolation_level or ''}".rstrip())
                 self._began.append("")
         except BaseException:
-            # An interrupt may arrive once the call has worked: it would leave the transaction open, or a level
-            # that the next rollback takes for its own.
+            # An interrupt may arrive once the call has worked: it would leave the transaction open, or a
+            # level that the next rollback takes for its own.
             del self._began[depth:]
             if not within and connection.in_transaction:
                 connection.execute("ROLLBACK")
