@@ -382,6 +382,18 @@ def test_a_timeout_error_of_execute_is_its_own(fa: ModuleType) -> None:
         asyncio.run(make(fa, no_work, validate=validate, timeout=60).run(a=1))
 
 
+@pytest.mark.parametrize("wrong", [10**400, -(10**5000)], ids=["large", "small"])
+@pytest.mark.parametrize("where", ["class", "instance"])
+def test_a_timeout_past_every_float_is_refused(fa: ModuleType, where: str, wrong: int) -> None:
+    cls = make(fa, no_work, **({"timeout": wrong} if where == "class" else {}))
+    command = cls(a=1)
+    command.timeout = wrong
+    rule = r"^Made\.timeout is a number of seconds above 0, or None, and of at most 308 digits$"
+    for start in (cls.run, command.run_instance) if where == "class" else (command.run_instance,):
+        with pytest.raises(ValueError, match=rule):
+            asyncio.run(start())
+
+
 @pytest.mark.parametrize("wrong", [0, -1, float("nan"), "1", True, b"", [1]])
 @pytest.mark.parametrize("where", ["class", "instance"])
 def test_a_timeout_is_a_number_above_zero(fa: ModuleType, where: str, wrong: Any) -> None:

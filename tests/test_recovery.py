@@ -611,3 +611,19 @@ def test_retry_works_on_a_command(rc, sub):
     outcome = rc.retry(lambda: Flaky.run(amount=4), sleep=lambda seconds: None)
     assert outcome.result == 4
     assert len(tries) == 3
+
+
+def test_what_is_no_error_is_not_retryable_but_wrong(rc):
+    for wrong in (None, "timeout", ValueError()):
+        with pytest.raises(TypeError, match=f"^error must be a FoobaraError, not {type(wrong).__name__}$"):
+            rc.RetryConfig().is_retryable(wrong)
+
+
+def test_a_number_past_every_float_is_out_of_range(rc):
+    for make in (
+        lambda: rc.RetryConfig(max_delay=10**400),
+        lambda: rc.RetryConfig(backoff_multiplier=10**5000),
+        lambda: rc.CircuitBreakerConfig(timeout=-(10**5000)),
+    ):
+        with pytest.raises(ValueError, match="is out of range: use a number of at most 308 digits"):
+            make()

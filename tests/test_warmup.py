@@ -471,3 +471,12 @@ def test_async_commands_are_warmed(warmup, sub):
     report = warmup.warm_up(Slow)
     assert report.ok, str(report)
     assert [item.kind for item in report.items] == KINDS
+
+
+def test_types_are_an_iterable_one_type_or_none(warmup, registry):
+    assert warmup.warm_up(registry, types=None).ok
+    assert [item.what for item in warmup.warm_up(registry, types=list[int]).items] == ["list[int]"]
+    assert len(warmup.warm_up(registry, types=Numbers | None).items) == 1
+    for wrong in (5, warmup):
+        with pytest.raises(TypeError, match=r"^types are what Pydantic can validate, in an iterable, not "):
+            warmup.warm_up(registry, types=wrong)

@@ -305,9 +305,13 @@ def _seconds(command: Any, limit: Any) -> float:
     rule = f"{type(command).__name__}.timeout is a number of seconds above 0, or None"
     if isinstance(limit, bool) or not isinstance(limit, (int, float)):
         raise TypeError(f"{rule}, not {limit!r}")
-    if not limit > 0:
+    try:
+        seconds = float(limit)
+    except OverflowError:
+        raise ValueError(f"{rule}, and of at most 308 digits") from None
+    if not seconds > 0:
         raise ValueError(f"{rule}, not {limit!r}")
-    return limit
+    return seconds
 
 
 async def _within(command: Any, limit: float) -> CommandOutcome[Any]:

@@ -71,7 +71,11 @@ def _check_count(value: object, name: str) -> None:
 def _check_seconds(value: object, name: str, least: float = 0.0) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} must be a number, not {type(value).__name__}")
-    if not (value >= least and math.isfinite(value)):
+    try:
+        seconds = float(value)
+    except OverflowError:
+        raise ValueError(f"{name} is out of range: use a number of at most 308 digits") from None
+    if not (seconds >= least and math.isfinite(seconds)):
         raise ValueError(f"{name}={value} is out of range: use a finite number of {least:g} or more")
 
 
@@ -124,7 +128,9 @@ class RetryConfig:
         self.retryable_categories = _names(self.retryable_categories, "retryable_categories")
 
     def is_retryable(self, error: FoobaraError) -> bool:
-        """Return whether the error's symbol or category is listed."""
+        """Return whether the error's symbol or category is listed. Raises TypeError for what has neither."""
+        if not (hasattr(error, "symbol") and hasattr(error, "category")):
+            raise TypeError(f"error must be a FoobaraError, not {type(error).__name__}")
         return error.symbol in self.retryable_symbols or error.category in self.retryable_categories
 
     def get_delay(self, attempt: int) -> float:

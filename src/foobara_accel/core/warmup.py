@@ -11,7 +11,7 @@ import gc
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_origin
 
 from pydantic import BaseModel
 
@@ -159,8 +159,12 @@ def warm_up(
     started = time.perf_counter()
     _checked_flags(all=all, strict=strict, freeze=freeze)
     run = _Run(registry)
-    if isinstance(types, (str, type)):
+    if types is None:
+        types = ()
+    elif isinstance(types, (str, type)) or get_origin(types) is not None:
         types = (types,)
+    elif not isinstance(types, Iterable):
+        raise TypeError(f"types are what Pydantic can validate, in an iterable, not {type(types).__name__}")
     if commands is None and registry is None and domain is None and not all and not types:
         run.add(_default_registry())
     run.add(registry)
