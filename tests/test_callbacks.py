@@ -447,6 +447,10 @@ def test_error_callbacks_see_exceptions_and_halt_but_no_base_exception(cb):
 # On commands
 
 
+class Empty(BaseModel):
+    pass
+
+
 class Amount(BaseModel):
     amount: int
 
@@ -582,3 +586,74 @@ def test_threads_that_register_and_run_never_use_a_stale_plan(pay):
         thread.join()
     assert stale == []
     assert not pay._callback_registry.has_callbacks()
+
+
+def test_a_registry_under_the_name_of_foobara_py_is_used(fa, sub):
+    registry_class = sub("core.callbacks").EnhancedCallbackRegistry
+    calls = []
+
+    def made(name):
+        registry = registry_class()
+        registry.register("before", lambda command: calls.append(name), transition="execute")
+        return registry
+
+    class Mixin:
+        _enhanced_callback_registry = made("mixin")
+
+    class Base(fa.Command[Empty, int]):
+        _enhanced_callback_registry = made("base")
+
+        def execute(self):
+            return 1
+
+    class Child(Mixin, Base):
+        _enhanced_callback_registry = made("child")
+        _callback_registry = made("both")
+
+    class Plain(Base):
+        pass
+
+    assert Base.run().result == 1 and calls == ["base"]
+    calls.clear()
+    assert Child.run().result == 1 and calls == ["base", "mixin", "both", "child"]
+    Base.before_execute_transition(lambda command: calls.append("later"))
+    assert "_callback_registry" not in vars(Base) and len(Base._enhanced_callback_registry) == 2
+    calls.clear()
+    Plain.run()
+    assert calls == ["base", "later"]
+    Base._enhanced_callback_registry = "wrong"
+    with pytest.raises(TypeError, match=r"callback registry of .*Base must be a CallbackRegistry, not str"):
+        Plain.run()
+
+
+@pytest.mark.parametrize("name", ["_callback_registry", "_enhanced_callback_registry"])
+def test_a_registry_set_after_the_first_run_is_used(fa, sub, name):
+    calls = []
+
+    def made(number):
+        registry = sub("core.callbacks").CallbackRegistry()
+        registry._shared = False  # so that nothing but the attribute tells of it
+        registry.register("before", lambda command: calls.append(number), transition="execute")
+        return registry
+
+    class Base(fa.Command[Empty, int]):
+        def execute(self):
+            return 1
+
+    class Child(Base):
+        pass
+
+    for cls in (Base, Child):
+        for _ in range(3):
+            cls.run()
+    for number in (1, 2):
+        setattr(Base, name, made(number))
+        for cls in (Base, Child):
+            calls.clear()
+            cls.run()
+            assert calls == [number]
+    delattr(Base, name)
+    calls.clear()
+    Base.run()
+    Child.run()
+    assert calls == []

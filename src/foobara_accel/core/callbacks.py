@@ -398,8 +398,7 @@ def compile_chains(cls: type, own: CallbackRegistry | None = None) -> tuple[Any,
     """
     entries: list[RegisteredCallback] = []
     for base in reversed(cls.__mro__):
-        registry = base.__dict__.get("_callback_registry")
-        if registry is not None:
+        for registry in _registries_in(base):
             entries += _callbacks_of(registry, base.__qualname__)
     if own is not None:
         entries += _callbacks_of(own, f"an instance of {cls.__qualname__}")
@@ -432,6 +431,12 @@ def compile_chains(cls: type, own: CallbackRegistry | None = None) -> tuple[Any,
     )
 
 
+def _registries_in(cls: type) -> list[Any]:
+    """Return the registry of *cls* itself, under our name or foobara_py's; two where it has two."""
+    found = [cls.__dict__.get(name) for name in ("_callback_registry", "_enhanced_callback_registry")]
+    return [each for each in found[: 1 if found[0] is found[1] else 2] if each is not None]
+
+
 def _callbacks_of(registry: object, owner: str) -> list[RegisteredCallback]:
     if not isinstance(registry, CallbackRegistry):
         raise TypeError(
@@ -453,14 +458,12 @@ def _registry_of(target: Any) -> CallbackRegistry:
     """The registry of a class, or of an instance alone; made when there is none."""
     registry: CallbackRegistry | None
     if isinstance(target, type):
-        registry = target.__dict__.get("_callback_registry")
-        if registry is None:
-            with _creating:
-                registry = target.__dict__.get("_callback_registry")
-                if registry is None:
-                    registry = CallbackRegistry()
-                    target._callback_registry = registry  # type: ignore[attr-defined]
-        return registry
+        with _creating:
+            found = _registries_in(target)
+            if not found:
+                found = [CallbackRegistry()]
+                target._callback_registry = found[0]  # type: ignore[attr-defined]
+        return found[0]  # type: ignore[no-any-return]
     registry = target._own_callbacks
     if registry is None:
         registry = CallbackRegistry()
@@ -614,7 +617,8 @@ class CallbackDSL:
 
     __slots__ = ()
 
-    _callback_registry: CallbackRegistry
+    _callback_registry: CallbackRegistry | None = None
+    _enhanced_callback_registry: CallbackRegistry | None = None  # as foobara_py calls it
     _own_callbacks: CallbackRegistry | None
 
     before_transition: _Anywhere[Before] = _Anywhere()

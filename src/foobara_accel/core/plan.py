@@ -42,6 +42,8 @@ WATCHED = (
     "_organization",
     "echo_inputs",
     "_log_failures",
+    "_callback_registry",
+    "_enhanced_callback_registry",
 )
 _OF_CLASSES = frozenset(("__init__", "__new__"))
 _resolve = attrgetter(*WATCHED)
