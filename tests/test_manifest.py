@@ -147,7 +147,7 @@ def test_a_domain_object_brings_its_organization(sub, manifests):
 
 def test_possible_errors_are_those_of_the_bases_and_the_class(pay, manifests):
     class Refund(pay):
-        _possible_errors = (("gone", "It is gone"), ("too_much", "Own words"), ("short",), "junk")
+        _possible_errors = (("gone", "It is gone"), ("too_much", "Own words"))
 
     class Plain(pay):
         pass

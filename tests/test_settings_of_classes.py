@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import types
 from types import ModuleType
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
 from pydantic import BaseModel
@@ -113,3 +113,212 @@ def test_what_possible_error_takes(fa: ModuleType) -> None:
         cls.possible_error("a", "b", 5)
     cls.possible_error("second", "two", {"n": 1})
     assert [each["symbol"] for each in cls.possible_errors()] == ["first", "second"]
+
+
+def test_a_message_of_a_declared_error_is_the_symbol_where_none_is_given(fa: ModuleType, sub: Any) -> None:
+    cls = make(fa.Command, _possible_errors=[("a", None), ("b", "bee", "ignored"), ("c", "")])
+    cls.possible_error("d")
+    assert [each["message"] for each in cls.possible_errors()] == ["a", "bee", "c", "d"]
+    assert [each["message"] for each in cls.manifest()["possible_errors"].values()] == ["a", "bee", "c", "d"]
+    assert [each["message"] for each in cls.reflect().possible_errors] == ["a", "bee", "c", "d"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [3, [("a", "m"), 3], {"a": "m"}, [("a", 3)], {"a": {"symbol": "a"}}, (each for each in ())]
+)
+def test_whatever_reads_possible_errors_refuses_the_same(fa: ModuleType, sub: Any, wrong: Any) -> None:
+    cls = make(fa.Command, _possible_errors=wrong)
+    manifests = sub("core.manifest")
+    for use in (
+        cls.possible_errors,
+        cls.manifest,
+        cls.reflect,
+        lambda: cls.possible_error("s"),
+        lambda: manifests.possible_errors_of(cls),
+        lambda: manifests.manifest_bytes(cls),
+        types.new_class("Other", (cls,)).manifest,
+        lambda: sub("core.warmup").warm_up(cls, strict=True),
+    ):
+        with pytest.raises((TypeError, RuntimeError), match=r"Made\._possible_errors holds tuples"):
+            use()
+
+
+@pytest.mark.parametrize("name", ["_tags", "_depends_on"])
+def test_a_list_of_names_is_no_string(fa: ModuleType, name: str) -> None:
+    cls = make(fa.Command, **{name: "pay"})
+    use = cls.reflect if name == "_tags" else cls.manifest
+    with pytest.raises(TypeError, match=rf"^Made\.{name} is a tuple of names, not 'pay': write \('pay',\)$"):
+        use()
+    for wrong in (5, b"pay", {"a": 1}, (each for each in "a")):
+        setattr(cls, name, wrong)
+        kind = type(wrong).__name__
+        with pytest.raises(TypeError, match=rf"^Made\.{name} is a tuple of names, not {kind}$"):
+            use()
+    for right in (("a", "b"), ["a", "b"], dict.fromkeys(("a", "b")).keys()):
+        setattr(cls, name, right)
+        assert cls.reflect().tags == (["a", "b"] if name == "_tags" else [])
+        assert cls.manifest()["depends_on"] == ([] if name == "_tags" else ["a", "b"])
+    setattr(cls, name, None)
+    assert cls.reflect().tags == cls.manifest()["depends_on"] == []
+
+
+def test_depends_on_of_the_decorators_is_no_string(fa: ModuleType) -> None:
+    for decorate in (fa.command, fa.async_command):
+        with pytest.raises(TypeError, match=r"^depends_on is a tuple of names, not 'Billing': write"):
+            decorate(depends_on="Billing")(make(fa.Command))
+        cls = make(fa.Command)
+        decorate(depends_on=["Billing"])(cls)
+        assert cls._depends_on == ("Billing",)
+
+
+def test_a_command_is_sync_or_async(fa: ModuleType) -> None:
+    sync, later_ = fa.Command[Inputs, Any], fa.AsyncCommand[Inputs, Any]
+
+    class Hides:
+        """A mixin that keeps the bases from hearing of a new class."""
+
+        def __init_subclass__(cls) -> None: ...
+
+    rule = r"^Made derives from (Async)?Command and from (Async)?Command, and a command is of one kind"
+    for bases in ((sync, later_), (later_, sync), (make(fa.Command), make(fa.AsyncCommand))):
+        with pytest.raises(TypeError, match=rule):
+            types.new_class("Made", bases, {})
+    hidden: Any = types.new_class(
+        "Made", (Hides, later_, sync), {}, lambda space: space.update(execute=later)
+    )
+    for run in (lambda: hidden.run(a=1).send(None), lambda: hidden(a=1).run_instance().send(None)):
+        with pytest.raises(TypeError, match=rule):
+            run()
+
+
+class Fields(TypedDict):
+    """No model."""
+
+    a: int
+
+
+class Secretive(BaseModel):
+    """An instance of this is no inputs type, and its repr no part of a message."""
+
+    pin: str = "1234"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "shown"),
+    [
+        (dict, "<class 'dict'>"),
+        (int, "<class 'int'>"),
+        (Fields, "<class '.*Fields'>"),
+        (Inputs | None, r".*Inputs.*"),
+        (dict[str, int], r"dict\[str, int\]"),
+        (None, "None"),
+        (Secretive(), "an instance of Secretive"),
+        ("Inputs", "an instance of str"),
+        (BaseModel, "<class 'pydantic.main.BaseModel'>"),
+    ],
+)
+@pytest.mark.parametrize("how", ["method", "attribute"])
+@pytest.mark.parametrize("kind", ["Command", "AsyncCommand"])
+def test_inputs_are_a_model(fa: ModuleType, sub: Any, wrong: Any, shown: str, how: str, kind: str) -> None:
+    if how == "attribute" and wrong is None:
+        pytest.skip("None there means that the class says nothing")
+    body: dict[str, Any] = {"_cached_inputs_type": wrong, "execute": later}
+    if how == "method":
+        body["inputs_type"] = classmethod(lambda cls: wrong)
+    if kind == "Command":
+        body["execute"] = lambda self: 1
+    cls = make(getattr(fa, kind), **body)
+    uses = [lambda: sub("core.manifest").manifest_bytes(cls), cls.manifest, cls.reflect, cls.inputs_schema]
+    if kind == "AsyncCommand":
+        uses += [lambda: cls.run().send(None), lambda: cls().run_instance().send(None)]
+    else:
+        uses += [
+            cls.run,
+            cls.run,
+            lambda: cls.run_json("{}"),
+            lambda: cls.run_with(Inputs()),
+            lambda: cls().run_instance(),
+            lambda: make(fa.Command)().run_mapped_subcommand(cls, {}),
+        ]
+    for use in uses:
+        rule = rf"Made\.inputs_type\(\) returned {shown}: inputs must be a Pydantic model"
+        with pytest.raises(TypeError, match=rule) as caught:
+            use()
+        assert "1234" not in str(caught.value)
+    assert not sub("core.warmup").warm_up(cls).ok
+
+
+def test_the_base_of_all_models_is_no_inputs_type(fa: ModuleType) -> None:
+    bare: Any = types.new_class("Made", (fa.Command[BaseModel, int],), {})
+    for use in (bare.run, bare.manifest, bare.inputs_type, lambda: bare.run_json("{}")):
+        with pytest.raises(TypeError, match="Could not determine inputs type for Made"):
+            use()
+    classy = make(fa.Command, inputs_type=Inputs)
+    for use in (classy.run, classy.manifest, lambda: classy.run_json("{}")):
+        with pytest.raises(TypeError, match=r"Made\.inputs_type is a class where a method belongs"):
+            use()
+
+
+def yields(*given: Any) -> Any:
+    """What a call runs nothing of."""
+    yield 1
+
+
+async def yields_later(*given: Any) -> Any:
+    """The same, async."""
+    yield 1
+
+
+class Yields:
+    """A callback whose call is a generator."""
+
+    def __call__(self, *given: Any) -> Any:
+        yield 1
+
+
+@pytest.mark.parametrize("generator", [yields, yields_later])
+@pytest.mark.parametrize("hook", HOOKS)
+def test_a_hook_is_no_generator_function(fa: ModuleType, hook: str, generator: Any) -> None:
+    rule = rf"^Made\.{hook} is a generator function, and a call of one runs nothing"
+    cls = make(fa.Command, **{hook: generator})
+    for run in (cls.run, cls.run, lambda: cls.run_json("{}"), lambda: cls(a=1).run_instance()):
+        with pytest.raises(TypeError, match=rule):
+            run()
+    body = {"execute": later, hook: generator}
+    asynchronous = make(fa.AsyncCommand, **body)
+    for start in (asynchronous.run, asynchronous.run_async, lambda: asynchronous(a=1).run_instance()):
+        with pytest.raises(TypeError, match=rule):
+            start().send(None)
+
+
+def test_what_execute_of_an_async_command_gives_may_be_an_old_coroutine(fa: ModuleType) -> None:
+    @types.coroutine
+    def old(self: Any) -> Any:
+        return self.inputs.a
+        yield
+
+    with pytest.raises(StopIteration) as done:
+        make(fa.AsyncCommand, execute=old).run(a=4).send(None)
+    assert done.value.value.result == 4
+    with pytest.raises(TypeError, match="is a generator function"):
+        make(fa.Command, execute=old).run()
+
+
+@pytest.mark.parametrize("callback", [yields, yields_later, Yields()])
+@pytest.mark.parametrize("kind", ["before", "after", "around", "error"])
+def test_a_callback_is_no_generator_function(fa: ModuleType, kind: str, callback: Any) -> None:
+    for base in (fa.Command, fa.AsyncCommand):
+        cls = make(base, execute=later if base is fa.AsyncCommand else lambda self: 1)
+        for target in (cls, cls(a=1)):
+            with pytest.raises(TypeError, match=f"^the {kind} callback .* is a generator function"):
+                getattr(target, f"{kind}_execute_transition")(callback)
+        cls._ensure_callback_registry().register(kind, callback)
+        with pytest.raises(TypeError, match=f"^the {kind} callback .* is a generator function"):
+            cls.run() if base is fa.Command else cls.run().send(None)
+
+
+def test_a_generator_function_is_no_command(fa: ModuleType) -> None:
+    for make_one in (fa.simple_command, fa.async_simple_command, fa.command, fa.async_command()):
+        for function in (yields, yields_later):
+            with pytest.raises(TypeError, match=rf"^{function.__name__}\(\) is a generator function"):
+                make_one(function)

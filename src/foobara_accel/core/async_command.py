@@ -19,7 +19,7 @@ from .._vocabulary import CommandState, ErrorSeverity, Halt
 from .callbacks import CallbackDSL
 from .command import CommandInfo, InputT, OtherT, ResultT
 from .outcome import CommandOutcome
-from .plan import HOOKS, Services, remember_stock
+from .plan import HOOKS, Services, refuse_both_kinds, remember_stock
 from .state import CommandStateMachine
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ class AsyncCommand(executor.Core, CallbackDSL, _Runs, CommandInfo, Generic[Input
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        refuse_both_kinds(cls)
         # What ABCMeta does for its classes: the interpreter makes no instance of one that has any.
         abstract = getattr(cls.execute, "__isabstractmethod__", False)
         _set_abstract(cls, ("execute",) if abstract else ())

@@ -14,7 +14,7 @@ from _thread import allocate_lock
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
-from inspect import iscoroutinefunction
+from inspect import CO_ITERABLE_COROUTINE, isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -108,15 +108,34 @@ def _steps_of(condition: CallbackCondition) -> frozenset[int]:
     return frozenset(index for index, step in enumerate(_STEPS) if condition.matches(*step))
 
 
-def refuse_coroutine(target: type, callback: Any, what: str) -> None:
-    """Raise TypeError when *target*, a sync command class, would never await what *callback* returns."""
-    if getattr(target, "_is_async", True):
-        return
-    if iscoroutinefunction(callback) or iscoroutinefunction(getattr(type(callback), "__call__", None)):  # noqa: B004
+def refuse_unrun(target: type, callback: Any, what: str) -> None:
+    """Raise TypeError when calling *callback* in a run of *target* would run nothing of it.
+
+    A generator function runs when somebody iterates, a coroutine function when somebody awaits, which a sync
+    command does not.
+    """
+    awaits = getattr(target, "_is_async", True)
+    functions = (callback, getattr(type(callback), "__call__", None))  # noqa: B004
+    if any(_yields(each, awaits) for each in functions):
+        raise TypeError(
+            f"{what} is a generator function, and a call of one runs nothing: take the yield out of it, or "
+            "return what another function yields"
+        )
+    if not awaits and any(iscoroutinefunction(each) for each in functions):
         raise TypeError(
             f"{what} is a coroutine function, and {target.__name__} is a sync command, which awaits nothing: "
             "derive it from AsyncCommand"
         )
+
+
+def _yields(function: Any, awaited: bool) -> bool:
+    if isasyncgenfunction(function):
+        return True
+    if not isgeneratorfunction(function):
+        return False
+    # What types.coroutine() makes of a generator function can be awaited.
+    flags: int = getattr(getattr(function, "__code__", None), "co_flags", 0)
+    return not (awaited and flags & CO_ITERABLE_COROUTINE)
 
 
 def _checked(
@@ -407,7 +426,7 @@ def compile_chains(cls: type, own: CallbackRegistry | None = None) -> tuple[Any,
     if not entries:
         return None
     for entry in entries:
-        refuse_coroutine(cls, entry.callback, f"the {entry.callback_type} callback {entry.callback!r}")
+        refuse_unrun(cls, entry.callback, f"the {entry.callback_type} callback {entry.callback!r}")
     entries.sort(key=_by_priority)
     wanted: dict[int, dict[str, list[Callable[..., Any]]]] = {}
     for entry in entries:
@@ -476,7 +495,7 @@ def _registry_of(target: Any) -> CallbackRegistry:
 def _registry_for(target: Any, kind: str, callback: object) -> CallbackRegistry:
     """The same, for a callback that the class can call."""
     cls = target if isinstance(target, type) else type(target)
-    refuse_coroutine(cls, callback, f"the {kind} callback {callback!r}")
+    refuse_unrun(cls, callback, f"the {kind} callback {callback!r}")
     return _registry_of(target)
 
 

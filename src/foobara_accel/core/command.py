@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args
 
@@ -13,7 +12,8 @@ from .._backend import errors as _twin, executor
 from .._vocabulary import CommandState, Halt
 from . import naming
 from .callbacks import CallbackDSL
-from .plan import remember_stock
+from .declared import errors_of, own_errors
+from .plan import refuse_both_kinds, remember_stock
 from .state import CommandStateMachine
 from .transactions import TransactionConfig
 
@@ -44,9 +44,9 @@ class CommandInfo:
     _domain: ClassVar[Any] = None
     _organization: ClassVar[Any] = None
     _description: ClassVar[str | None] = None
-    _depends_on: ClassVar[tuple[str, ...]] = ()
+    _depends_on: ClassVar[tuple[str, ...] | list[str]] = ()
     _possible_errors: ClassVar[Any] = ()
-    _tags: ClassVar[tuple[str, ...]] = ()
+    _tags: ClassVar[tuple[str, ...] | list[str]] = ()
     _loads: ClassVar[Any] = ()
     _log_failures: ClassVar[bool] = False
     _is_async: ClassVar[bool] = False
@@ -72,7 +72,8 @@ class CommandInfo:
         if own is not None:
             return own  # type: ignore[no-any-return]
         found = _type_argument(cls, 0)
-        if not (isinstance(found, type) and issubclass(found, pydantic.BaseModel)):
+        base = pydantic.BaseModel
+        if not (isinstance(found, type) and issubclass(found, base)) or found is base:
             raise TypeError(
                 f"Could not determine inputs type for {cls.__name__}: "
                 f"derive it from {_base_name(cls)}[SomeModel, SomeResult] with a Pydantic model"
@@ -122,42 +123,14 @@ class CommandInfo:
             raise TypeError(f"possible_error() takes the message as a str, not {type(message).__name__}")
         if context is not None and not isinstance(context, dict):
             raise TypeError(f"possible_error() takes the context as a dict, not {type(context).__name__}")
-        own = dict(_declared(cls))
+        own = own_errors(cls)
         own[symbol] = {"symbol": symbol, "message": message or symbol, "context": dict(context or {})}
         cls._possible_errors = own
 
     @classmethod
     def possible_errors(cls) -> list[dict[str, Any]]:
         """Return ``{symbol, message}`` of each declared error, those of the base classes first."""
-        found: dict[str, Any] = {}
-        for base in reversed(cls.__mro__):
-            found.update(_declared(base))
-        return [{"symbol": each["symbol"], "message": each["message"]} for each in found.values()]
-
-
-def _declared(cls: type) -> dict[str, Any]:
-    """The errors that *cls* itself declares. Raises TypeError for what declares none."""
-    value = cls.__dict__.get("_possible_errors") or ()
-    declared: dict[str, Any] = {}
-    if isinstance(value, dict):
-        for each in value.values():
-            if not isinstance(each, dict) or not {"symbol", "message"} <= each.keys():
-                raise _undeclared(cls, each)
-        return value
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise _undeclared(cls, value)
-    for each in value:
-        if not isinstance(each, tuple) or len(each) < 2 or not isinstance(each[0], str):
-            raise _undeclared(cls, each)
-        declared[each[0]] = {"symbol": each[0], "message": each[1], "context": {}}
-    return declared
-
-
-def _undeclared(cls: type, value: object) -> TypeError:
-    return TypeError(
-        f"{cls.__name__}._possible_errors holds tuples (symbol, message), not {value!r}: "
-        "possible_error(symbol, message) adds one"
-    )
+        return [{"symbol": each["symbol"], "message": each["message"]} for each in errors_of(cls).values()]
 
 
 def _base_name(cls: type) -> str:
@@ -282,6 +255,7 @@ class Command(executor.Core, CallbackDSL, _Runs, CommandInfo, Generic[InputT, Re
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        refuse_both_kinds(cls)
         executor.install_runner(cls)
 
     @property

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from inspect import getattr_static
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_origin
 from weakref import WeakValueDictionary
 
 import pydantic  # its names are looked up when used: BaseModel costs as much to import as the rest of it
@@ -37,6 +37,7 @@ __all__ = [
     "builder_for",
     "forced_builder",
     "guard_status",
+    "model_of",
     "self_test",
 ]
 
@@ -400,6 +401,26 @@ def _analyze(model: type[BaseModel], guard: _Guard) -> InputsSpec:
     except _Refused as refused:
         return InputsSpec(model, validator, 2, str(refused), schema=inner, config=config)
     return InputsSpec(model, validator, 1, "", fields, inner, config)
+
+
+def model_of(command_class: Any) -> type[BaseModel]:
+    """Return the inputs type of *command_class*. Raises TypeError unless it is a Pydantic model."""
+    name = command_class.__qualname__
+    if isinstance(command_class.inputs_type, type):
+        raise TypeError(
+            f"{name}.inputs_type is a class where a method belongs; "
+            "declare class YourCommand(Command[YourInputs, YourResult])"
+        )
+    model = command_class.inputs_type()
+    if isinstance(model, type) and issubclass(model, pydantic.BaseModel) and model is not pydantic.BaseModel:
+        return model
+    # Never the repr of an instance: it may hold a secret.
+    named = model is None or isinstance(model, type) or get_origin(model) is not None
+    raise TypeError(
+        f"{name}.inputs_type() returned {model if named else f'an instance of {type(model).__name__}'}: "
+        "inputs must be a Pydantic model, a class derived from BaseModel; "
+        "declare class YourCommand(Command[YourInputs, YourResult])"
+    )
 
 
 # a builder owns its model, so the cache must not own the builder: plans do

@@ -5,12 +5,15 @@ from __future__ import annotations
 import inspect
 import json
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel
+
+from .declared import errors_of, names_of
+from .inputs import model_of
+from .naming import class_of
 
 __all__ = [
     "CommandManifest",
@@ -53,6 +56,7 @@ class CommandManifest:
     @classmethod
     def from_command(cls, command_class: type[Any]) -> CommandManifest:
         """Return the reflection of *command_class*."""
+        command_class = class_of(command_class)
         domain, organization = owners_of(command_class)
         return cls(
             name=command_class.__name__,
@@ -64,7 +68,7 @@ class CommandManifest:
             organization=organization,
             possible_errors=[_copied(error) for error in possible_errors_of(command_class).values()],
             is_async=is_async_command(command_class),
-            tags=[str(tag) for tag in getattr(command_class, "_tags", None) or ()],
+            tags=[str(tag) for tag in names_of(command_class, "_tags")],
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -116,26 +120,10 @@ def describe(cls: type[Any]) -> str:
 def possible_errors_of(cls: type[Any]) -> dict[str, dict[str, Any]]:
     """Return symbol -> {symbol, message, context} for the errors *cls* and its bases declare.
 
-    A class may declare ``_possible_errors`` as a dict or as a list of ``(symbol, message)`` tuples; the most
-    derived declaration of a symbol wins.
+    A class may declare ``_possible_errors`` as a list of tuples ``(symbol, message)``, or have it as the dict
+    that ``possible_error`` makes; the most derived one of a symbol wins. Raises TypeError for anything else.
     """
-    found: dict[str, dict[str, Any]] = {}
-    for base in reversed(cls.__mro__):
-        declared = base.__dict__.get("_possible_errors")
-        if isinstance(declared, Mapping):
-            pairs = list(declared.items())
-        elif isinstance(declared, (list, tuple)):
-            pairs = [(item[0], item[1]) for item in declared if isinstance(item, tuple) and len(item) >= 2]
-        else:
-            continue
-        for symbol, value in pairs:
-            entry = dict(value) if isinstance(value, Mapping) else {"message": value}
-            found[str(symbol)] = {
-                "symbol": str(symbol),
-                "message": str(entry.get("message") or ""),
-                "context": dict(entry.get("context") or {}),
-            }
-    return found
+    return errors_of(cls)
 
 
 def inputs_schema(cls: type[Any]) -> dict[str, Any]:
@@ -144,7 +132,7 @@ def inputs_schema(cls: type[Any]) -> dict[str, Any]:
     Computed once per inputs model, and again after the model is rebuilt. Raises TypeError when the inputs
     type is not a Pydantic model.
     """
-    return _copied(_model_schema(_inputs_model(cls)))
+    return _copied(_model_schema(model_of(class_of(cls))))
 
 
 def result_schema(cls: type[Any]) -> dict[str, Any] | None:
@@ -155,6 +143,7 @@ def result_schema(cls: type[Any]) -> dict[str, Any] | None:
 
 def command_manifest(cls: type[Any]) -> dict[str, Any]:
     """Return the manifest of *cls* as plain data that the caller may change."""
+    cls = class_of(cls)
     return _assemble(_head(cls), inputs_schema(cls))
 
 
@@ -164,7 +153,8 @@ def manifest_bytes(cls: type[Any]) -> bytes:
     Written again only when something in the manifest has changed. Values JSON does not have are written as
     their ``str``; raises ValueError for a NaN or an infinity in an error's context.
     """
-    head, schema = _head(cls), _model_schema(_inputs_model(cls))
+    cls = class_of(cls)
+    head, schema = _head(cls), _model_schema(model_of(cls))
     key = _dumps(head)
     with _lock:
         kept = _bytes.get(cls)
@@ -195,7 +185,7 @@ def _head(cls: type[Any]) -> dict[str, Any]:
         "description": description_of(cls),
         "organization": organization,
         "domain": domain,
-        "depends_on": [_dependency(item) for item in getattr(cls, "_depends_on", None) or ()],
+        "depends_on": [_dependency(item) for item in names_of(cls, "_depends_on")],
         "inputs_type": None,
         "result_type": {"type": str(cls.result_type()) if hasattr(cls, "result_type") else "typing.Any"},
         "possible_errors": _copied(possible_errors_of(cls)),
@@ -221,16 +211,6 @@ def _dumps(data: Any) -> str:
 
 def _is_model(value: Any) -> bool:
     return isinstance(value, type) and issubclass(value, BaseModel)
-
-
-def _inputs_model(cls: type[Any]) -> type[BaseModel]:
-    model = cls.inputs_type()
-    if not _is_model(model):
-        raise TypeError(
-            f"{cls.__qualname__}.inputs_type() returned {model!r}: inputs must be a Pydantic model; "
-            "declare class YourCommand(Command[YourInputs, YourResult])"
-        )
-    return model  # type: ignore[no-any-return]
 
 
 def _model_schema(model: Any) -> dict[str, Any]:

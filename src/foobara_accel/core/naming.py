@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["full_name", "symbol"]
+__all__ = ["class_of", "full_name", "symbol"]
 
 
 def _name_of(owner: Any) -> str:
     return owner if isinstance(owner, str) else str(owner.name)
+
+
+def class_of(command: Any) -> Any:
+    """Return the command class that a function command has been made into; anything else as it is."""
+    if isinstance(command, type):
+        return command
+    made = getattr(command, "command_class", None)
+    return made if isinstance(made, type) else command
 
 
 def full_name(cls: Any) -> str:

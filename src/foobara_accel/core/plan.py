@@ -11,7 +11,7 @@ from pydantic_core import from_json
 
 from .._backend import executor
 from .._vocabulary import CommandState, ErrorSeverity
-from .callbacks import CallbackRegistry, compile_chains, refuse_coroutine
+from .callbacks import CallbackRegistry, compile_chains, refuse_unrun
 from .transactions import TransactionConfig, TransactionContext, TransactionError, may_open, open_context
 
 __all__ = ["HOOKS", "PlanSpec", "plan_for", "set_domain_policy"]
@@ -107,6 +107,16 @@ def _chains(command_class: Any, own: CallbackRegistry | None = None) -> tuple[An
     return (((_stamp, *before), *after), *others)
 
 
+def refuse_both_kinds(cls: type) -> None:
+    """Raise TypeError when *cls* derives from more than one library base: a run is sync or it is awaited."""
+    kinds = [base.__name__ for base in cls.__mro__ if base in _STOCK]
+    if len(kinds) > 1:
+        raise TypeError(
+            f"{cls.__name__} derives from {' and from '.join(kinds)}, and a command is of one kind: "
+            "derive it from one, and run commands of the other with run_subcommand()"
+        )
+
+
 def _answered_by_metaclass(command_class: type) -> bool:
     kind: Any = type(command_class)
     own = [vars(base) for base in kind.__mro__ if base not in (type, object)]
@@ -147,10 +157,11 @@ class Services:
     def analyse(command_class: Any) -> PlanSpec:
         """Return what a run of *command_class* takes.
 
-        Raises TypeError when it has no inputs type, or a setting or a hook that no run of it could use.
+        Raises TypeError when its inputs are no model, or for a setting or a hook that no run of it could use.
         """
-        from .inputs import builder_for  # not before a command is run: importing Command stays cheap
+        from .inputs import builder_for, model_of  # not before a run: importing Command stays cheap
 
+        refuse_both_kinds(command_class)
         resolved = _resolve(command_class)
         found = dict(zip(WATCHED, resolved, strict=True))
         stock = next(_STOCK[base] for base in command_class.__mro__ if base in _STOCK)
@@ -159,10 +170,10 @@ class Services:
         for bit, name in enumerate(HOOKS):
             if found[name] is not stock[name]:
                 mask |= 1 << bit
-                refuse_coroutine(command_class, found[name], f"{command_class.__name__}.{name}")
+                refuse_unrun(command_class, found[name], f"{command_class.__name__}.{name}")
         return PlanSpec(
             cls=command_class,
-            builder=builder_for(command_class.inputs_type()),
+            builder=builder_for(model_of(command_class)),
             mask=mask,
             chains=_chains(command_class),
             opens=may_open(command_class._transaction_config),

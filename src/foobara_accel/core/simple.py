@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, get_type_hin
 from pydantic import BaseModel, create_model
 
 from .async_command import AsyncCommand
-from .command import Command
+from .callbacks import refuse_unrun
+from .command import Command, CommandInfo
+from .declared import names
 from .outcome import CommandOutcome
 
 __all__ = [
@@ -61,6 +63,15 @@ def _parameters(func: Callable[..., Any]) -> list[inspect.Parameter]:
         ) from None
 
 
+def _checked_name(func: Callable[..., Any]) -> str:
+    if not hasattr(func, "__qualname__"):
+        kind = type(func).__name__
+        raise TypeError(
+            f"a command has the name of its function, and a {kind} has none: wrap it in a function"
+        )
+    return func.__qualname__
+
+
 class _FunctionCommand(Generic[P, R]):
     """What both kinds share: the function, its inputs model and the command class made of them."""
 
@@ -68,15 +79,10 @@ class _FunctionCommand(Generic[P, R]):
     command_class: Any
 
     def __init__(self, func: Callable[P, Any]) -> None:
-        if not hasattr(func, "__qualname__"):
-            kind = type(func).__name__
-            raise TypeError(
-                f"a command has the name of its function, and a {kind} has none: wrap it in a function"
-            )
+        self.__qualname__ = _checked_name(func)
         self.func = func
         self.name: str = func.__name__
         self.__name__: str = func.__name__
-        self.__qualname__ = func.__qualname__
         self.__module__ = func.__module__
         self.__doc__ = func.__doc__
         self.__wrapped__ = func
@@ -148,9 +154,10 @@ class SimpleCommand(_FunctionCommand[P, R]):
     """A function as a command: typed inputs from its signature, an outcome instead of exceptions."""
 
     def __init__(self, func: Callable[P, R]) -> None:
+        name = _checked_name(func)
         if inspect.iscoroutinefunction(func):
-            name = func.__qualname__
             raise TypeError(f"simple_command() cannot await {name}(): use async_simple_command()")
+        refuse_unrun(Command, func, f"{name}()")
         super().__init__(func)
         members = self._members()
         members["execute"] = self._execute()
@@ -186,6 +193,7 @@ class AsyncSimpleCommand(_FunctionCommand[P, R]):
 
     def __init__(self, func: Callable[P, Awaitable[R]]) -> None:
         if not inspect.iscoroutinefunction(func):
+            refuse_unrun(AsyncCommand, func, f"{getattr(func, '__qualname__', func)}()")
             raise TypeError(f"async_simple_command() takes a coroutine function, not {func!r}: use async def")
         super().__init__(func)
         members = self._members()
@@ -258,7 +266,7 @@ def command(
     domain: Any = None,
     organization: Any = None,
     description: str | None = None,
-    depends_on: tuple[str, ...] = (),
+    depends_on: tuple[str, ...] | list[str] = (),
 ) -> _Place: ...
 def command(
     target: Any = None,
@@ -267,7 +275,7 @@ def command(
     domain: Any = None,
     organization: Any = None,
     description: str | None = None,
-    depends_on: tuple[str, ...] = (),
+    depends_on: tuple[str, ...] | list[str] = (),
 ) -> Any:
     """Give a command class its domain, organization, description, dependencies; make a function a command.
 
@@ -287,17 +295,30 @@ def command(
         if description:
             cls._description = description
         if depends_on:
-            cls._depends_on = tuple(depends_on)
+            cls._depends_on = tuple(names(depends_on, "depends_on"))
         return made
 
     return place if target is None else place(target)
 
 
+@overload
+def async_command(domain: C) -> C: ...
+@overload
+def async_command(domain: Callable[P, Coroutine[Any, Any, R]]) -> AsyncSimpleCommand[P, R]: ...
+@overload
 def async_command(
     domain: Any = None,
     organization: Any = None,
     description: str | None = None,
-    depends_on: tuple[str, ...] = (),
-) -> _Place:
-    """The same as ``command(...)`` for an AsyncCommand class or a coroutine function."""
+    depends_on: tuple[str, ...] | list[str] = (),
+) -> _Place: ...
+def async_command(
+    domain: Any = None,
+    organization: Any = None,
+    description: str | None = None,
+    depends_on: tuple[str, ...] | list[str] = (),
+) -> Any:
+    """The same as ``command(...)`` for an AsyncCommand class or a coroutine function; usable bare, too."""
+    if inspect.isroutine(domain) or (isinstance(domain, type) and issubclass(domain, CommandInfo)):
+        return command(domain)
     return command(domain=domain, organization=organization, description=description, depends_on=depends_on)

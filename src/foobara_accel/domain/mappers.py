@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Generic, NoReturn, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from .._vocabulary import Halt
+from ..core.inputs import model_of
 from .domain import GLOBAL, Domain, domain_key
 
 __all__ = ["DomainMapper", "DomainMapperRegistry", "domain_mapper", "run_mapped", "run_mapped_async", "score"]
@@ -197,7 +198,7 @@ def _inputs_for(
             "pass the class of the subcommand, then what is to be mapped"
         )
     given = {} if unmapped is None else unmapped
-    model: Any = command_class.inputs_type()  # type: ignore[attr-defined]
+    model = model_of(command_class)
     domain = domain_key(type(command)) or GLOBAL
     whole, value = _find(given, model, domain)
     mapped = whole is not None
