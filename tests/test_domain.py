@@ -559,3 +559,92 @@ def test_the_policy_answers_for_plain_classes(domains):
     track()
     assert domains.policy(shop, stock) is track
     assert domains.Domain.get_cross_domain_call_stats() == {("Shop", "Stock"): 1}
+
+
+def test_decorators_of_a_domain_work_bare(domains, sub):
+    @domains.foobara_domain
+    class Billing:
+        pass
+
+    @domains.foobara_organization
+    class Acme:
+        pass
+
+    assert isinstance(Billing, type) and Billing.foobara_domain is domains.get_domain("Billing")
+    assert isinstance(Acme, type) and Acme.foobara_organization is domains.get_organization("Acme")
+    domain = Acme.domain("Stock")
+
+    @domain.type
+    class User(BaseModel):
+        name: str
+
+    @domain.type()
+    class Guest(BaseModel):
+        name: str
+
+    @domain.type("Other")
+    class Named(BaseModel):
+        name: str
+
+    assert [domain.get_type(name) for name in ("User", "Guest", "Other")] == [User, Guest, Named]
+    assert User(name="a").name == "a"
+    for wrong in (5, list[int], User(name="a")):
+        with pytest.raises(TypeError, match="name must be a string"):
+            domain.type(wrong)
+
+
+def test_what_stands_for_a_domain_is_a_class_and_no_command(domains, sub):
+    commands = sub("core.command"), sub("core.async_command")
+    for base in (commands[0].Command, commands[1].AsyncCommand):
+        cls = types.new_class("Pay", (base[Empty, int],))
+        for decorate, what in (
+            (domains.foobara_domain, "a domain: put it into one with Domain.command"),
+            (domains.foobara_domain("x"), "a domain"),
+            (domains.foobara_organization, "an organization"),
+            (domains.foobara_organization("x"), "an organization"),
+        ):
+            with pytest.raises(TypeError, match=f"^Pay is a command and cannot stand for {what}"):
+                decorate(cls)
+        assert cls.full_name() == "Pay"
+    assert domains.all_domains() == domains.all_organizations() == []
+    for wrong in (5, None, lambda: None):
+        with pytest.raises(TypeError, match=r"^only a class can stand for a domain, not "):
+            domains.foobara_domain("x")(wrong)
+
+
+def test_what_is_no_name_names_nothing(domains):
+    domain = domains.Domain("Shop")
+    for wrong in ([], {}, 5, None):
+        assert (
+            domains.get_domain(wrong) is domains.Domain.get(wrong) is domains.get_organization(wrong) is None
+        )
+        assert domain.get_command(wrong) is domain.get_type(wrong) is None
+
+
+def test_a_function_command_has_a_place_in_a_domain(domains, sub):
+    simple = sub("core.simple")
+    shop, stock = domains.Domain("Shop"), domains.Domain("Stock")
+
+    @shop.command
+    @simple.simple_command
+    def buy(a: int) -> int:
+        return a
+
+    @stock.command(description="Takes it.")
+    @simple.async_simple_command
+    async def take(a: int) -> int:
+        return a
+
+    assert isinstance(buy, simple.SimpleCommand) and buy(a=2) == 2
+    assert buy.command_class.full_name() == "Shop::buy" and take.command_class.name == "Stock::take"
+    assert take.command_class.description() == "Takes it."
+    assert shop.list_commands() == [buy.command_class] and "buy" in shop.manifest()["commands"]
+    assert domains.Domain.find_domain_for_command(buy) is shop
+    with pytest.raises(
+        domains.DomainDependencyError, match="buy of domain 'Shop' may not call take of domain"
+    ):
+        shop.validate_subcommand_call(buy, take)
+    with pytest.raises(ValueError, match="command_class is in domain 'Shop' already"):
+        stock.register_command(buy)
+    shop.depends_on("Stock")
+    shop.validate_subcommand_call(buy, take)

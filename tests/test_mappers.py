@@ -514,3 +514,35 @@ def test_the_async_form_awaits_the_subcommand(mappers, registry, kit, sub):
 
 def test_the_module_path_of_foobara_py(mappers, sub):
     assert sub("domain.domain_mapper").DomainMapper is mappers.DomainMapper
+
+
+def test_the_decorator_works_bare(mappers, registry):
+    @mappers.domain_mapper
+    class First(mappers.DomainMapper[User, Customer]):
+        _domain = "Shop"
+
+    assert isinstance(First, type) and registry.mappers("Shop") == [First]
+
+
+def test_a_function_command_runs_as_a_mapped_subcommand(mappers, registry, sub):
+    simple = sub("core.simple")
+
+    @simple.simple_command
+    def greet(name: str) -> str:
+        return f"hello {name}"
+
+    @mappers.domain_mapper()
+    class Shorter(mappers.DomainMapper[User, dict]):
+        def map(self, value):
+            return {"name": value.name}
+
+    class Asks(sub("core.command").Command[User, str]):
+        def execute(self):
+            return self.run_mapped_subcommand(greet, {"name": "a"}, to=str)
+
+    class Upper(mappers.DomainMapper[str, str]):
+        def map(self, value):
+            return value.upper()
+
+    registry.register(Upper)
+    assert Asks.run(name="b").unwrap() == "HELLO A"

@@ -474,3 +474,40 @@ def test_threads_register_rename_and_look_up_at_once(registry, make):
     assert failures == []
     assert sorted(registry.list_names()) == sorted(f"Later::Job{number}" for number in range(200))
     assert len(registry.get_domain("Later")) == 200
+
+
+def test_a_function_command_is_registered_as_its_class(registry, registries, sub):
+    simple = sub("core.simple")
+
+    @registry.register
+    @simple.simple_command
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    assert isinstance(add, simple.SimpleCommand) and add(1, 2) == 3
+    assert registry.list_commands() == [add.command_class] and add in registry and "add" in registry
+    assert registry.register(add) is add and len(registry) == 1
+    assert registry.execute("add", {"a": 1, "b": 2}).unwrap() == 3
+    assert registry.list_tools()[0]["inputSchema"] == add.inputs_schema()
+
+    other = registries.CommandRegistry("other")
+
+    @registries.register(registry=other)
+    @simple.command(domain="Sums")
+    async def later(a: int) -> int:
+        return a
+
+    assert isinstance(later, simple.AsyncSimpleCommand)
+    assert other.list_names() == ["Sums::later"] and other.get_domain("Sums").get_command("later") is not None
+    assert registry.unregister(add) and not registry.unregister(add) and add not in registry
+    with pytest.raises(TypeError, match="command_class must be a command class"):
+        registry.register(lambda: None)
+
+
+def test_what_is_no_name_is_found_nowhere(registry, registries):
+    types_, domain = registries.TypeRegistry(), registries.DomainRegistry("Shop")
+    for wrong in ([], {}, 5, None):
+        assert registry.get(wrong) is registry.find_command(wrong) is registry.get_domain(wrong) is None
+        assert domain.get_command(wrong) is domain.get_type(wrong) is None
+        assert types_.get(wrong) is types_.get_schema(wrong) is None and wrong not in types_
+        assert wrong not in registry and not registry.unregister(wrong)

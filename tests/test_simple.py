@@ -236,3 +236,66 @@ def test_the_decorator_places_a_class_or_makes_a_command(fa: ModuleType) -> None
 
     assert pay.command_class.full_name() == "Shop::pay" and pay(a=1) == 1
     assert later.command_class.full_name() == "Shop::later" and asyncio.run(later(a=1)) == 1
+
+
+def test_async_command_works_bare(fa: ModuleType) -> None:
+    @fa.async_command
+    class Later(fa.AsyncCommand[Item, str]):
+        async def execute(self) -> str:
+            return self.inputs.name
+
+    @fa.async_command
+    async def later(a: int) -> int:
+        return a
+
+    assert asyncio.run(Later.run(name="x")).result == "x" and Later.full_name() == "Later"
+    assert asyncio.run(later(a=1)) == 1
+    assert fa.async_command("Shop")(Later)._domain == "Shop"
+
+
+def test_a_function_command_is_no_class_for_run_subcommand(fa: ModuleType) -> None:
+    @fa.simple_command
+    def double(a: int) -> int:
+        return 2 * a
+
+    class Sync(fa.Command[Item, Any]):
+        def execute(self) -> Any:
+            return self.run_subcommand(double, a=1)
+
+    class Later(fa.AsyncCommand[Item, Any]):
+        async def execute(self) -> Any:
+            return await self.run_subcommand(double, a=1)
+
+    class Right(fa.Command[Item, Any]):
+        def execute(self) -> Any:
+            return self.run_subcommand(double.command_class, a=1)
+
+    expected = "run_subcommand() takes a Command class, not 'double': double is a function command, pass "
+    for outcome in (Sync.run(name="x"), Sync.run(name="x"), asyncio.run(Later.run(name="x"))):
+        assert [error.message for error in outcome.errors] == [f"{expected}double.command_class"]
+    assert Right.run(name="x").result == 2
+
+
+def test_a_function_command_has_a_manifest(fa: ModuleType, sub: Any) -> None:
+    @fa.simple_command
+    def double(a: int) -> int:
+        return 2 * a
+
+    manifests = sub("core.manifest")
+    assert manifests.command_manifest(double) == double.command_class.manifest()
+    assert manifests.manifest_bytes(double) == manifests.manifest_bytes(double.command_class)
+    assert manifests.reflect(double) == double.command_class.reflect()
+    assert manifests.inputs_schema(double) == double.inputs_schema()
+
+
+def test_what_has_no_name_is_no_command(fa: ModuleType) -> None:
+    async def later(a: int) -> int:
+        return a
+
+    for make, function in (
+        (fa.simple_command, max),
+        (fa.simple_command, later),
+        (fa.async_simple_command, later),
+    ):
+        with pytest.raises(TypeError, match="a partial has none: wrap it in a function"):
+            make(functools.partial(function, 1))

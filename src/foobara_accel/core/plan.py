@@ -12,6 +12,7 @@ from pydantic_core import from_json
 from .._backend import executor
 from .._vocabulary import CommandState, ErrorSeverity
 from .callbacks import CallbackRegistry, compile_chains, refuse_unrun
+from .naming import class_of
 from .transactions import TransactionConfig, TransactionContext, TransactionError, may_open, open_context
 
 __all__ = ["HOOKS", "PlanSpec", "plan_for", "set_domain_policy"]
@@ -194,7 +195,9 @@ class Services:
         """Return what each run of *target* inside *source* calls, or None. Raises when it may not run."""
         if not (isinstance(target, type) and issubclass(target, executor.Core)):
             named = getattr(target, "__name__", target)
-            raise TypeError(f"run_subcommand() takes a Command class, not {named!r}")
+            made = class_of(target) is not target
+            fix = f": {named} is a function command, pass {named}.command_class" if made else ""
+            raise TypeError(f"run_subcommand() takes a Command class, not {named!r}{fix}")
         if target._is_async and not source._is_async:  # type: ignore[attr-defined]
             raise TypeError(
                 f"{source.__name__} is a sync command and cannot await {target.__name__}: "

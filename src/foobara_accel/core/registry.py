@@ -13,8 +13,10 @@ from pydantic import BaseModel, TypeAdapter
 
 from ..types.expressions import share_type_name
 from .manifest import command_manifest, description_of, inputs_schema
+from .naming import class_of
 
 if TYPE_CHECKING:
+    from .simple import AsyncSimpleCommand, SimpleCommand
     from .warmup import WarmUpReport
 
 __all__ = [
@@ -25,7 +27,8 @@ __all__ = [
     "register",
 ]
 
-C = TypeVar("C", bound=type[Any])
+C = TypeVar("C", bound="type[Any] | SimpleCommand[..., Any] | AsyncSimpleCommand[..., Any]")
+V = TypeVar("V")
 
 
 class _Watched(dict[str, Any]):
@@ -135,13 +138,14 @@ class DomainRegistry:
         self._lock = threading.RLock()
 
     def register(self, command_class: C, *, replace: bool = False) -> C:
-        """Add a command class under its ``__name__`` and return it.
+        """Add a command class, or that of a function command, under its ``__name__``; return what was given.
 
-        Raises TypeError for anything but a command class, ValueError when another class has that name.
+        Raises TypeError for anything else, ValueError when another class has that name.
         """
-        checked_command(command_class)
+        cls = class_of(command_class)
+        checked_command(cls)
         with self._lock:
-            _store(self._commands, command_class.__name__, command_class, f"domain {self.name!r}", replace)
+            _store(self._commands, cls.__name__, cls, f"domain {self.name!r}", replace)
         return command_class
 
     def register_type(self, name: str, model: Any, *, replace: bool = False) -> Any:
@@ -159,11 +163,11 @@ class DomainRegistry:
 
     def get_command(self, name: str) -> type[Any] | None:
         """Return the command of that short name, or None."""
-        return self._commands.get(name)
+        return _named(self._commands, name)
 
     def get_type(self, name: str) -> Any | None:
         """Return the type of that name, or None."""
-        return self._types.get(name)
+        return _named(self._types, name)
 
     def list_commands(self) -> list[type[Any]]:
         """Return the command classes in the order of their registration."""
@@ -227,27 +231,32 @@ class CommandRegistry:
         return self._name
 
     def register(self, command_class: C, *, replace: bool = False) -> C:
-        """Add a command class under its full name and return it, so that this works as a decorator.
+        """Add a command class, or that of a function command, under its full name.
 
-        The same class again, or a new definition of it (same module and qualified name), replaces the entry.
-        Raises TypeError for anything but a command class, ValueError when a different class has that full
-        name and *replace* is false.
+        Returns what was given, so that this works as a decorator. The same class again, or a new definition
+        of it (same module and qualified name), replaces the entry. Raises TypeError for anything but a
+        command, ValueError when a different class has that full name and *replace* is false.
         """
-        full_name = checked_command(command_class)
+        cls = class_of(command_class)
+        full_name = checked_command(cls)
         with self._lock:
-            if self._places.get(command_class, full_name) != full_name:
-                self._move({command_class: full_name})
+            if self._places.get(cls, full_name) != full_name:
+                self._move({cls: full_name})
             replaced = self._commands.get(full_name)
-            _store(self._commands, full_name, command_class, f"registry {self.name!r}", replace)
-            if replaced is not None and replaced is not command_class:
+            _store(self._commands, full_name, cls, f"registry {self.name!r}", replace)
+            if replaced is not None and replaced is not cls:
                 self._places.pop(replaced, None)
                 self._leave_domain(replaced)
-            self._places[command_class] = full_name
-            self._enter_domain(command_class, full_name)
+            self._places[cls] = full_name
+            self._enter_domain(cls, full_name)
         return command_class
 
-    def unregister(self, command: type[Any] | str) -> bool:
-        """Remove a command class, or the one of that full name; return whether there was one."""
+    def unregister(self, command: Any) -> bool:
+        """Remove a command class, that of a function command, or the one of that full name.
+
+        Returns whether there was one.
+        """
+        command = class_of(command)
         with self._lock:
             found = [key for key, cls in self._commands.items() if cls is command or key == command]
             for full_name in found:
@@ -258,6 +267,8 @@ class CommandRegistry:
 
     def get(self, name: str) -> type[Any] | None:
         """Return the command of that full name, or None."""
+        if not isinstance(name, str):
+            return None
         cls = self._commands.get(name)
         if cls is not None and cls.full_name() == name:
             return cls  # type: ignore[no-any-return]
@@ -337,7 +348,7 @@ class CommandRegistry:
     def get_domain(self, name: str) -> DomainRegistry | None:
         """Return the registry of the domain ``Domain`` or ``Organization::Domain``, or None."""
         self._follow_renames()
-        return self._domains.get(name)
+        return _named(self._domains, name)
 
     def invalidate_cache(self) -> None:
         """Forget the index of short names; no method needs it, since every change is noticed."""
@@ -355,6 +366,7 @@ class CommandRegistry:
     def __contains__(self, command: object) -> bool:
         if isinstance(command, str):
             return self.get(command) is not None
+        command = class_of(command)
         with self._lock:
             return any(cls is command for cls in self._commands.values())
 
@@ -450,11 +462,11 @@ class TypeRegistry:
 
     def get(self, name: str) -> Any | None:
         """Return the type of that name, or None."""
-        return self._types.get(name)
+        return _named(self._types, name)
 
     def get_schema(self, name: str) -> dict[str, Any] | None:
         """Return the JSON schema of the type of that name, or None; the caller may change it."""
-        model = self._types.get(name)
+        model = _named(self._types, name)
         return None if model is None else type_schema(model)
 
     def list_types(self) -> list[str]:
@@ -469,7 +481,7 @@ class TypeRegistry:
         return {name: type_schema(model) for name, model in types.items()}
 
     def __contains__(self, name: object) -> bool:
-        return name in self._types
+        return isinstance(name, str) and name in self._types
 
     def __len__(self) -> int:
         return len(self._types)
@@ -594,6 +606,11 @@ def _no_type(name: str, model: Any) -> TypeError:
 
 def _is_command(cls: type[Any]) -> bool:
     return callable(getattr(cls, "full_name", None)) and callable(getattr(cls, "run", None))
+
+
+def _named(table: Mapping[str, V], name: object) -> V | None:
+    """Return what *table* has under *name*, None for what is no name (and perhaps not hashable)."""
+    return table.get(name) if isinstance(name, str) else None
 
 
 def _store(table: dict[str, Any], name: str, value: Any, where: str, replace: bool) -> None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import inspect
 import threading
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
 from .._backend import executor
 from ..core.manifest import name_of, owners_of
+from ..core.naming import class_of
 from ..core.plan import set_domain_policy
 from ..core.registry import DomainRegistry, checked_command, checked_name, manifest_of, type_schema
+
+if TYPE_CHECKING:
+    from ..core.simple import AsyncSimpleCommand, SimpleCommand
 
 __all__ = [
     "GLOBAL",
@@ -27,7 +31,8 @@ __all__ = [
 
 GLOBAL = "Global"
 
-C = TypeVar("C", bound=type[Any])
+C = TypeVar("C", bound="type[Any] | SimpleCommand[..., Any] | AsyncSimpleCommand[..., Any]")
+K = TypeVar("K", bound=type[Any])
 T = TypeVar("T")
 # Domain has a method named ``type``, so its body cannot write type[Any].
 CommandClass = type[Any]
@@ -146,6 +151,7 @@ class Domain:
 
         *target* is a command class, a Domain or the name of one.
         """
+        command_class, target = class_of(command_class), class_of(target)
         if isinstance(target, type) and not isinstance(getattr(target, "foobara_domain", None), Domain):
             key = domain_key(target)
             if key is not None and not self._allows(key):
@@ -178,32 +184,36 @@ class Domain:
     @overload
     def command(self, command_class: None = None, *, description: str | None = None) -> Callable[[C], C]: ...
     def command(self, command_class: Any = None, *, description: str | None = None) -> Any:
-        """Decorate a command class to put it into this domain, with or without parentheses."""
+        """Decorate a command class to put it into this domain, with or without parentheses.
+
+        A function command can be decorated too.
+        """
 
         def decorate(target: C) -> C:
             self.register_command(target)
             if description is not None:
-                target._description = description
+                class_of(target)._description = description
             return target
 
         return decorate if command_class is None else decorate(command_class)
 
     def register_command(self, command_class: C, *, replace: bool = False) -> C:
-        """Put a command class into this domain (``_domain``, ``_organization``) and return it.
+        """Put a command class, or that of a function command, into this domain and return what was given.
 
-        Raises TypeError for anything but a command class, ValueError when it declares another domain or a
-        different class of this domain has its name.
+        It sets ``_domain`` and ``_organization``. Raises TypeError for anything but a command, ValueError
+        when it declares another domain or a different class of this domain has its name.
         """
-        checked_command(command_class)
-        declared = domain_key(command_class) if command_class.__dict__.get("_domain") else None
+        cls = class_of(command_class)
+        checked_command(cls)
+        declared = domain_key(cls) if cls.__dict__.get("_domain") else None
         if declared is not None and declared not in (self._name, self.full_name):
             raise ValueError(
-                f"{command_class.__qualname__} is in domain {declared!r} already, so it cannot be put into "
+                f"{cls.__qualname__} is in domain {declared!r} already, so it cannot be put into "
                 f"{self.full_name!r}; derive a subclass for the second domain"
             )
-        self._contents.register(command_class, replace=replace)
-        command_class._domain = self._name
-        command_class._organization = self._organization
+        self._contents.register(cls, replace=replace)
+        cls._domain = self._name
+        cls._organization = self._organization
         executor.bump_epoch()
         return command_class
 
@@ -219,14 +229,20 @@ class Domain:
         """Return the short names of the commands in the order of their registration."""
         return [command.__name__ for command in self._contents.list_commands()]
 
-    def type(self, name: str | None = None) -> Callable[[T], T]:
-        """Decorate a model to register it under *name*, by default its ``__name__``."""
+    @overload
+    def type(self, name: K) -> K: ...
+    @overload
+    def type(self, name: str | None = None) -> Callable[[T], T]: ...
+    def type(self, name: Any = None) -> Any:
+        """Decorate a model to register it under *name*, by default its ``__name__``; usable bare, too."""
 
         def decorate(model: T) -> T:
-            self.register_type(name if name is not None else getattr(model, "__name__", ""), model)
+            self.register_type(getattr(model, "__name__", "") if given is None else given, model)
             return model
 
-        return decorate
+        bare = isinstance(name, type)
+        given = None if bare or name is None else checked_name("name", name)
+        return decorate(name) if bare else decorate
 
     def register_type(self, name: str, model: Any, *, replace: bool = False) -> Any:
         """Add a type under *name* and return it; ``get_validator`` knows it as ``Domain::name``, too.
@@ -257,6 +273,8 @@ class Domain:
     @classmethod
     def get(cls, name: str, organization: Any = None) -> Domain | None:
         """Return the domain of that full name (or name and organization), or None."""
+        if not isinstance(name, str):
+            return None
         organization = name_of(organization)
         return Domain._registry.get(f"{organization}::{name}" if organization else name)
 
@@ -277,6 +295,7 @@ class Domain:
     @classmethod
     def find_domain_for_command(cls, command: CommandClass | str) -> Domain | None:
         """Return the domain with this command class, or a command of this short or full name, or None."""
+        command = class_of(command)
         for domain in Domain.all():
             for known in domain.list_commands():
                 if known is command or (
@@ -363,18 +382,33 @@ def all_domains() -> list[Domain]:
     return Domain.all()
 
 
-def foobara_domain(name: str | None = None, organization: Any = None) -> Callable[[C], C]:
+@overload
+def foobara_domain(name: K) -> K: ...
+@overload
+def foobara_domain(name: str | None = None, organization: Any = None) -> Callable[[K], K]: ...
+def foobara_domain(name: Any = None, organization: Any = None) -> Any:
     """Decorate a class to make it stand for a domain, named after the class unless *name* says otherwise.
 
     The class gets the domain's methods and names, and the domain itself as ``foobara_domain``; what its body
-    defines is left alone.
+    defines is left alone. Usable bare, too. Raises TypeError for a command, and for what is no class.
     """
 
-    def decorate(target: C) -> C:
-        attach(target, Domain(target.__name__ if name is None else name, organization), "foobara_domain")
+    def decorate(target: K) -> K:
+        refuse_standing(target, "a domain", "put it into one with Domain.command")
+        attach(target, Domain(target.__name__ if given is None else given, organization), "foobara_domain")
         return target
 
-    return decorate
+    bare = isinstance(name, type)
+    given = None if bare else name
+    return decorate(name) if bare else decorate
+
+
+def refuse_standing(target: Any, what: str, instead: str) -> None:
+    """Raise TypeError for what cannot stand for *what*: the members that a command would get are its own."""
+    if not isinstance(target, type):
+        raise TypeError(f"only a class can stand for {what}, not {type(target).__name__}")
+    if issubclass(target, executor.Core):
+        raise TypeError(f"{target.__qualname__} is a command and cannot stand for {what}: {instead}")
 
 
 def attach(target: type[Any], instance: Any, attribute: str) -> None:

@@ -8,12 +8,13 @@ import types
 import typing
 import weakref
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Generic, NoReturn, TypeVar
+from typing import Any, ClassVar, Generic, NoReturn, TypeVar, overload
 
 from pydantic import BaseModel, ValidationError
 
 from .._vocabulary import Halt
 from ..core.inputs import model_of
+from ..core.naming import class_of
 from .domain import GLOBAL, Domain, domain_key
 
 __all__ = ["DomainMapper", "DomainMapperRegistry", "domain_mapper", "run_mapped", "run_mapped_async", "score"]
@@ -139,12 +140,18 @@ class DomainMapperRegistry:
             DomainMapperRegistry._cache = {}
 
 
-def domain_mapper(domain: Any = None) -> Callable[[M], M]:
-    """Decorate a mapper class to register it for *domain*, by default its own."""
+@overload
+def domain_mapper(domain: M) -> M: ...
+@overload
+def domain_mapper(domain: Any = None) -> Callable[[M], M]: ...
+def domain_mapper(domain: Any = None) -> Any:
+    """Decorate a mapper class to register it for *domain*, by default its own; usable bare, too."""
 
     def decorate(mapper: M) -> M:
         return DomainMapperRegistry.register(mapper, domain)
 
+    if isinstance(domain, type) and issubclass(domain, DomainMapper):
+        return DomainMapperRegistry.register(domain)
     return decorate
 
 
@@ -169,6 +176,7 @@ def run_mapped(
     the command fails with ``no_domain_mapper_found``, before the subcommand runs if no mapper could fit its
     declared result either. A subcommand that fails halts the command.
     """
+    command_class = class_of(command_class)
     inputs, mapped = _inputs_for(command, command_class, unmapped_inputs, to, extra)
     result = command.run_subcommand_bang(command_class, **inputs)
     return _result_for(command, command_class, result, to, mapped)
@@ -182,6 +190,7 @@ async def run_mapped_async(
     extra: Mapping[str, Any] | None = None,
 ) -> Any:
     """Do the same as ``run_mapped`` for a command whose ``run_subcommand_bang`` is awaited."""
+    command_class = class_of(command_class)
     inputs, mapped = _inputs_for(command, command_class, unmapped_inputs, to, extra)
     result = command.run_subcommand_bang(command_class, **inputs)
     if inspect.isawaitable(result):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, overload
 
 from ..core.registry import checked_name
-from .domain import Domain, attach
+from .domain import Domain, attach, refuse_standing
 
 __all__ = ["Organization", "all_organizations", "foobara_organization", "get_organization"]
 
@@ -64,7 +64,7 @@ class Organization:
     @classmethod
     def get(cls, name: str) -> Organization | None:
         """Return the organization of that name, or None."""
-        return Organization._registry.get(name)
+        return Organization._registry.get(name) if isinstance(name, str) else None
 
     @classmethod
     def all(cls) -> list[Organization]:
@@ -92,15 +92,23 @@ def all_organizations() -> list[Organization]:
     return Organization.all()
 
 
-def foobara_organization(name: str | None = None) -> Callable[[C], C]:
+@overload
+def foobara_organization(name: C) -> C: ...
+@overload
+def foobara_organization(name: str | None = None) -> Callable[[C], C]: ...
+def foobara_organization(name: Any = None) -> Any:
     """Decorate a class to make it stand for an organization, named after it unless *name* says otherwise.
 
     The class gets the organization's methods and name, and the organization itself as
-    ``foobara_organization``; what its body defines is left alone.
+    ``foobara_organization``; what its body defines is left alone. Usable bare, too. Raises TypeError for a
+    command, and for what is no class.
     """
 
     def decorate(target: C) -> C:
-        attach(target, Organization(target.__name__ if name is None else name), "foobara_organization")
+        refuse_standing(target, "an organization", "put its domain into one with Organization.domain")
+        attach(target, Organization(target.__name__ if given is None else given), "foobara_organization")
         return target
 
-    return decorate
+    bare = isinstance(name, type)
+    given = None if bare else name
+    return decorate(name) if bare else decorate
