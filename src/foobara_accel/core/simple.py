@@ -304,7 +304,9 @@ def command(
 @overload
 def async_command(domain: C) -> C: ...
 @overload
-def async_command(domain: Callable[P, Coroutine[Any, Any, R]]) -> AsyncSimpleCommand[P, R]: ...
+def async_command(  # pyright: ignore[reportOverlappingOverload]
+    domain: Callable[P, Coroutine[Any, Any, R]],
+) -> AsyncSimpleCommand[P, R]: ...
 @overload
 def async_command(
     domain: Any = None,
