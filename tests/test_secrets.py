@@ -7,11 +7,13 @@ import dataclasses
 import json
 import logging
 import pickle
+import pprint
 import types
 import typing
 from types import ModuleType
 from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, TypeVar
 
+import pydantic_core
 import pytest
 import typing_extensions
 from pydantic import (
@@ -358,3 +360,94 @@ def test_card_numbers_and_ibans_are_pydantic_types(fa: ModuleType) -> None:
     ):
         with pytest.raises(ValueError):
             adapter.validate_python(wrong)
+
+
+class Holder(BaseModel):
+    x: Any
+
+
+@dataclasses.dataclass
+class HeldBy:
+    x: Any
+
+
+def test_parsed_numbers_are_masked_by_every_writer(fa: ModuleType) -> None:
+    card, iban = fa.parse_card(CARD), fa.parse_iban(IBAN)
+    both = {"card": card, "ibans": [iban]}
+
+    class Kept(BaseModel):
+        error: fa.FoobaraError
+        outcome: fa.CommandOutcome
+
+    cls = command(fa, Holder, execute=lambda self: self.inputs, echo_inputs=True)
+    error = fa.FoobaraError(symbol="x", context={"m": Holder(x=both), "d": HeldBy(both), **both})
+    done = fa.CommandOutcome(result=both, metadata=both)
+    kept, held = Kept(error=error, outcome=done), TypeAdapter(dict[str, Any])
+    written = {
+        "run": cls.run(x=both).to_json_bytes(),
+        "error": error.to_json_bytes(),
+        "outcome": done.to_json_bytes(),
+        "to_json": pydantic_core.to_json(both),
+        "to_jsonable_python": pydantic_core.to_jsonable_python(both),
+        "model_dump": Holder(x=both).model_dump(),
+        "model_dump json": Holder(x=both).model_dump(mode="json"),
+        "model_dump_json": Holder(x=both).model_dump_json(),
+        "kept": kept.model_dump(),
+        "kept json": kept.model_dump_json(),
+        "adapter": held.dump_json(both),
+        "adapter python": held.dump_python(both),
+        "asdict": dataclasses.asdict(HeldBy(both)),
+        "json": json.dumps(both, default=str),
+        "pprint": pprint.pformat([both, error, done]),
+    }
+    assert [name for name, text in written.items() if CARD in str(text) or IBAN in str(text)] == []
+    assert pydantic_core.to_json(both) == b'{"card":"411111******1111","ibans":["GB82 **** 5432"]}'
+    assert Holder(x=card).model_dump()["x"] is card
+
+
+@pytest.mark.parametrize(
+    "write", [json.dumps, dataclasses.asdict, vars, dict], ids=lambda each: each.__name__
+)
+def test_what_writes_objects_field_by_field_finds_none(fa: ModuleType, write: Any) -> None:
+    for parsed in (fa.parse_card(CARD), fa.parse_iban(IBAN)):
+        with pytest.raises(TypeError):
+            write(parsed)
+        assert not dataclasses.is_dataclass(parsed)
+
+
+def test_orjson_refuses_parsed_numbers(fa: ModuleType) -> None:
+    orjson = pytest.importorskip("orjson")
+    for parsed in (fa.parse_card(CARD), fa.parse_iban(IBAN)):
+        with pytest.raises(TypeError):
+            orjson.dumps(parsed)
+    assert orjson.dumps(fa.parse_card(CARD), default=str) == b'"411111******1111"'
+
+
+def test_defaults_that_are_parsed_numbers_are_masked_in_schema_and_manifest(fa: ModuleType, sub: Any) -> None:
+    class Inside(BaseModel):
+        iban: fa.Iban = fa.parse_iban(IBAN)
+
+    class Defaulted(BaseModel):
+        card: fa.CardNumber = fa.parse_card(CARD)
+        cards: list[fa.CardNumber] = [fa.parse_card(CARD)]
+        inside: Inside = Inside()
+        either: Any = fa.parse_card(CARD)
+
+    cls = command(fa, Defaulted)
+    views = [cls.manifest(), cls.reflect().to_dict(), cls.inputs_schema(), Defaulted.model_json_schema()]
+    views.append(sub("core.manifest").manifest_bytes(cls))
+    assert [view for view in views if CARD in str(view) or IBAN in str(view)] == []
+    assert cls.inputs_schema()["properties"]["card"]["default"] == "411111******1111"
+
+
+def test_parsed_numbers_cannot_be_changed(fa: ModuleType) -> None:
+    for parsed in (fa.parse_card(CARD), fa.parse_iban(IBAN)):
+        before = hash(parsed)
+        for change in (
+            lambda each: setattr(each, "canonical", "x"),
+            lambda each: setattr(each, "other", "x"),
+            lambda each: delattr(each, "canonical"),
+        ):
+            with pytest.raises(AttributeError, match="is immutable"):
+                change(parsed)
+        assert hash(parsed) == before and parsed == copy.copy(parsed) != object()

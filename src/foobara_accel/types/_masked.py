@@ -3,25 +3,41 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any, ClassVar, LiteralString, Self
+from typing import Any, ClassVar, LiteralString, NoReturn, Self
+
+from pydantic_core import SchemaSerializer, core_schema
 
 __all__ = ["Masked"]
 
 
 class Masked:
-    """A parsed number: text and JSON show ``masked``; as a Pydantic field it takes what its parser takes."""
+    """A parsed number: text and JSON show ``masked``; as a Pydantic field it takes what its parser takes.
 
-    __slots__ = ()
+    No dataclass: those are written field by field wherever no type is declared.
+    """
+
+    __slots__ = ("canonical",)
+    __match_args__ = ("canonical",)
 
     # Errors hide values of such a type, and do not echo the input of a field of it.
     __foobara_sensitive__: ClassVar[bool] = True
+    # Its own text and JSON may be shown.
+    __foobara_masked__: ClassVar[bool] = True
+    # What Pydantic writes such a value with where no type is declared: Any, a default, ``to_json``.
+    __pydantic_serializer__: ClassVar[SchemaSerializer] = SchemaSerializer(
+        core_schema.any_schema(serialization=core_schema.to_string_ser_schema(when_used="json"))
+    )
 
     _SYMBOL: ClassVar[LiteralString]
     _WHAT: ClassVar[str]
     _RULES: ClassVar[dict[str, str]]
+    _LENIENT: ClassVar[bool] = False
     _check: ClassVar[Any]
 
     canonical: str
+
+    def __init__(self, canonical: str) -> None:
+        object.__setattr__(self, "canonical", self._checked(canonical, lenient=self._LENIENT))
 
     @property
     def masked(self) -> str:
@@ -47,22 +63,32 @@ class Masked:
         if rule:
             told = {"what": cls._WHAT, "told": cls._RULES[rule], "rule": rule}
             raise PydanticCustomError(cls._SYMBOL, "{what} {told}", told)
-        return cls(canonical)  # type: ignore[call-arg]
+        return cls(canonical)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        from pydantic_core import core_schema
-
         return core_schema.no_info_plain_validator_function(
             cls._of_field, serialization=core_schema.to_string_ser_schema(when_used="json")
         )
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> Any:
-        from pydantic_core import core_schema
-
         # Pydantic 2.10.0 has no json_schema_input_schema.
         return handler(core_schema.str_schema())
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} is immutable: {name} cannot be set")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} is immutable: {name} cannot be deleted")
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self.canonical == other.canonical
+
+    def __hash__(self) -> int:
+        return hash((self.canonical,))
 
     def __str__(self) -> str:
         return self.masked

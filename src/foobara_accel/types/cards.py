@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, LiteralString
 
@@ -79,7 +78,6 @@ def _brand(number: str) -> str | None:
     return None
 
 
-@dataclass(frozen=True, slots=True, repr=False)
 class CardNumber(Masked):
     """A card number that passed the Luhn check; made by :func:`parse_card`.
 
@@ -87,15 +85,12 @@ class CardNumber(Masked):
     As the type of a Pydantic field it takes what :func:`parse_card` takes.
     """
 
+    __slots__ = ()
+
     _SYMBOL: ClassVar[LiteralString] = "card_number"
     _WHAT: ClassVar[str] = "card number"
     _RULES: ClassVar[dict[str, str]] = _RULES
     _check: ClassVar[Any] = staticmethod(checks.parse_card)
-
-    canonical: str
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "canonical", self._checked(self.canonical))
 
     @property
     def last4(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, LiteralString
 
 from .._backend import checks
@@ -31,7 +30,6 @@ _RULES = {
 }
 
 
-@dataclass(frozen=True, slots=True, repr=False)
 class Iban(Masked):
     """An IBAN that passed every check, in upper case without spaces; made by :func:`parse_iban`.
 
@@ -39,15 +37,13 @@ class Iban(Masked):
     whole. As the type of a Pydantic field it takes what :func:`parse_iban` takes.
     """
 
+    __slots__ = ()
+
     _SYMBOL: ClassVar[LiteralString] = "iban"
     _WHAT: ClassVar[str] = "IBAN"
     _RULES: ClassVar[dict[str, str]] = _RULES
+    _LENIENT: ClassVar[bool] = True
     _check: ClassVar[Any] = staticmethod(checks.parse_iban)
-
-    canonical: str
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "canonical", self._checked(self.canonical, lenient=True))
 
     @property
     def country(self) -> str:
