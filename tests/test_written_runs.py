@@ -66,6 +66,38 @@ def test_a_traceback_shows_the_text(fa: ModuleType) -> None:
     assert "result = command._result = command.execute()" in lines
 
 
+@pytest.mark.parametrize("shape", ["execute only", "with a callback", "subcommand"])
+def test_a_callback_that_execute_registers_on_its_instance_runs(fa: ModuleType, shape: str) -> None:
+    seen: list[int] = []
+
+    def execute(self: Any) -> int:
+        self.before_commit_transaction(lambda command: seen.append(command.inputs.a))
+        return int(self.inputs.a)
+
+    cls = adder(fa, execute=execute)
+    if shape == "with a callback":
+        cls.before_execute_transition(lambda command: None)
+    if shape == "subcommand":
+        inner = cls
+        cls = adder(fa, execute=lambda self: self.run_subcommand(inner, a=self.inputs.a))
+    for number in range(3):
+        outcome = cls.run(a=number)
+        assert outcome.result == number and not outcome.errors
+    assert seen == [0, 1, 2]
+
+
+@pytest.mark.parametrize("count", [1, 2, 14, 15, 16, 17, 40])
+def test_an_error_that_a_command_adds_twice_counts_once(fa: ModuleType, count: int) -> None:
+    made = [fa.FoobaraError(category="data", symbol=f"s{i}", path=(), message="m") for i in range(count)]
+
+    def execute(self: Any) -> None:
+        for error in made + made[::-1]:
+            self.add_error(error)
+
+    symbols = [error.symbol for error in adder(fa, execute=execute).run(a=1).errors]
+    assert symbols == [error.symbol for error in made]
+
+
 def test_a_hook_that_takes_the_place_of_a_deleted_name_is_seen(fa: ModuleType) -> None:
     """The class has as many names as before: their number alone would not tell."""
     cls = adder(fa, helper=1)

@@ -169,21 +169,29 @@ except BaseException as error:
             command._state = 9
 {halted}
     return {raised}
+errors = command._errors
 if (
-    at != _epoch
+    errors is not None
+    or at != _epoch
     or command._own_callbacks is not None
     or type(command) is not owner
-    or (command.__dict__ and _reshaped(command, plan))
+    or command.__dict__
 ):
-    return {executed}
-errors = command._errors
-if errors is not None and (errors._pending is not None or errors._items):
-    if command._state != 6 or command._transaction is not None or command.__dict__:
-        return {failed}
-    # All that _fail would do here.
-    command._accel_closed = True
-    command._accel_left = 6
-    command._state = 9
+    attributes = command.__dict__
+    if (
+        at != _epoch
+        or command._own_callbacks is not None
+        or type(command) is not owner
+        or (attributes and _reshaped(command, plan))
+    ):
+        return {executed}
+    if errors is not None and (errors._pending is not None or errors._items):
+        if command._state != 6 or command._transaction is not None or attributes:
+            return {failed}
+        # All that _fail would do here.
+        command._accel_closed = True
+        command._accel_left = 6
+        command._state = 9
 {failure}
 command._state = 8
 """
@@ -299,7 +307,7 @@ def _body(shape: Shape, end: str, given: bool, own: str) -> str:
         return "".join(parts) + ONLY_EXECUTE.format(
             raised=end.format("_executed(command, error)"),
             halted=indent(failure, " " * 12),
-            failure=indent(failure, " " * 4),
+            failure=indent(failure, " " * 8),
             own=own,
             executed=end.format("_executed(command, None)"),
             failed=end.format("_fail(command, plan, _NO_CHAINS)"),

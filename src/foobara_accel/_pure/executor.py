@@ -64,6 +64,7 @@ _CALLED = ("load_records", "validate_records", "validate", "execute", "commit_tr
 _KNOWN_MASK = sum(1 << _HOOKS.index(name) for name in _CALLED)
 _STATES = tuple(CommandState)
 _SUCCEEDED, _FAILED, _ERRORED = 8, 9, 10
+_FEW = _errors.MANY - 1
 _COMMITTED = 2  # what _accel_closed is from the commit on: nothing undoes the run any more
 _RUN_SIGNATURE = Signature(
     [Parameter("cls", Parameter.POSITIONAL_ONLY), Parameter("inputs", Parameter.VAR_KEYWORD)]
@@ -80,7 +81,6 @@ _claim_lock = allocate_lock()
 _install_lock = RLock()
 _services: Any = None
 _new = object.__new__
-_bare_error, _bare_collection = _errors.bare_error, _errors.bare_collection
 _GIL: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
@@ -201,6 +201,9 @@ def _last_names(members: dict[str, Any]) -> Iterator[str]:
 def _bare(cls: type) -> Iterator[Any]:
     """Return an endless iterator of new instances of *cls* without attributes."""
     return starmap(_new, repeat((cls,)))
+
+
+_bare_errors, _bare_collections = _bare(FoobaraError), _bare(ErrorCollection)
 
 
 def _kept(members: Any, own: tuple[tuple[str, Any], ...]) -> bool:
@@ -1096,12 +1099,27 @@ class Core:
         collection = self._errors
         if collection is None:
             # A collection with nothing but this (bench case "two runtime errors").
-            collection = _bare_collection()
-            collection._items = [error]
-            collection._ids = collection._pending = None
-            self._errors = collection
-        else:
+            made: Any = None
+            for made in _bare_collections:  # noqa: B007
+                break
+            made._items = [error]
+            made._ids = made._pending = None
+            self._errors = made
+            return
+        # As the collection's own _append, for few errors (the same case).
+        items = collection._items
+        if (
+            items is None
+            or collection._pending is not None
+            or collection._ids is not None
+            or len(items) >= _FEW
+        ):
             collection._append(error)
+            return
+        for item in items:
+            if item is error:
+                return
+        items.append(error)
 
     def add_input_error(self, path: Any, symbol: str, message: str, **context: Any) -> None:
         """Add a data error at *path* (a name or a sequence of names)."""
@@ -1114,7 +1132,9 @@ class Core:
     def add_runtime_error(self, symbol: str, message: str, halt: bool = True, **context: Any) -> None:
         """Add a runtime error and, unless *halt* is false, stop the command by raising Halt."""
         # make_error() without the call (bench case "two runtime errors").
-        error = _bare_error()
+        error: Any = None
+        for error in _bare_errors:  # noqa: B007
+            break
         error.category = "runtime"
         error.symbol = symbol
         error.message = message
