@@ -488,6 +488,7 @@ cdef object text = _reports.text
 cdef object key_text = _reports.key_text
 cdef object int_text = _reports.int_text
 cdef object simplify = _reports.simplify
+cdef object shown = _reports.shown
 cdef object rank = _reports.rank
 
 
@@ -740,7 +741,7 @@ cdef class FoobaraError:
         try:
             return (
                 f"{type(self).__qualname__}(category={self.category!r}, symbol={self.symbol!r}, path={self._path!r}, "
-                f"message={self.message!r}, context={self.context!r}, runtime_path={self._runtime_path!r}, "
+                f"message={self.message!r}, context={shown(self.context)}, runtime_path={self._runtime_path!r}, "
                 f"is_fatal={self.is_fatal!r}, severity={self.severity!r}, suggestion={self.suggestion!r}, "
                 f"help_url={self.help_url!r}, cause={self.cause!r}, stack_trace={self.stack_trace!r})"
             )
@@ -1385,8 +1386,8 @@ cdef class CommandOutcome:
         try:
             errors = errors_of(self) if failed(self) else []
             return (
-                f"{type(self).__qualname__}(result={self._result!r}, errors={errors!r}, "
-                f"metadata={self._metadata or {}!r})"
+                f"{type(self).__qualname__}(result={shown(self._result)}, errors={errors!r}, "
+                f"metadata={shown(self._metadata or {})})"
             )
         finally:
             Py_ReprLeave(self)

@@ -38,7 +38,7 @@ from types import FunctionType
 from pydantic import ValidationError
 
 from foobara_accel._ext import errors as _errors
-from foobara_accel._reports import exception_text
+from foobara_accel._reports import echoed_model, exception_text
 from foobara_accel._vocabulary import STATE_NAMES, CommandState, Halt
 
 cdef extern from *:
@@ -1278,10 +1278,13 @@ cdef int refuse(Core command, Plan plan, object error) except -1:
     cdef tuple path = path_of(command)
     # Its traceback would hold frames of this run's callers for as long as the outcome lives.
     error.__traceback__ = None
+    cdef object model = plan.builder.model
+    if plan.echo:
+        model = echoed_model(model, command._raw_inputs)
     if command._errors is None:
-        command._errors = deferred_collection_for(error, path, plan.echo, plan.builder.model)
+        command._errors = deferred_collection_for(error, path, plan.echo, model)
     else:
-        command._errors.add_all(*_errors.errors_from_validation(error, path, plan.echo, plan.builder.model))
+        command._errors.add_all(*_errors.errors_from_validation(error, path, plan.echo, model))
     return 0
 
 

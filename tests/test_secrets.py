@@ -4,28 +4,40 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import datetime
+import gc
 import json
 import logging
 import pickle
 import pprint
 import types
 import typing
+import weakref
 from types import ModuleType
 from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, TypeVar
 
+import pydantic
 import pydantic_core
 import pytest
 import typing_extensions
 from pydantic import (
+    AliasChoices,
+    AliasPath,
     BaseModel,
     ConfigDict,
     Field,
     Json,
+    PlainSerializer,
+    RootModel,
     Secret,
     SecretBytes,
     SecretStr,
+    SerializeAsAny,
     TypeAdapter,
+    computed_field,
     create_model,
+    field_serializer,
+    model_serializer,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -451,3 +463,315 @@ def test_parsed_numbers_cannot_be_changed(fa: ModuleType) -> None:
             with pytest.raises(AttributeError, match="is immutable"):
                 change(parsed)
         assert hash(parsed) == before and parsed == copy.copy(parsed) != object()
+
+
+class Mark:
+    __foobara_sensitive__ = True
+
+
+Pin = Annotated[str, Mark()]
+AliasedPin = typing_extensions.TypeAliasType("AliasedPin", Pin)
+PIN = "1234-pin"
+
+
+class Acc(BaseModel):
+    owner: str = "Ada"
+    pin: Pin = PIN
+    left: int = 0
+
+
+class Later(Acc):
+    """A subclass where its base is declared."""
+
+
+class Marked:
+    __foobara_sensitive__ = True
+
+    def __repr__(self) -> str:
+        return PIN
+
+
+class MarkedText(str):
+    __foobara_sensitive__ = True
+
+
+@dataclasses.dataclass
+class AccData:
+    pin: Pin = PIN
+    n: int = 1
+
+
+@pydantic.dataclasses.dataclass
+class AccPydantic:
+    pin: Pin = PIN
+    n: int = 1
+
+
+class AccTuple(NamedTuple):
+    pin: Pin = PIN
+    n: int = 1
+
+
+class AccDict(typing_extensions.TypedDict):
+    pin: Pin
+    n: int
+
+
+class Typed(BaseModel):
+    pin: AliasedPin = PIN
+    pins: list[Pin] = [PIN]
+    either: int | Pin = PIN
+    named: AccDict = {"pin": PIN, "n": 1}
+    text: MarkedText = MarkedText(PIN)
+    n: int = 1
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+
+class Around(BaseModel):
+    acc: Acc = Acc()
+    accs: list[Acc] = [Acc()]
+    named: dict[str, Acc | None] = {"a": Acc(), "b": None}
+    data: AccData = AccData()
+    pair: AccTuple = AccTuple()
+    more: Around | None = None
+    at: datetime.date = datetime.date(2026, 1, 2)
+
+
+class Open(BaseModel):
+    x: Any = Acc()
+    y: dict = {"deep": [(AccPydantic(), Later())]}  # type: ignore[type-arg]
+    z: SerializeAsAny[BaseModel] = Acc()
+    n: int = 1
+
+
+class Extra(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    n: int = 1
+
+
+class Written(BaseModel):
+    first: Annotated[Acc, PlainSerializer(lambda acc: acc.model_dump())] = Acc()
+    second: Acc = Acc()
+    at: Annotated[int, PlainSerializer(lambda n: f"n={n}")] = 1
+
+    @field_serializer("second")
+    def _second(self, acc: Acc) -> Any:
+        return acc.model_dump()
+
+
+class WrittenWhole(BaseModel):
+    pin: Pin = PIN
+
+    @model_serializer
+    def _whole(self) -> Any:
+        return {"pin": self.pin}
+
+
+class Named(BaseModel):
+    model_config = ConfigDict(serialize_by_alias=True)
+    pin: Pin = Field(PIN, serialization_alias="thePin")
+    gone: Pin = Field(PIN, exclude=True)
+    n: int = Field(1, serialization_alias="theN")
+
+
+class Root(RootModel[Pin]):
+    root: Pin = PIN
+
+
+class RootAround(RootModel[list[Acc]]):
+    root: list[Acc] = [Acc()]
+
+
+B = TypeVar("B")
+
+
+class Box(BaseModel, Generic[B]):
+    inside: B
+
+
+HID = "**********"
+ACC = {"owner": "Ada", "pin": HID, "left": 0}
+HOLDERS: list[tuple[Any, Any]] = [
+    (Acc(), ACC),
+    (Typed(), {"pin": HID, "pins": HID, "either": HID, "named": HID, "text": HID, "n": 1}),
+    (
+        Around(more=Around()),
+        (
+            around := {
+                "acc": ACC,
+                "accs": [ACC],
+                "named": {"a": ACC, "b": None},
+                "data": {"pin": HID, "n": 1},
+                "pair": [HID, 1],
+                "more": None,
+                "at": "2026-01-02",
+            }
+        )
+        | {"more": around},
+    ),
+    (Open(), {"x": ACC, "y": {"deep": [[{"pin": HID, "n": 1}, ACC]]}, "z": ACC, "n": 1}),
+    (Extra(pin=Acc(), m=2), {"n": 1, "m": 2, "pin": ACC}),
+    (Written(), {"first": HID, "second": HID, "at": "n=1"}),
+    (WrittenWhole(), HID),
+    (Root(), HID),
+    (RootAround(), [ACC]),
+    (Box[Pin](inside=PIN), {"inside": HID}),
+    (Box[Any](inside={"a": Acc()}), {"inside": {"a": ACC}}),
+    (AccData(), {"pin": HID, "n": 1}),
+    (AccPydantic(), {"pin": HID, "n": 1}),
+    (AccTuple(), [HID, 1]),
+    (HeldBy([Acc()]), {"x": [ACC]}),
+    (Marked(), HID),
+    ({Marked(): 1}, {HID: 1}),
+    ({MarkedText(PIN): 1}, {HID: 1}),
+    (Holder(x=Marked()), {"x": HID}),
+    ([{"a": (Acc(), {"b"})}], [{"a": [ACC, ["b"]]}]),
+]
+
+
+@pytest.mark.parametrize(("held", "written"), HOLDERS, ids=lambda each: type(each).__name__)
+def test_a_marked_field_is_hidden_when_its_holder_is_the_value(
+    fa: ModuleType, held: Any, written: Any
+) -> None:
+    error = fa.FoobaraError(symbol="s", context={"acc": held})
+    done, failed = fa.CommandOutcome(result=held, metadata={"m": held}), fa.CommandOutcome.from_errors(error)
+    assert json.loads(error.to_json_bytes())["context"] == {"acc": written}
+    assert json.loads(done.to_json_bytes())["result"] == written
+    assert json.loads(done.to_json_bytes())["metadata"] == {"m": written}
+    found = fa.ErrorCollection()
+    found.add(error)
+
+    class Kept(BaseModel):
+        error: fa.FoobaraError
+        outcome: fa.CommandOutcome
+
+    looks = [
+        repr(error),
+        str(error),
+        repr(done),
+        repr(failed),
+        repr(found),
+        found.to_human_readable(),
+        json.dumps(failed.to_problem()),
+        Kept(error=error, outcome=done).model_dump_json(),
+        Kept(error=error, outcome=failed).model_dump_json(),
+    ]
+    assert [look for look in looks if PIN in look] == [] and HID in looks[0] and HID in looks[2]
+
+
+def test_the_alias_of_a_hidden_field_stays(fa: ModuleType) -> None:
+    context = json.loads(fa.FoobaraError(symbol="s", context={"x": Named()}).to_json_bytes())["context"]
+    short = tuple(map(int, pydantic.VERSION.split(".")[:2]))
+    names = {"thePin": HID, "theN": 1} if short >= (2, 11) else {"pin": HID, "n": 1}
+    assert context == {"x": names}
+
+
+@pytest.mark.parametrize(("held", "written"), HOLDERS, ids=lambda each: type(each).__name__)
+def test_a_holder_of_a_marked_field_is_not_echoed(fa: ModuleType, held: Any, written: Any) -> None:
+    class Takes(BaseModel):
+        acc: list[int]
+        n: int
+
+    for value in (held, [held], {"k": held}):
+        outcome = command(fa, Takes, echo_inputs=True).run(acc=value, n="x")
+        assert outcome.errors[0].context == {} and outcome.errors[-1].context == {"input": "x"}
+        assert PIN not in repr(outcome) and PIN not in outcome.to_json_bytes().decode()
+
+
+def test_what_is_taken_out_of_a_holder_is_not_echoed_either(fa: ModuleType) -> None:
+    class Reads(BaseModel):
+        model_config = ConfigDict(from_attributes=True)
+        pin: int
+        owner: int
+
+    class Canonical(BaseModel):
+        model_config = ConfigDict(from_attributes=True)
+        canonical: bool
+
+    class Takes(BaseModel):
+        acc: Reads = Field(validation_alias=AliasChoices("account", AliasPath("accs", 0)))
+        plain: Reads
+
+    class TakesCard(BaseModel):
+        card: Canonical
+
+    outcome = command(fa, TakesCard, echo_inputs=True).run(card=fa.parse_card(CARD))
+    assert outcome.errors[0].context == {} and CARD not in shown(outcome)
+    raw = {"owner": "Bob", "pin": "5x"}
+    echoing = command(fa, Takes, echo_inputs=True)
+    for given in ({"account": Acc()}, {"accs": [Acc()]}):
+        for outcome in (echoing.run(**given, plain=raw), echoing(**given, plain=raw).run_instance()):
+            contexts = [error.context for error in outcome.errors]
+            assert contexts == [{}, {}, {"input": "5x"}, {"input": "Bob"}]
+
+
+def test_what_has_no_mark_is_written_by_pydantic_as_before(fa: ModuleType) -> None:
+    class Free(BaseModel):
+        at: datetime.datetime = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)
+        x: Any = datetime.timedelta(seconds=1)
+        data: dict[str, Any] = {"deep": [[[[[[[[[[[[1]]]]]]]]]]]]}
+        secret: SecretStr = SecretStr("s")
+        inner: Inner = Inner(pin=SECRET, n=1)
+
+        @computed_field  # type: ignore[prop-decorator]
+        @property
+        def twice(self) -> int:
+            return 2
+
+    free = Free()
+    for value in (free, Holder(x=[free]), Extra(a=free)):
+        assert json.loads(fa.CommandOutcome(result=value).to_json_bytes())["result"] == json.loads(
+            value.model_dump_json()
+        )
+        assert repr(value) in repr(fa.FoobaraError(symbol="s", context={"v": value}))
+
+
+def test_computed_fields_and_serializers_beside_a_hidden_field_stay(fa: ModuleType) -> None:
+    class Both(Acc):
+        at: Annotated[int, PlainSerializer(lambda n: f"n={n}")] = 1
+
+        @computed_field  # type: ignore[prop-decorator]
+        @property
+        def twice(self) -> int:
+            return 2
+
+    written = json.loads(fa.CommandOutcome(result=Both()).to_json_bytes())["result"]
+    assert written == {**ACC, "at": "n=1", "twice": 2}
+
+
+def test_a_hidden_field_stays_hidden_where_pydantic_cannot_write_its_model(fa: ModuleType) -> None:
+    class Odd(Acc):
+        model_config = ConfigDict(arbitrary_types_allowed=True)
+        other: Any = object()
+        accs: Any = [Acc()]
+
+    written = json.loads(fa.CommandOutcome(result=Odd()).to_json_bytes())["result"]
+    assert written == {**ACC, "other": "<object>", "accs": [ACC]}
+
+
+def test_a_name_that_only_type_checkers_know_hides_nothing(fa: ModuleType) -> None:
+    @dataclasses.dataclass
+    class Half:
+        known: int = 1
+        other: OnlyForCheckers = 2  # type: ignore[name-defined]  # noqa: F821
+        pin: Annotated[OnlyForCheckers, 1] = PIN  # type: ignore[name-defined]  # noqa: F821
+
+    written = json.loads(fa.CommandOutcome(result=Half()).to_json_bytes())["result"]
+    assert written == {"known": 1, "other": 2, "pin": HID}
+
+
+def test_a_value_that_holds_itself_and_a_secret_can_be_looked_at(fa: ModuleType) -> None:
+    context: dict[str, Any] = {"acc": Acc(), "n": 1}
+    context["self"] = [context, (Acc(),)]
+    text = repr(fa.FoobaraError(symbol="s", context=context))
+    assert PIN not in text and "'n': 1" in text and "Acc(**********)" in text
+
+
+@pytest.mark.mortal_classes
+def test_looking_for_marks_keeps_no_class(fa: ModuleType) -> None:
+    made = create_model("Gone", pin=(Pin, PIN), x=(Any, 1))
+    fa.CommandOutcome(result=made()).to_json_bytes()
+    ref = weakref.ref(made)
+    del made
+    gc.collect()
+    assert ref() is None

@@ -9,10 +9,12 @@ import copyreg
 import dataclasses
 import functools
 import sys
+import typing
+from collections import OrderedDict, abc, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from enum import Enum
-from types import GenericAlias
+from types import GenericAlias, NoneType, SimpleNamespace, UnionType
 from typing import Any, get_type_hints
 
 import pydantic  # its names are looked up when used: BaseModel and SecretStr load most of it
@@ -24,6 +26,7 @@ CIRCULAR = "<circular>"
 TOO_DEEP = "<too deep>"
 HIDDEN = "**********"
 MAX_DEPTH = 100
+MAX_SHOWN = 8
 
 ERROR_SUGGESTIONS: dict[str, str] = {
     "required": "Give this field a value.",
@@ -60,6 +63,8 @@ def text(value: object) -> str:
 
 def key_text(key: object) -> str:
     """Return the JSON object key for a dict key, as :mod:`json` spells the scalars."""
+    if _hides(type(key)):
+        return HIDDEN
     if isinstance(key, str):
         return str.__str__(key)
     if key is None:
@@ -97,7 +102,7 @@ def simplify(value: Any) -> Any:
     try:
         return _simplify(value, kind)
     except Exception:
-        return text(value)
+        return HIDDEN if holds_mark(value) else text(value)
 
 
 def _simplify(value: Any, kind: Any) -> Any:
@@ -123,28 +128,349 @@ def _simplify(value: Any, kind: Any) -> Any:
         return bytes(value).decode("utf-8", "backslashreplace")
     if isinstance(value, Mapping):
         return dict(value)
+    if isinstance(value, tuple) and hasattr(kind, "_fields"):
+        hidden = _view(kind)
+        return [HIDDEN if hidden.get(name) else part for name, part in zip(kind._fields, value, strict=True)]
     if isinstance(value, list | tuple | set | frozenset):
         return list(value)
     if dataclasses.is_dataclass(kind):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        hidden = _view(type(value))
+        names = [field.name for field in dataclasses.fields(value)]
+        return {name: HIDDEN if hidden.get(name) else getattr(value, name) for name in names}
     return text(value)
 
 
 def _model(value: pydantic.BaseModel) -> Any:
+    veiled = _veiled(value)
     try:
-        return value.__pydantic_serializer__.to_json(value)
+        if not veiled:
+            return value.__pydantic_serializer__.to_json(value)
+        return _model_without(value, veiled)
     except Exception:
         fields = type(value).model_fields
         return {
-            name: HIDDEN if _secret(field) else getattr(value, name)
+            name: HIDDEN if _secret(field) else veiled.get(name, getattr(value, name))
             for name, field in fields.items()
             if not field.exclude
         }
 
 
+def _model_without(value: Any, veiled: dict[str, Any]) -> Any:
+    # Pydantic writes the other fields, as their types and serializers say.
+    kind = type(value)
+    if kind.__pydantic_decorators__.model_serializers:
+        return HIDDEN
+    if issubclass(kind, pydantic.RootModel):
+        return veiled["root"]
+    rest = value.__pydantic_serializer__.to_python(value, mode="json", exclude=set(veiled))
+    written = {}
+    by_alias = kind.model_config.get("serialize_by_alias")
+    for name, field in kind.model_fields.items():
+        shown_as = (by_alias and field.serialization_alias) or name
+        if name not in veiled:
+            if shown_as in rest:
+                written[shown_as] = rest.pop(shown_as)
+        elif not field.exclude:
+            written[shown_as] = veiled[name]
+    extra = {name: part for name, part in veiled.items() if name not in kind.model_fields}
+    return written | rest | extra
+
+
+def _veiled(value: pydantic.BaseModel) -> dict[str, Any]:
+    # Field -> HIDDEN, or the value when something in it is marked: that is then written part by part.
+    kind = type(value)
+    found: dict[str, Any] = {}
+    for name, hide in _view(kind).items():
+        part = value.__dict__.get(name)
+        if hide:
+            found[name] = HIDDEN
+        elif holds_mark(part):
+            found[name] = HIDDEN if _has_serializer(kind, name) else part
+    for name, part in (value.__pydantic_extra__ or {}).items():
+        if holds_mark(part):
+            found[name] = part
+    return found
+
+
 def _secret(field: Any) -> bool:
     # a mark in the annotation tells nothing to the value, which may be a plain str
     return any(map(_marked, field.metadata)) or _sensitive_type(field.annotation, {})
+
+
+def echoed_model(model: Any, raw: Mapping[str, Any]) -> Any:
+    """Return what *model* says of the fields of which no part may be echoed because of what *raw* gives them.
+
+    An error inside of a field has a part of its value: that part does not tell where it was taken from.
+    """
+    quiet = {name for name, value in raw.items() if holds_mark(value, _marked)}
+    if not quiet:
+        return model
+    fields = {
+        name: field
+        for name, field in model.model_fields.items()
+        if quiet.isdisjoint((name, field.alias, *_aliases(field.validation_alias)))
+    }
+    return SimpleNamespace(model_fields=fields)
+
+
+def _aliases(alias: Any) -> tuple[Any, ...]:
+    if isinstance(alias, pydantic.AliasChoices):
+        return tuple(name for choice in alias.choices for name in _aliases(choice))
+    return (alias.path[0],) if isinstance(alias, pydantic.AliasPath) else (alias,)
+
+
+# Marks. A type marked ``__foobara_sensitive__`` is hidden, and so is a field with such a mark in its
+# annotation, whose value knows nothing of it. What is ``__foobara_masked__`` besides has text and JSON that
+# may be shown.
+
+
+def shown(value: Any) -> str:
+    """Return ``repr(value)``; of what holds something marked sensitive, only where it is."""
+    return _shown(value, 0)
+
+
+def _shown(value: Any, depth: int) -> str:
+    if not holds_mark(value):
+        return repr(value)
+    kind = type(value)
+    if depth < MAX_SHOWN:
+        if kind is dict:
+            parts = [
+                f"{_shown(key, depth + 1)}: {_shown(part, depth + 1)}" for key, part in list(value.items())
+            ]
+            return f"{{{', '.join(parts)}}}"
+        if kind is list or kind is tuple:
+            inside = ", ".join([_shown(part, depth + 1) for part in list(value)])
+            if kind is list:
+                return f"[{inside}]"
+            return f"({inside},)" if len(value) == 1 else f"({inside})"
+    return HIDDEN if _hides(kind) else f"{kind.__qualname__}({HIDDEN})"
+
+
+def _hides(kind: Any) -> bool:
+    return _marked(kind) and not getattr(kind, "__foobara_masked__", False)
+
+
+def holds_mark(value: Any, hides: Callable[[Any], bool] = _hides) -> bool:
+    """Say whether JSON or repr of *value* would show something marked; also when nobody can tell."""
+    try:
+        return _holds_mark(value, hides)
+    except Exception:
+        return True
+
+
+def _holds_mark(value: Any, hides: Callable[[Any], bool]) -> bool:
+    seen: dict[int, Any] = {}
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        kind = type(part)
+        if kind in _HARMLESS or id(part) in seen:
+            continue
+        seen[id(part)] = part
+        if kind is dict:
+            waiting += part
+            waiting += part.values()
+            continue
+        if kind is list or kind is tuple:
+            waiting += part
+            continue
+        if hides(kind):
+            return True
+        if isinstance(part, pydantic.BaseModel):
+            for name, hide in _view(kind).items():
+                if hide:
+                    return True
+                waiting.append(part.__dict__.get(name))
+            waiting.extend((part.__pydantic_extra__ or {}).values())
+        elif isinstance(part, Mapping):
+            waiting.extend(part)
+            waiting.extend(part.values())
+        elif isinstance(part, list | tuple | set | frozenset | deque):
+            if hasattr(kind, "_fields") and any(_view(kind).values()):
+                return True
+            waiting.extend(part)
+        elif isinstance(part, Enum):
+            waiting.append(part.value)
+        elif dataclasses.is_dataclass(kind):
+            if any(_view(kind).values()):
+                return True
+            waiting.extend(getattr(part, field.name, None) for field in dataclasses.fields(kind))
+    return False
+
+
+def _marked(mark: Any) -> bool:
+    # what fails to answer may be a secret
+    try:
+        return bool(getattr(mark, "__foobara_sensitive__", False))
+    except Exception:
+        return True
+
+
+# In the class itself, since a validator refers to its model: a table keyed by it weakly would keep it.
+_VIEW_SLOT = "__foobara_accel_marks__"
+
+
+def _view(cls: type) -> dict[str, bool]:
+    """Return the fields of a model, dataclass or named tuple that may show something marked.
+
+    True: the annotation has a mark; False: look at the value.
+    """
+    own = cls.__dict__
+    kept = own.get(_VIEW_SLOT)
+    # A model that is rebuilt has another validator; the kept one is held: no other takes its identity.
+    validator = own.get("__pydantic_validator__")
+    if kept is not None and kept[0] is validator:
+        return kept[1]  # type: ignore[no-any-return]
+    found = {
+        name: verdict for name, hint in _hints(cls).items() if (verdict := _verdict(hint, {})) is not None
+    }
+    try:
+        setattr(cls, _VIEW_SLOT, (validator, found))
+    except (AttributeError, TypeError):  # a class that cannot be changed
+        pass
+    return found
+
+
+def _hints(cls: Any) -> dict[str, Any]:
+    declared = cls.__dict__.get("__pydantic_fields__")
+    if isinstance(declared, dict):
+        return {name: _Marks(field.annotation, field.metadata) for name, field in declared.items()}
+    try:
+        hints = get_type_hints(cls, include_extras=True)
+    except Exception:
+        hints = _readable_hints(cls)
+    if dataclasses.is_dataclass(cls):
+        return {field.name: hints.get(field.name, Any) for field in dataclasses.fields(cls)}
+    return {name: hints.get(name, Any) for name in getattr(cls, "_fields", hints)}
+
+
+def _readable_hints(cls: type) -> dict[str, Any]:
+    # A name that is imported for type checkers alone is no secret: what it names has to say so by its value.
+    found: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        known = vars(sys.modules.get(base.__module__, typing))
+        for name, hint in getattr(base, "__annotations__", {}).items():
+            holder: Any = SimpleNamespace(__annotations__={name: hint})
+            try:
+                found |= get_type_hints(holder, known, dict(vars(base)), include_extras=True)
+            except Exception:
+                found[name] = _UNREADABLE if "Annotated" in str(hint) else Any
+    return found
+
+
+class _Marks:
+    __slots__ = ("__metadata__", "__origin__")
+
+    def __init__(self, origin: Any, metadata: Iterable[Any]) -> None:
+        self.__origin__ = origin
+        self.__metadata__ = tuple(metadata)
+
+
+class _Unreadable:
+    __foobara_sensitive__ = True
+
+
+_UNREADABLE = _Unreadable()
+
+
+def _verdict(hint: Any, seen: dict[int, Any]) -> bool | None:
+    """Judge an annotation: True has a mark, None can show none, False is known by the value alone."""
+    if id(hint) not in seen:
+        seen[id(hint)] = hint, None  # a type that holds itself adds nothing by that
+        seen[id(hint)] = hint, _judged(hint, seen)
+    return seen[id(hint)][1]  # type: ignore[no-any-return]
+
+
+def _judged(hint: Any, seen: dict[int, Any]) -> bool | None:
+    if hint is None or hint is Ellipsis or hint is NoneType:
+        return None
+    if _marked(hint):
+        return None if getattr(hint, "__foobara_masked__", False) else True
+    metadata = getattr(hint, "__metadata__", ())
+    if any(_marked(mark) for mark in metadata):
+        return True
+    origin = typing.get_origin(hint)
+    if origin is typing.Literal:
+        return None
+    if metadata or isinstance(hint, _Marks):
+        inner = _verdict(hint.__origin__, seen)
+        # SerializeAsAny has pydantic-core ask the value instead of the type
+        return False if inner is None and any(map(_asks_the_value, metadata)) else inner
+    alias = getattr(hint, "__value__", getattr(hint, "__supertype__", None))
+    if alias is not None:
+        return _verdict(alias, seen)
+    if origin in _CONTAINERS:
+        return _worst(_verdict(part, seen) for part in typing.get_args(hint))
+    if origin is None and isinstance(hint, type):
+        return _verdict_on_class(hint, seen)
+    return False
+
+
+def _verdict_on_class(cls: Any, seen: dict[int, Any]) -> bool | None:
+    if cls in _HARMLESS or issubclass(cls, _secrets()) or cls.__module__ in _HARMLESS_MODULES:
+        return None
+    if issubclass(cls, Enum):
+        return None
+    if issubclass(cls, dict) and hasattr(cls, "__total__"):
+        return _worst(
+            _verdict(part, seen) for part in _hints(cls).values()
+        )  # its values are plain dicts: they know no mark
+    if issubclass(cls, pydantic.BaseModel):
+        config = cls.model_config
+        if config.get("extra") == "allow" or config.get("polymorphic_serialization"):
+            return False
+    elif not dataclasses.is_dataclass(cls):
+        return False
+    inner = _worst(_verdict(part, seen) for part in _hints(cls).values())
+    return None if inner is None else False
+
+
+def _worst(verdicts: Iterable[bool | None]) -> bool | None:
+    found = set(verdicts)
+    return True if True in found else False if False in found else None
+
+
+def _asks_the_value(mark: Any) -> bool:
+    return isinstance(mark, pydantic.SerializeAsAny) or mark is pydantic.SerializeAsAny
+
+
+def _has_serializer(cls: Any, name: str) -> bool:
+    if name not in cls.model_fields:
+        return False
+    for each in cls.__pydantic_decorators__.field_serializers.values():
+        if name in each.info.fields or "*" in each.info.fields:
+            return True
+    field = cls.model_fields[name]
+    return _has_writer(_Marks(field.annotation, field.metadata), {})
+
+
+def _has_writer(hint: Any, seen: dict[int, Any]) -> bool:
+    if id(hint) in seen:
+        return False
+    seen[id(hint)] = hint
+    if isinstance(hint, pydantic.PlainSerializer | pydantic.WrapSerializer):
+        return True
+    parts = [getattr(hint, name, None) for name in _NESTED]
+    for listed in _LISTED:
+        parts.extend(getattr(hint, listed, ()))
+    return any(_has_writer(part, seen) for part in parts if part is not None)
+
+
+_HARMLESS = frozenset({str, int, float, bool, complex, bytes, NoneType, date, datetime, time, timedelta})
+_HARMLESS_MODULES = frozenset({"decimal", "uuid", "ipaddress", "pathlib", "pathlib._local", "fractions"})
+_CONTAINERS = frozenset(
+    {typing.Union, UnionType, list, tuple, set, frozenset, dict, deque, defaultdict, OrderedDict}
+    | {
+        abc.Sequence,
+        abc.MutableSequence,
+        abc.Mapping,
+        abc.MutableMapping,
+        abc.Set,
+        abc.Iterable,
+        abc.Collection,
+    }
+)
 
 
 # Severity and text for people
@@ -181,7 +507,7 @@ def human_readable(errors: Iterable[Any]) -> str:
 
 def _repr(value: object) -> str:
     try:
-        return repr(value)
+        return shown(value)
     except Exception:
         return text(value)
 
@@ -344,14 +670,6 @@ def _field(model: Any, name: object) -> Any:
     return None
 
 
-def _marked(mark: Any) -> bool:
-    # what fails to answer may be a secret
-    try:
-        return bool(getattr(mark, "__foobara_sensitive__", False))
-    except Exception:
-        return True
-
-
 def _sensitive_type(hint: Any, seen: dict[int, Any]) -> bool:
     # The annotation of a field, with everything nested in it: unions, containers, models. What was seen is
     # kept alive: a type made on the way must not take the place of a freed one, and be passed over with it.
@@ -405,10 +723,20 @@ def _sensitive(value: Any, depth: int) -> bool:
     if depth > 8:
         return True
     if isinstance(value, Mapping):
-        return any(_sensitive(part, depth + 1) for part in value.values())
-    if isinstance(value, list | tuple | set | frozenset):
-        return any(_sensitive(part, depth + 1) for part in value)
-    return False
+        return any(_sensitive(part, depth + 1) for pair in value.items() for part in pair)
+    kind: Any = type(value)
+    parts: Iterable[Any] = ()
+    if isinstance(value, pydantic.BaseModel):
+        parts = [*value.__dict__.values(), *(value.__pydantic_extra__ or {}).values()]
+    elif dataclasses.is_dataclass(kind):
+        parts = [getattr(value, field.name, None) for field in dataclasses.fields(kind)]
+    elif isinstance(value, list | tuple | set | frozenset):
+        if not hasattr(kind, "_fields"):
+            return any(_sensitive(part, depth + 1) for part in value)
+        parts = value
+    else:
+        return isinstance(value, Enum) and _sensitive(value.value, depth + 1)
+    return _sensitive_type(kind, {}) or any(_sensitive(part, depth + 1) for part in parts)
 
 
 # Subclasses
@@ -547,6 +875,7 @@ def outcome_schema(cls: Any, result: Any, error: Any, build: Callable[[Any, dict
     """Return the pydantic schema of an outcome: an instance, or what ``to_dict`` makes; result validated."""
     field = core_schema.typed_dict_field
     metadata = core_schema.dict_schema(core_schema.str_schema(), core_schema.any_schema())
+    untyped = result["type"] == "any"
     shape = core_schema.typed_dict_schema(
         {
             "success": field(core_schema.bool_schema()),
@@ -565,13 +894,27 @@ def outcome_schema(cls: Any, result: Any, error: Any, build: Callable[[Any, dict
         after = handler({"success": True, "result": before})["result"]
         return value if after is before else cls(result=after, metadata=value.metadata)
 
-    def dump(value: Any) -> dict[str, Any]:
+    def dump(value: Any, info: Any) -> dict[str, Any]:
+        found = {"success": True, "result": value.result, "metadata": value.metadata}
         if value.is_failure():
-            return {"success": False, "errors": value.errors, "metadata": value.metadata}
-        return {"success": True, "result": value.result, "metadata": value.metadata}
+            found = {"success": False, "errors": value.errors, "metadata": value.metadata}
+        if info.mode == "json":
+            # A declared type writes its result; what has none is written as to_json_bytes does.
+            for name in ("result", "metadata"):
+                if name in found and (name == "metadata" or untyped) and holds_mark(found[name]):
+                    found[name] = _plain(cls, found[name])
+        return found
 
     return core_schema.no_info_wrap_validator_function(
         validate,
         shape,
-        serialization=core_schema.plain_serializer_function_ser_schema(dump, return_schema=shape),
+        serialization=core_schema.plain_serializer_function_ser_schema(
+            dump, info_arg=True, return_schema=shape
+        ),
     )
+
+
+def _plain(cls: Any, value: Any) -> Any:
+    import json
+
+    return json.loads(cls(result=value).to_json_bytes())["result"]

@@ -64,6 +64,7 @@ text = _reports.text
 key_text = _reports.key_text
 int_text = _reports.int_text
 simplify = _reports.simplify
+shown = _reports.shown
 rank = _reports.rank
 
 
@@ -455,7 +456,7 @@ class FoobaraError:
         return (
             f"{type(self).__qualname__}(category={self.category!r}, symbol={self.symbol!r}, "
             f"path={self._path!r}, "
-            f"message={self.message!r}, context={self.context!r}, runtime_path={self._runtime_path!r}, "
+            f"message={self.message!r}, context={shown(self.context)}, runtime_path={self._runtime_path!r}, "
             f"is_fatal={self.is_fatal!r}, severity={self.severity!r}, suggestion={self.suggestion!r}, "
             f"help_url={self.help_url!r}, cause={self.cause!r}, stack_trace={self.stack_trace!r})"
         )
@@ -1147,8 +1148,8 @@ class CommandOutcome(_OutcomeBase[ResultT]):
     def __repr__(self) -> str:
         errors = errors_of(self) if failed(self) else []
         return (
-            f"{type(self).__qualname__}(result={self._result!r}, errors={errors!r}, "
-            f"metadata={self._metadata or {}!r})"
+            f"{type(self).__qualname__}(result={shown(self._result)}, errors={errors!r}, "
+            f"metadata={shown(self._metadata or {})})"
         )
 
     def __copy__(self) -> Self:

@@ -22,7 +22,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import ValidationError
 
-from .._reports import exception_text
+from .._reports import echoed_model, exception_text
 from .._vocabulary import STATE_NAMES, CommandState, Halt
 from . import _awaiting, _codegen, errors as _errors
 from ._awaiting import AsyncRunner, close, configure_async, install_async_runner, judge, prepare
@@ -865,10 +865,11 @@ def _refuse(command: Any, plan: Plan, error: ValidationError) -> None:
     error.__traceback__ = None
     collection = command._errors
     path = _path(command)
+    model = echoed_model(plan.builder.model, command._raw_inputs) if plan.echo else plan.builder.model
     if collection is None:
-        command._errors = _errors.deferred_collection(error, path, plan.echo, plan.builder.model)
+        command._errors = _errors.deferred_collection(error, path, plan.echo, model)
     else:
-        collection.add_all(*_errors.errors_from_validation(error, path, plan.echo, plan.builder.model))
+        collection.add_all(*_errors.errors_from_validation(error, path, plan.echo, model))
 
 
 def _path(command: Any) -> tuple[str, ...]:
