@@ -623,10 +623,10 @@ cdef class FoobaraError:
 
     @classmethod
     def from_exception(cls, exception, symbol="exception", category="runtime"):
-        """Describe an exception: its text, and its type and module in the context."""
+        """Describe an exception: its text (Pydantic's without input), its type and module in the context."""
         kind = type(exception)
         context = {"exception_type": kind.__name__, "exception_module": kind.__module__}
-        return cls(category=category, symbol=symbol, message=text(exception), context=context)
+        return cls(category=category, symbol=symbol, message=_reports.told_by(exception), context=context)
 
     @classmethod
     def from_dict(cls, data):

@@ -196,6 +196,44 @@ def test_from_exception(F):
     assert F.from_exception(Unprintable()).message == "<Unprintable>"
 
 
+def test_from_exception_repeats_no_input_of_pydantic(F):
+    told = "1 validation error for int: Input should be a valid integer, unable to parse string as an integer"
+
+    def failing(chain: str) -> Exception:
+        try:
+            try:
+                TypeAdapter(int).validate_python("hunter2")
+            except ValidationError as error:
+                if chain == "itself":
+                    raise
+                if chain == "args":
+                    raise RuntimeError(error) from None
+                raise ValueError(f"no: {error}") from (error if chain == "cause" else None)
+        except Exception as error:
+            return error
+        raise AssertionError
+
+    assert F.from_exception(failing("itself")).message == told
+    assert F.from_exception(failing("itself")).context["exception_type"] == "ValidationError"
+    assert F.from_exception(failing("args")).message == told
+    assert F.from_exception(failing("cause")).message == f"no: {told}"
+    assert F.from_exception(failing("context")).message == f"no: {told}"
+
+    looped = failing("cause")
+    looped.__context__ = RuntimeError(looped)
+    assert F.from_exception(looped).message == f"no: {told}"
+
+
+def test_from_exception_takes_exceptions_without_ordinary_args(F):
+    class Odd(Exception):
+        args = None  # type: ignore[assignment]
+
+        def __str__(self) -> str:
+            return "odd"
+
+    assert F.from_exception(Odd()).message == "odd"
+
+
 def test_with_methods_copy_keep_the_class_and_share_the_context(F):
     class Mine(F):
         pass

@@ -12,7 +12,9 @@ import pickle
 import pprint
 import types
 import typing
+import uuid
 import weakref
+import zoneinfo
 from types import ModuleType
 from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, TypeVar
 
@@ -21,11 +23,15 @@ import pydantic_core
 import pytest
 import typing_extensions
 from pydantic import (
+    AfterValidator,
     AliasChoices,
     AliasPath,
+    Base64Str,
     BaseModel,
+    ByteSize,
     ConfigDict,
     Field,
+    ImportString,
     Json,
     PlainSerializer,
     RootModel,
@@ -775,3 +781,154 @@ def test_looking_for_marks_keeps_no_class(fa: ModuleType) -> None:
     del made
     gc.collect()
     assert ref() is None
+
+
+class Raises:
+    """An object whose every look raises with a secret."""
+
+    def __iter__(self) -> Any:
+        raise ValueError(SECRET)
+
+    @property
+    def n(self) -> int:
+        raise LookupError(SECRET)
+
+
+class RaisingMap(typing.Mapping[str, int]):
+    def __getitem__(self, key: str) -> int:
+        raise KeyError(SECRET)
+
+    def __iter__(self) -> Any:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+    def items(self) -> Any:
+        raise ValueError(SECRET)
+
+
+class RaisingZone(datetime.tzinfo):
+    def utcoffset(self, at: Any) -> Any:
+        raise ValueError(SECRET)
+
+
+class FromAttributes(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+    n: int
+
+
+def raising() -> Any:
+    yield 1
+    raise ValueError(SECRET)
+
+
+def core(schema: Any) -> Any:
+    class Core:
+        @classmethod
+        def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+            return schema
+
+    return Core
+
+
+def refusing(kind: Any, template: Any, context: dict[str, Any] | None = None) -> Any:
+    def refuse(value: Any) -> Any:
+        raise PydanticCustomError(kind, template, context)
+
+    return Annotated[str, AfterValidator(refuse)]
+
+
+EMAIL = "value is not a valid email address: {reason}"
+OF_AN_HOUR = pydantic_core.core_schema.datetime_schema(tz_constraint=3600)
+REPEATS: list[tuple[Any, Any, str]] = [
+    (zoneinfo.ZoneInfo, SECRET, "invalid timezone"),
+    (ImportString, SECRET, "Invalid python path"),
+    (ImportString, f"os:{SECRET}", "Invalid python path"),
+    (ByteSize, "12 hunter", "could not interpret byte unit"),
+    (uuid.UUID, SECRET, "Input should be a valid UUID, invalid character"),
+    (core(OF_AN_HOUR), "2026-01-01T00:00:00+05:00", "Timezone offset of 3600 required"),
+    (
+        core(OF_AN_HOUR),
+        datetime.datetime(2026, 1, 1, tzinfo=RaisingZone()),
+        "Invalid datetime object, got ValueError",
+    ),
+    (list[int], raising(), "Error iterating over object, error: ValueError"),
+    (FromAttributes, Raises(), "Error extracting attribute: LookupError"),
+    (dict[str, int], RaisingMap(), "Input should be a valid mapping, error: ValueError"),
+    (Base64Str, "hunté", "Value error, text that cannot be decoded"),
+    (
+        refusing("value_error", EMAIL, {"reason": "It has characters: h, u"}),
+        "x",
+        EMAIL[:-8] + "It has characters",
+    ),
+    (refusing("value_error", EMAIL, {"reason": "Not valid (of 'h')"}), "x", EMAIL[:-8] + "Not valid"),
+    (refusing("value_error", EMAIL, {"reason": "There is no @"}), "x", EMAIL[:-8] + "There is no @"),
+    (refusing("zoneinfo_str", "mine"), "x", "mine"),
+    (refusing("zoneinfo_str", "mine: {value}", {"value": 1}), "x", "mine: 1"),
+    (
+        refusing("uuid_parsing", "Input should be a valid UUID, {error}", {"error": 1}),
+        "x",
+        "Input should be a valid UUID, 1",
+    ),
+]
+
+
+@pytest.mark.parametrize(("hint", "value", "told"), REPEATS)
+def test_no_message_of_pydantic_repeats_the_input(fa: ModuleType, hint: Any, value: Any, told: str) -> None:
+    model = create_model("Takes", a=(int, 1), x=(hint, ...), b=(int, 1))
+    given = raising() if isinstance(value, types.GeneratorType) else value
+    outcome = command(fa, model).run(a="x", x=given, b="x")
+    assert [error.path[0] for error in outcome.errors] == ["a", "x", "b"]
+    assert outcome.errors[1].message == told and SECRET not in shown(outcome)
+
+    def execute(self: Any) -> None:
+        TypeAdapter(model).validate_python({"x": raising() if given is not value else given})
+
+    inside = command(fa, Holder, execute=execute).run(x=1)
+    assert (
+        inside.errors[0].message
+        == f"1 validation error for Takes: {'.'.join(outcome.errors[1].path)}: {told}"
+    )
+
+
+@pytest.mark.parametrize(("encoding", "text"), [("base64", "hun!"), ("hex", "hunter")])
+def test_bytes_that_cannot_be_decoded_show_no_character(fa: ModuleType, encoding: Any, text: str) -> None:
+    class Takes(BaseModel):
+        model_config = ConfigDict(val_json_bytes=encoding)
+        data: bytes
+
+    (error,) = command(fa, Takes).run_json(json.dumps({"data": text})).errors
+    assert error.message == f"Data should be valid {encoding}"
+
+
+def test_an_echoed_input_is_in_the_message_too(fa: ModuleType) -> None:
+    class Takes(BaseModel):
+        zone: zoneinfo.ZoneInfo
+
+    (error,) = command(fa, Takes, echo_inputs=True).run(zone="Nowhere").errors
+    assert (error.message, error.context) == ("invalid timezone: Nowhere", {"input": "Nowhere"})
+
+
+# What a template may name without repeating a value: the declared type, a count, a position, fixed words.
+NAMES_NO_VALUE = """
+    assertion_error bytes_too_long bytes_too_short dataclass_exact_type dataclass_type
+    date_from_datetime_parsing date_parsing datetime_from_date_parsing datetime_parsing
+    decimal_max_digits decimal_max_places decimal_whole_digits enum greater_than greater_than_equal
+    is_instance_of is_subclass_of json_invalid less_than less_than_equal literal_error model_type
+    multiple_of named_tuple_type needs_python_object no_such_attribute string_pattern_mismatch
+    string_too_long string_too_short time_delta_parsing time_parsing too_long too_short
+    union_tag_not_found url_parsing url_scheme url_syntax_violation url_too_long uuid_version
+"""
+
+
+def test_every_message_of_pydantic_core_with_a_part_is_known(sub: Any) -> None:
+    repeats = sub("_reports")._REPEATS
+    templates = {}
+    for each in pydantic_core._pydantic_core.list_all_errors():
+        if "{" in each["message_template_python"]:
+            templates[each["type"]] = each["message_template_python"]
+    assert templates.keys() - repeats.keys() - set(NAMES_NO_VALUE.split()) == set()
+    for kind, repeat in repeats.items():
+        if kind in templates and kind != "value_error":
+            assert repeat.template == templates[kind]

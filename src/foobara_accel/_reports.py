@@ -8,6 +8,7 @@ from __future__ import annotations
 import copyreg
 import dataclasses
 import functools
+import re
 import sys
 import typing
 from collections import OrderedDict, abc, defaultdict, deque
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from enum import Enum
 from types import GenericAlias, NoneType, SimpleNamespace, UnionType
-from typing import Any, get_type_hints
+from typing import Any, NamedTuple, get_type_hints
 
 import pydantic  # its names are looked up when used: BaseModel and SecretStr load most of it
 from pydantic_core import ValidationError, core_schema
@@ -610,44 +611,128 @@ def validation_rows(error: Any, echo_inputs: bool, model: Any) -> list[tuple[str
     """Return (symbol, path, message, context or None) per pydantic error, in pydantic's order.
 
     The context holds the offending input only when *echo_inputs* is set and *model* declares the field and
-    neither its type nor the value is sensitive; without it the message names no tag of a union either.
+    neither its type nor the value is sensitive; without it pydantic's messages repeat nothing of it either.
     """
     if not isinstance(error, ValidationError):
         raise TypeError(
             f"errors_from_validation expects a pydantic ValidationError, not {type(error).__name__}"
         )
     rows: list[tuple[str, tuple[str, ...], str, Any]] = []
+    contexts: list[dict[str, Any]] | None = None
     for row in error.errors(include_url=False, include_context=False, include_input=echo_inputs):
         loc = row["loc"]
         path = tuple([part if type(part) is str else str(part) for part in loc])
         context = {"input": row["input"]} if echo_inputs and _may_echo(model, row) else None
         message = row["msg"]
-        if context is None and row["type"] == "union_tag_invalid":
-            message = _without_tag(message, error, len(rows))
+        if context is None and _may_repeat(row["type"], message):
+            if contexts is None:
+                contexts = [
+                    each.get("ctx", {}) for each in error.errors(include_url=False, include_input=False)
+                ]
+            message = _quiet(row["type"], message, contexts[len(rows)])
         rows.append((row["type"], path, message, context))
     return rows
 
 
-def exception_text(error: Exception) -> str:
+def exception_text(error: BaseException) -> str:
     """Return the text of *error* as the message of an execution error; pydantic's own without the input."""
     try:
-        if not isinstance(error, ValidationError):
-            return str(error)
-        rows = validation_rows(error, False, None)
-        listed = "; ".join(
-            f"{'.'.join(path)}: {message}" if path else message for _, path, message, _ in rows
-        )
-        count = f"{len(rows)} validation error{'' if len(rows) == 1 else 's'}"
-        return f"{count} for {error.title}: {listed}"
+        return _text_without_input(error)
     except Exception:
         return f"{type(error).__name__} (its text cannot be read)"
 
 
-def _without_tag(message: str, error: ValidationError, place: int) -> str:
-    # the one message of pydantic-core that repeats a value of the input
-    context = error.errors(include_url=False, include_input=False)[place].get("ctx", {})
-    start = f"Input tag '{context.get('tag')}' found"
-    return f"Input tag found{message[len(start) :]}" if message.startswith(start) else message
+def told_by(error: BaseException) -> str:
+    """Return the text of *error*, pydantic's own without the input; never raises."""
+    try:
+        return str.__str__(_text_without_input(error))
+    except Exception:
+        return text(error)
+
+
+def _text_without_input(error: BaseException) -> str:
+    if isinstance(error, ValidationError):
+        return _listed(error)
+    found = str(error)
+    for each in _behind(error):
+        if isinstance(each, ValidationError) and (theirs := str(each)) in found:
+            found = found.replace(theirs, _listed(each))
+    return found
+
+
+def _behind(error: BaseException) -> Iterable[BaseException]:
+    # The exceptions that *error* was made of, whose texts it may repeat.
+    seen: dict[int, BaseException] = {}
+    waiting: list[Any] = [error]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, BaseException) and id(each) not in seen:
+            seen[id(each)] = each
+            waiting += (each.__cause__, each.__context__)
+            if isinstance(each.args, tuple):
+                waiting += each.args
+    return seen.values()
+
+
+def _listed(error: ValidationError) -> str:
+    rows = validation_rows(error, False, None)
+    listed = "; ".join(f"{'.'.join(path)}: {message}" if path else message for _, path, message, _ in rows)
+    count = f"{len(rows)} validation error{'' if len(rows) == 1 else 's'}"
+    return f"{count} for {error.title}: {listed}"
+
+
+class _Repeat(NamedTuple):
+    template: str
+    told: str
+    # Of this part of the context only what stands before *end* is told.
+    detail: str = ""
+    end: str = ""
+
+
+_OF_TAGS = "found using {discriminator} does not match any of the expected tags: {expected_tags}"
+# Pydantic's messages that repeat something of the input, by type. Of what an exception of the given object
+# says, the exception's class is told.
+_REPEATS = {
+    "union_tag_invalid": _Repeat("Input tag '{tag}' " + _OF_TAGS, "Input tag " + _OF_TAGS),
+    "zoneinfo_str": _Repeat("invalid timezone: {value}", "invalid timezone"),
+    "import_error": _Repeat("Invalid python path: {error}", "Invalid python path"),
+    "byte_size_unit": _Repeat("could not interpret byte unit: {unit}", "could not interpret byte unit"),
+    "bytes_invalid_encoding": _Repeat(
+        "Data should be valid {encoding}: {encoding_error}", "Data should be valid {encoding}"
+    ),
+    "timezone_offset": _Repeat(
+        "Timezone offset of {tz_expected} required, got {tz_actual}",
+        "Timezone offset of {tz_expected} required",
+    ),
+    "uuid_parsing": _Repeat(*("Input should be a valid UUID, {error}",) * 2, "error", "[:,] found `"),
+    "get_attribute_error": _Repeat(*("Error extracting attribute: {error}",) * 2, "error", ": "),
+    "iteration_error": _Repeat(*("Error iterating over object, error: {error}",) * 2, "error", ": "),
+    "mapping_type": _Repeat(*("Input should be a valid mapping, error: {error}",) * 2, "error", ": "),
+    "datetime_object_invalid": _Repeat(*("Invalid datetime object, got {error}",) * 2, "error", ": "),
+    "value_error": _Repeat(*("value is not a valid email address: {reason}",) * 2, "reason", r": | \("),
+}
+
+
+def _may_repeat(kind: str, message: str) -> bool:
+    if kind != "value_error":
+        return kind in _REPEATS
+    return message.startswith(("value is not", "Value error, '"))
+
+
+def _quiet(kind: str, message: str, context: dict[str, Any]) -> str:
+    repeat = _REPEATS[kind]
+    error = context.get("error")
+    # What decodes an encoded text raises one; its words have characters of that.
+    if isinstance(error, UnicodeError) and message == f"Value error, {error}":
+        return "Value error, text that cannot be decoded"
+    try:
+        if repeat.template.format_map(context) != message:
+            return message  # a validator's own words
+        if repeat.detail:
+            context[repeat.detail] = re.split(repeat.end, context[repeat.detail], maxsplit=1)[0]
+        return repeat.told.format_map(context)
+    except Exception:  # a validator's own context
+        return message
 
 
 def _may_echo(model: Any, row: Any) -> bool:
