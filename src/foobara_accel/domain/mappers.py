@@ -62,7 +62,8 @@ class DomainMapper(Generic[FromT, ToT]):
         """Return the type this mapper makes, or None when it names none."""
         return cls._to_type
 
-    def map(self, *args: Any) -> Any:
+    # Both kinds of arguments: type checkers then take an override of any parameters.
+    def map(self, *args: Any, **named: Any) -> Any:
         """Return the converted value; every mapper overrides this."""
         raise NotImplementedError(f"{type(self).__name__} has no map(self, value)")
 
