@@ -1,5 +1,6 @@
 """Every public name and its public members have docstrings; every public module says what is public."""
 
+import ast
 import importlib
 import inspect
 import pkgutil
@@ -74,6 +75,18 @@ def test_the_package_exports_what_its_type_checkers_see(fa: ModuleType, path: st
     assert sorted(package._EXPORTS) == sorted(
         line.split(" as ")[1].strip(" ,") for line in typed.splitlines() if " as " in line
     )
+    assert set(package.__all__) - {"__version__"} == package._EXPORTS.keys()
+
+
+@pytest.mark.parametrize("path", ["", ".core", ".domain", ".types"])
+def test_star_imports_are_written_out_for_type_checkers(fa: ModuleType, path: str) -> None:
+    source = inspect.getsource(importlib.import_module(f"{fa.__name__}{path}"))
+    (named,) = [
+        each.value
+        for each in ast.parse(source).body
+        if isinstance(each, ast.Assign) and ast.unparse(each.targets[0]) == "__all__"
+    ]
+    assert ast.literal_eval(named)
 
 
 @pytest.mark.parametrize("name", ["Command", "AsyncCommand"])

@@ -91,7 +91,42 @@ _EXPORTS = {
     "register": "registry",
 }
 
-__all__ = [*_EXPORTS]  # pyright: ignore[reportUnsupportedDunderAll]
+# Written out for type checkers: they do not compute it.
+__all__ = [
+    "ERROR_SUGGESTIONS",
+    "AsyncCommand",
+    "AsyncSimpleCommand",
+    "CircuitBreaker",
+    "CircuitBreakerConfig",
+    "CircuitBreakerHook",
+    "CircuitState",
+    "Command",
+    "CommandOutcome",
+    "CommandRegistry",
+    "DataError",
+    "ErrorCategory",
+    "ErrorCollection",
+    "ErrorRecoveryHook",
+    "ErrorRecoveryManager",
+    "ErrorSeverity",
+    "ErrorSymbols",
+    "Failure",
+    "FallbackHook",
+    "FoobaraError",
+    "Outcome",
+    "RecoveryStrategy",
+    "RetryConfig",
+    "RetryHook",
+    "SimpleCommand",
+    "Success",
+    "Symbols",
+    "async_simple_command",
+    "configure_default_recovery",
+    "get_default_registry",
+    "get_global_recovery_manager",
+    "register",
+    "simple_command",
+]
 
 
 def __getattr__(name: str) -> Any:
