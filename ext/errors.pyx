@@ -12,6 +12,7 @@
 cimport cython
 from cpython.object cimport PyObject, Py_EQ, Py_NE
 
+from collections.abc import Mapping
 
 from foobara_accel import _reports
 from foobara_accel._vocabulary import ErrorSeverity
@@ -509,6 +510,15 @@ cdef inline object as_path(object value, str name):
         raise TypeError(f"{name} must be a tuple or list of names, not {type(value).__name__}") from None
 
 
+cdef inline object as_context(object value):
+    # dicts are kept, also those of a subclass; other mappings are copied
+    if value is None or type(value) is dict or isinstance(value, dict):
+        return value
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"context must be a dict or another mapping, not {type(value).__name__}")
+
+
 cdef inline object part(object value):
     # one piece of a key, as a str
     return value if isinstance(value, str) else text(value)
@@ -539,7 +549,7 @@ cdef class FoobaraError:
         self.symbol = symbol
         self._path = as_path(path, "path")
         self.message = message
-        self._context = context
+        self._context = as_context(context)
         self._runtime_path = as_path(runtime_path, "runtime_path")
         self.is_fatal = is_fatal
         self.severity = severity
@@ -575,7 +585,7 @@ cdef class FoobaraError:
 
     @context.setter
     def context(self, value):
-        self._context = value
+        self._context = as_context(value)
 
     # Factories
 
@@ -638,7 +648,7 @@ cdef class FoobaraError:
             symbol=data.get("symbol", ""),
             path=data.get("path", ()),
             message=data.get("message", ""),
-            context=dict(data.get("context") or {}),
+            context=dict(as_context(data.get("context")) or {}),
             runtime_path=data.get("runtime_path", ()),
             is_fatal=data.get("is_fatal", False),
             severity=severity if isinstance(severity, ErrorSeverity) else ErrorSeverity(severity),

@@ -9,7 +9,9 @@ import pickle
 import subprocess
 import sys
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import pytest
@@ -56,6 +58,33 @@ def test_positional_order(F, errors):
     )
     assert (error.runtime_path, error.is_fatal, error.suggestion, error.help_url) == (("f",), True, "g", "h")
     assert error.severity is errors.ErrorSeverity.INFO and error.cause is cause and error.stack_trace == "i"
+
+
+@pytest.mark.parametrize("value", [[], (), "", 0, False, {1}, [("a", 1)]])
+def test_a_context_is_a_mapping_or_none(F, value):
+    error = F(symbol="s", context={"a": 1})
+    told = f"context must be a dict or another mapping, not {type(value).__name__}"
+    with pytest.raises(TypeError, match=told):
+        F(symbol="s", context=value)
+    with pytest.raises(TypeError, match=told):
+        error.context = value
+    with pytest.raises(TypeError, match=told):
+        F.from_dict({"symbol": "s", "context": value})
+    assert error.context == {"a": 1}
+
+
+def test_a_dict_as_context_is_kept_and_another_mapping_copied(F):
+    for given in ({"a": 1}, OrderedDict(a=1)):
+        error = F(symbol="s", context=given)
+        assert error.context is given
+        error.context = None
+        assert error.context == {}
+        error.context = given
+        assert error.context is given
+    error = F(symbol="s", context=MappingProxyType({"a": 1}))
+    assert type(error.context) is dict and error.context == {"a": 1}
+    error.context = MappingProxyType({"b": 1})
+    assert error.context == {"b": 1} and b'"context":{"b":1}' in error.to_json_bytes()
 
 
 def test_data_error_is_an_alias(errors):

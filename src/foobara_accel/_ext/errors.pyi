@@ -46,7 +46,7 @@ class FoobaraError:
         symbol: str = "",
         path: Iterable[Any] = (),
         message: str = "",
-        context: dict[str, Any] | None = None,
+        context: Mapping[str, Any] | None = None,
         runtime_path: Iterable[Any] = (),
         is_fatal: bool = False,
         severity: ErrorSeverity = ...,
@@ -66,7 +66,7 @@ class FoobaraError:
     @property
     def context(self) -> dict[str, Any]: ...
     @context.setter
-    def context(self, value: dict[str, Any] | None) -> None: ...
+    def context(self, value: Mapping[str, Any] | None) -> None: ...
     @classmethod
     def data_error(
         cls, symbol: str, path: Iterable[Any], message: str, suggestion: str | None = None, **context: Any

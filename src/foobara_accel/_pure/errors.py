@@ -85,6 +85,15 @@ def as_path(value: Any, name: str) -> Any:
         raise TypeError(f"{name} must be a tuple or list of names, not {type(value).__name__}") from None
 
 
+def as_context(value: Any) -> Any:
+    # dicts are kept, also those of a subclass; other mappings are copied
+    if value is None or type(value) is dict or isinstance(value, dict):
+        return value
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"context must be a dict or another mapping, not {type(value).__name__}")
+
+
 def part(value: object) -> str:
     # one piece of a key, as a str
     return value if isinstance(value, str) else text(value)
@@ -229,7 +238,7 @@ class FoobaraError:
         symbol: str = "",
         path: Iterable[Any] = (),
         message: str = "",
-        context: dict[str, Any] | None = None,
+        context: Mapping[str, Any] | None = None,
         runtime_path: Iterable[Any] = (),
         is_fatal: bool = False,
         severity: ErrorSeverity = ERROR,
@@ -242,7 +251,7 @@ class FoobaraError:
         self.symbol = symbol
         self._path = as_path(path, "path")
         self.message = message
-        self._context = context
+        self._context = None if context is None else as_context(context)
         self._runtime_path = as_path(runtime_path, "runtime_path")
         self._rare = rare(is_fatal, severity, suggestion, help_url, cause, stack_trace)
 
@@ -271,8 +280,8 @@ class FoobaraError:
         return first_context(self) if found is None else found
 
     @context.setter
-    def context(self, value: dict[str, Any] | None) -> None:
-        self._context = value
+    def context(self, value: Mapping[str, Any] | None) -> None:
+        self._context = as_context(value)
 
     # Factories
 
@@ -361,7 +370,7 @@ class FoobaraError:
             symbol=data.get("symbol", ""),
             path=data.get("path", ()),
             message=data.get("message", ""),
-            context=dict(data.get("context") or {}),
+            context=dict(as_context(data.get("context")) or {}),
             runtime_path=data.get("runtime_path", ()),
             is_fatal=data.get("is_fatal", False),
             severity=severity if isinstance(severity, ErrorSeverity) else ErrorSeverity(severity),
