@@ -665,11 +665,10 @@ def test_a_marked_field_is_hidden_when_its_holder_is_the_value(
     assert [look for look in looks if PIN in look] == [] and HID in looks[0] and HID in looks[2]
 
 
+@pytest.mark.skipif("serialize_by_alias" not in ConfigDict.__annotations__, reason="new in Pydantic 2.11")
 def test_the_alias_of_a_hidden_field_stays(fa: ModuleType) -> None:
     context = json.loads(fa.FoobaraError(symbol="s", context={"x": Named()}).to_json_bytes())["context"]
-    short = tuple(map(int, pydantic.VERSION.split(".")[:2]))
-    names = {"thePin": HID, "theN": 1} if short >= (2, 11) else {"pin": HID, "n": 1}
-    assert context == {"x": names}
+    assert context == {"x": {"thePin": HID, "theN": 1}}
 
 
 @pytest.mark.parametrize(("held", "written"), HOLDERS, ids=lambda each: type(each).__name__)
@@ -874,12 +873,18 @@ REPEATS: list[tuple[Any, Any, str]] = [
 ]
 
 
+BAD_CHARACTER = "invalid character"
+if tuple(map(int, pydantic.VERSION.split(".")[:2])) < (2, 11):
+    BAD_CHARACTER += ": expected an optional prefix of `urn:uuid:` followed by [0-9a-fA-F-]"
+
+
 @pytest.mark.parametrize(("hint", "value", "told"), REPEATS)
 def test_no_message_of_pydantic_repeats_the_input(fa: ModuleType, hint: Any, value: Any, told: str) -> None:
     model = create_model("Takes", a=(int, 1), x=(hint, ...), b=(int, 1))
     given = raising() if isinstance(value, types.GeneratorType) else value
     outcome = command(fa, model).run(a="x", x=given, b="x")
     assert [error.path[0] for error in outcome.errors] == ["a", "x", "b"]
+    told = told.replace("a valid UUID, invalid character", f"a valid UUID, {BAD_CHARACTER}")
     assert outcome.errors[1].message == told and SECRET not in shown(outcome)
 
     def execute(self: Any) -> None:

@@ -433,7 +433,8 @@ def _worst(verdicts: Iterable[bool | None]) -> bool | None:
 
 
 def _asks_the_value(mark: Any) -> bool:
-    return isinstance(mark, pydantic.SerializeAsAny) or mark is pydantic.SerializeAsAny
+    kind: Any = pydantic.SerializeAsAny  # for type checkers an Annotated
+    return mark is kind or isinstance(mark, kind)
 
 
 def _has_serializer(cls: Any, name: str) -> bool:
@@ -683,7 +684,7 @@ def _listed(error: ValidationError) -> str:
 
 class _Repeat(NamedTuple):
     template: str
-    told: str
+    told: str = ""  # the template when not given
     # Of this part of the context only what stands before *end* is told.
     detail: str = ""
     end: str = ""
@@ -704,12 +705,12 @@ _REPEATS = {
         "Timezone offset of {tz_expected} required, got {tz_actual}",
         "Timezone offset of {tz_expected} required",
     ),
-    "uuid_parsing": _Repeat(*("Input should be a valid UUID, {error}",) * 2, "error", "[:,] found `"),
-    "get_attribute_error": _Repeat(*("Error extracting attribute: {error}",) * 2, "error", ": "),
-    "iteration_error": _Repeat(*("Error iterating over object, error: {error}",) * 2, "error", ": "),
-    "mapping_type": _Repeat(*("Input should be a valid mapping, error: {error}",) * 2, "error", ": "),
-    "datetime_object_invalid": _Repeat(*("Invalid datetime object, got {error}",) * 2, "error", ": "),
-    "value_error": _Repeat(*("value is not a valid email address: {reason}",) * 2, "reason", r": | \("),
+    "uuid_parsing": _Repeat("Input should be a valid UUID, {error}", detail="error", end="[:,] found `"),
+    "get_attribute_error": _Repeat("Error extracting attribute: {error}", detail="error", end=": "),
+    "iteration_error": _Repeat("Error iterating over object, error: {error}", detail="error", end=": "),
+    "mapping_type": _Repeat("Input should be a valid mapping, error: {error}", detail="error", end=": "),
+    "datetime_object_invalid": _Repeat("Invalid datetime object, got {error}", detail="error", end=": "),
+    "value_error": _Repeat("value is not a valid email address: {reason}", detail="reason", end=r": | \("),
 }
 
 
@@ -730,7 +731,7 @@ def _quiet(kind: str, message: str, context: dict[str, Any]) -> str:
             return message  # a validator's own words
         if repeat.detail:
             context[repeat.detail] = re.split(repeat.end, context[repeat.detail], maxsplit=1)[0]
-        return repeat.told.format_map(context)
+        return (repeat.told or repeat.template).format_map(context)
     except Exception:  # a validator's own context
         return message
 
