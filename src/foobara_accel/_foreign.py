@@ -1,0 +1,316 @@
+"""What foobara_py's own methods do, kept for both twins of ``swap``: the way a run goes that is not fast.
+
+`keep` gives a function as it was when it was replaced. `Whole` is a run phase by phase in which each step is
+looked up where foobara_py looks it up, so that whatever a user overrides, patches or sets on an instance is
+called; it can begin in the middle of a run that began the fast way. It knows the two repairs:
+
+- ``rollback-on-escape``: an exception that escapes after the transaction was entered rolls it back.
+- ``close-failed-open``: an error added while opening closes the transaction, by rollback.
+
+Nothing here knows foobara_py by import: its classes come with the *target*.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import FunctionType
+from typing import Any
+
+__all__ = [
+    "CLOSE_FAILED_OPEN",
+    "PHASES",
+    "ROLLBACK_ON_ESCAPE",
+    "STANDS_FOR",
+    "Whole",
+    "dress",
+    "keep",
+    "stock",
+]
+
+ROLLBACK_ON_ESCAPE = "rollback-on-escape"
+CLOSE_FAILED_OPEN = "close-failed-open"
+
+# the methods of the seven phases, which are also the names of their transitions
+PHASES = (
+    "open_transaction",
+    "cast_and_validate_inputs",
+    "load_records",
+    "validate_records",
+    "validate",
+    "execute",
+    "commit_transaction",
+)
+EXECUTE = 5
+COMMIT = 6
+_KINDS = ("before", "after", "around", "error")
+
+# What the twins do themselves without calling it, beside what they replace: each of these has to be of the
+# known shape where the replacements are put in place.
+STANDS_FOR = (
+    "Command.__init__",
+    "StateConcern._execute_phase",
+    "StateConcern._fail",
+    "TransactionConcern.open_transaction",
+    "TransactionConcern.commit_transaction",
+    "TransactionConcern.rollback_transaction",
+    "ValidationConcern.load_records",
+    "ValidationConcern.validate_records",
+    "ValidationConcern.validate",
+    "TypesConcern.inputs_type",
+    "NamingConcern.full_command_symbol",
+    "SubcommandConcern._validate_cross_domain_call",
+    "CommandStateMachine.__init__",
+    "CommandStateMachine.state",
+    "CommandStateMachine.error",
+    "CommandStateMachine.fail",
+    "CommandStateMachine.transition_to",
+    "ErrorCollection.__init__",
+    "ErrorCollection.has_errors",
+    "EnhancedCallbackRegistry.has_callbacks",
+    "EnhancedCallbackRegistry.get_callbacks",
+    "EnhancedCallbackExecutor.__init__",
+    "CallbackCondition.matches",
+    "FoobaraError.__init__",
+    "FoobaraError.__post_init__",
+    "FoobaraError._create_categorized_error",
+    "TransactionRegistry.detect",
+)
+
+
+def keep(function: Any) -> Any:
+    """Return *function* as it is now, also for when its code is exchanged later."""
+    if type(function) is not FunctionType:
+        return function
+    kept = FunctionType(
+        function.__code__,
+        function.__globals__,
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
+    )
+    kept.__kwdefaults__ = function.__kwdefaults__
+    kept.__qualname__ = function.__qualname__
+    return kept
+
+
+def stock(cls: type, name: str) -> Any:
+    """Return what the bases of *cls* hold under *name*, unbound; None where none of them has it."""
+    for base in cls.__mro__:
+        if name in base.__dict__:
+            return base.__dict__[name]
+    return None
+
+
+class Callbacks:
+    """Runs one transition with its callbacks, all of them picked before the first is called."""
+
+    def __init__(self, target: Any) -> None:
+        self._registry = target.EnhancedCallbackRegistry
+        self._condition = target.CallbackCondition
+        self._watched = (
+            (self._registry, "has_callbacks", stock(self._registry, "has_callbacks")),
+            (self._registry, "get_callbacks", stock(self._registry, "get_callbacks")),
+            (self._condition, "matches", stock(self._condition, "matches")),
+        )
+
+    def known(self, registry: Any) -> bool:
+        """Whether *registry* answers as foobara_py's own, from its list alone."""
+        if type(registry) is not self._registry or registry._compiled_chains:
+            return False
+        return all(vars(cls).get(name) is value for cls, name, value in self._watched)
+
+    def run(self, registry: Any, command: Any, before: Any, after: Any, name: str, action: Any) -> Any:
+        """Do *action*, the transition *name* from state *before* to *after*, with its callbacks around it."""
+        if not self.known(registry):
+            if not registry.has_callbacks():
+                return action()
+            picked = [registry.get_callbacks(kind, before, after, name) for kind in _KINDS]
+            return self._call(command, action, *picked)
+        chains: dict[Any, list[Any]] = {"before": [], "after": [], "around": [], "error": []}
+        found = False
+        for item in registry._callbacks:
+            if item.callback_type in _KINDS and item.condition.matches(before, after, name):
+                chains[item.callback_type].append(item.callback)
+                found = True
+        return self._call(command, action, *chains.values()) if found else action()
+
+    def _call(
+        self,
+        command: Any,
+        action: Any,
+        first: list[Any],
+        last: list[Any],
+        around: list[Any],
+        failing: list[Any],
+    ) -> Any:
+        try:
+            for callback in first:
+                callback(command)
+            result = _surrounded(command, around, 0, action)() if around else action()
+            for callback in last:
+                callback(command)
+            return result
+        except Exception as error:
+            for callback in failing:
+                callback(command, error)
+            raise
+
+
+def _surrounded(command: Any, around: list[Any], depth: int, action: Any) -> Any:
+    if depth == len(around):
+        return action
+
+    def proceed() -> Any:
+        return around[depth](command, _surrounded(command, around, depth + 1, action))
+
+    return proceed
+
+
+class Whole:
+    """Runs a command, or the rest of one, with every step looked up."""
+
+    def __init__(self, target: Any, repairs: frozenset[str]) -> None:
+        self._states = tuple(target.CommandState)
+        self._halt = target.Halt
+        self._error = target.FoobaraError
+        self._executor = target.EnhancedCallbackExecutor
+        self._transition = stock(target.EnhancedCallbackExecutor, "execute_transition")
+        self._init = stock(target.EnhancedCallbackExecutor, "__init__")
+        self._phase = stock(target.StateConcern, "_execute_phase")
+        self._outcomes = sys.modules[target.CommandOutcome.__module__]
+        self._undo = ROLLBACK_ON_ESCAPE in repairs
+        self._close = CLOSE_FAILED_OPEN in repairs
+        self._untouched = keep(stock(target.StateConcern, "run_instance"))
+        self.callbacks = Callbacks(target)
+        self.transition: Any = self._transition  # what may stand in its place
+
+    def run(self, command: Any) -> Any:
+        """Return the outcome of a run from its beginning."""
+        if self._undo or self._close or self._direct(command):
+            return self.resume(command, 0, command.__class__._enhanced_callback_registry)
+        return self._untouched(command)
+
+    def resume(
+        self, command: Any, done: int, registry: Any, raised: list[BaseException] | None = None
+    ) -> Any:
+        """Return the outcome of a run of which the first *done* phases are over, their error checks excepted.
+
+        *registry* is the one that the class had when the run began. The last of these phases has raised the
+        one exception in *raised*, which is taken out of it: no frame of ours refers to it.
+        """
+        command._enhanced_callback_executor = None
+        opening = True
+        try:
+            if done == 0:
+                self._step(command, 0, registry)
+            if done == 1 and raised:
+                raise raised.pop()
+            if done <= 1 and command._errors.has_errors():
+                outcome = command._fail()
+                if self._close and _is_open(command._transaction):
+                    command._transaction.__exit__(None, None, None)
+                return outcome
+            opening = False
+            return self._inside(command, done, registry, raised)
+        except Exception as error:
+            command._state_machine.error()
+            command.rollback_transaction()
+            if command._transaction:
+                command._transaction.__exit__(type(error), error, error.__traceback__)
+            raise
+        except BaseException as error:
+            if opening and self._undo and _is_open(command._transaction):
+                command._transaction.__exit__(type(error), error, error.__traceback__)
+            raise
+
+    def _inside(self, command: Any, done: int, registry: Any, raised: list[BaseException] | None) -> Any:
+        # the phases in which the transaction is open
+        try:
+            try:
+                return self._phases(command, done, registry, raised)
+            except self._halt:
+                return command._fail()
+        except BaseException:
+            if self._undo and hasattr(command._transaction, "mark_failed"):
+                command._transaction.mark_failed()
+            raise
+        finally:
+            if command._transaction:
+                command._transaction.__exit__(None, None, None)
+
+    def _phases(self, command: Any, done: int, registry: Any, raised: list[BaseException] | None) -> Any:
+        if raised and done != EXECUTE + 1:
+            raise raised.pop()
+        if 1 < done <= EXECUTE and command._errors.has_errors():
+            return command._fail()
+        for number in range(max(done, 1), EXECUTE):
+            self._step(command, number, registry)
+            if command._errors.has_errors():
+                return command._fail()
+        if done <= COMMIT:
+            try:
+                if raised:
+                    raise raised.pop()
+                if done <= EXECUTE:
+                    if getattr(command.__class__, "_has_before_execute", False):
+                        command.before_execute()
+                        if command._errors.has_errors():
+                            return command._fail()
+                    command._result = self._step(command, EXECUTE, registry)
+                if getattr(command.__class__, "_has_after_execute", False):
+                    command._result = command.after_execute(command._result)
+            except self._halt:
+                return command._fail()
+            except Exception as error:
+                command.add_error(
+                    self._error.runtime_error(
+                        "execution_error", str(error), exception_type=type(error).__name__
+                    )
+                )
+                return command._fail()
+            if command._errors.has_errors():
+                return command._fail()
+            self._step(command, COMMIT, registry)
+        command._state_machine.transition_to(self._states[8])
+        return self._outcomes.CommandOutcome.from_result(command._result)
+
+    def _step(self, command: Any, number: int, registry: Any) -> Any:
+        # the method is looked up before the state changes and before any callback
+        name, state = PHASES[number], self._states[number + 1]
+        action = getattr(command, name)
+        if not self._direct(command):
+            if registry and command._enhanced_callback_executor is None:
+                command._enhanced_callback_executor = self._executor(registry, command)
+            return command._execute_phase(state, action, transition_name=name)
+        machine = command._state_machine
+        before = machine.state
+        machine.transition_to(state)
+        if not registry:
+            return action()
+        return self.callbacks.run(registry, command, before, state, name, action)
+
+    def _direct(self, command: Any) -> bool:
+        # whether the executor would be asked for nothing but the callbacks: it refers to the command, and so
+        # keeps each one alive until the collector comes
+        executor = vars(self._executor)
+        return (
+            type(command)._execute_phase is self._phase
+            and "_execute_phase" not in vars(command)
+            and executor["execute_transition"] in (self._transition, self.transition)
+            and executor["__init__"] is self._init
+        )
+
+
+def _is_open(transaction: Any) -> bool:
+    return bool(transaction) and getattr(transaction, "is_active", True)
+
+
+def dress(table: dict[str, object], target: Any) -> dict[str, object]:
+    """Give each replacement the name, module and text of what it replaces, and return them."""
+    for key, value in table.items():
+        owner, name = key.split(".")
+        before = stock(getattr(target, owner), name)
+        before, now = getattr(before, "__func__", before), getattr(value, "__func__", value)
+        for attribute in ("__name__", "__qualname__", "__module__", "__doc__"):
+            setattr(now, attribute, getattr(before, attribute))
+    return table
