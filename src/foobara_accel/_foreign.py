@@ -173,7 +173,7 @@ class Whole:
         self._states = tuple(target.CommandState)
         self._halt = target.Halt
         self._error = target.FoobaraError
-        self._executor = target.EnhancedCallbackExecutor
+        self._executor = self.executor = target.EnhancedCallbackExecutor
         self._transition = stock(target.EnhancedCallbackExecutor, "execute_transition")
         self._init = stock(target.EnhancedCallbackExecutor, "__init__")
         self._phase = stock(target.StateConcern, "_execute_phase")
