@@ -23,7 +23,7 @@ from types import FunctionType
 
 from pydantic import BaseModel, ValidationError
 
-from foobara_accel._foreign import PHASES, Whole, _surrounded, dress, keep, stock
+from foobara_accel._foreign import PHASES, Whole, _surrounded, async_ways, dress, keep, stock
 from foobara_accel._pure import swap as _pure
 
 __all__ = ["replacements"]
@@ -88,6 +88,26 @@ cdef extern from *:
         return PyList_Append(list, item);
     }
 
+    /* Whether nothing but our one reference leads to an object. */
+    static inline int fa_ours(PyObject *object) {
+    #if PY_VERSION_HEX >= 0x030E0000
+        return PyUnstable_Object_IsUniquelyReferenced(object);
+    #else
+        return Py_REFCNT(object) == 1;
+    #endif
+    }
+
+    static inline int fa_weakly_referenced(PyObject *object) {
+        Py_ssize_t offset = Py_TYPE(object)->tp_weaklistoffset;
+        return offset != 0 && *(PyObject **)((char *)object + offset) != NULL;
+    }
+
+    static inline void fa_empty(PyObject *list) {
+        Py_ssize_t size = PyList_GET_SIZE(list);
+        Py_SET_SIZE((PyVarObject *)list, 0);
+        while (size > 0) Py_DECREF(PyList_GET_ITEM(list, --size));
+    }
+
     static int fa_count(PyObject *object, void *counter) {
         *(Py_ssize_t *)counter += 1;
         return 0;
@@ -150,6 +170,10 @@ cdef extern from *:
     object fa_alloc(PyObject *cls)
     object fa_history()
     int fa_push(PyObject *history, PyObject *item) except -1
+    bint fa_ours(PyObject *object) noexcept
+    bint fa_weakly_referenced(PyObject *object) noexcept
+    void fa_empty(PyObject *history) noexcept
+    void PyDict_Clear(PyObject *) noexcept
     Py_ssize_t fa_references(PyObject *self) noexcept
     PyObject *fa_call_function(PyObject *function, PyObject *self) noexcept
     PyObject *fa_raised() noexcept
@@ -199,6 +223,12 @@ cdef enum:
     RESULT = 1                         # the answer is the result of a success
     REFUSED = 2                        # there is none: the errors are those of the command
 
+# what the user's code left behind
+cdef enum:
+    CLEAN = 0
+    MARKED = 1                         # attributes that stand in nobody's way
+    DISTURBED = 2
+
 cdef enum:
     STEP_RAISED = -1
     STEP_QUIET = 0                     # nothing of the user's was called
@@ -247,7 +277,9 @@ cdef tuple CORE = (
     "add_error",
 )
 cdef tuple MADE = ("__init__", "__new__", "run_instance")
-cdef tuple OTHER = ("inputs_type", "full_command_symbol", "_validate_cross_domain_call")
+cdef tuple OTHER = ("inputs_type", "full_command_symbol", "_validate_cross_domain_call", "__del__")
+cdef tuple ASYNC = ("validate_inputs", "before_execute", "after_execute")
+cdef tuple ASYNC_CORE = (*SLOTS, "__class__", "__dict__", "__getattribute__", "__setattr__", "add_error", *ASYNC)
 cdef tuple DATA_NAMES = (
     "_enhanced_callback_registry",
     "_transaction_config",
@@ -258,8 +290,8 @@ cdef tuple DATA_NAMES = (
     "_cached_full_symbol",
     "_domain",
 )
-cdef tuple WATCHED = (*CORE, *MADE, *OTHER, *NAMES, *DATA_NAMES)
-cdef frozenset OF_INSTANCES = frozenset((*NAMES, *OTHER, "_execute_phase", "_fail", "rollback_transaction",
+cdef tuple WATCHED = (*CORE, *MADE, *OTHER, *ASYNC, *NAMES, *DATA_NAMES)
+cdef frozenset OF_INSTANCES = frozenset((*NAMES, *ASYNC, *OTHER, "_execute_phase", "_fail", "rollback_transaction",
                                          "add_error", "_transaction_config", "run_subcommand", "run_instance"))
 
 
@@ -301,6 +333,8 @@ cdef class World:
     cdef Py_ssize_t from_state, to_state, transition
     cdef Py_ssize_t enabled, factory, auto_detect
     cdef dict own                      # name of a command's attribute: the values that are foobara_py's or ours
+    cdef dict async_own                # the same of an async command
+    cdef bint knows_async
     cdef list watched                  # (class, names, allowed values of each)
     cdef unsigned int tags[12]
     cdef Py_ssize_t count
@@ -356,7 +390,10 @@ cdef class World:
         self.auto_detect = offset_of(cls, "auto_detect")
         self.outcomes = outcome_builder(self.outcome)
         self.watched = []
-        self.own = {}
+        self.own, self.async_own = {}, {}
+        self.knows_async = all(
+            [offset_of(self.async_command, name) == offset_of(self.command, name) for name in SLOTS]
+        )
         self.count = 0
 
     cdef int learn(self, dict table) except -1:
@@ -368,6 +405,7 @@ cdef class World:
             ours.setdefault(name, []).append(value)
         for name in WATCHED:
             self.own[name] = [look(self.command, name), *ours.get(name, ())]
+            self.async_own[name] = [look(self.async_command, name), *ours.get(name, ())]
         # of a run's own: bool(), iteration, equality and text are not among what a run uses
         kept = (
             (self.meta, ("__call__", "__getattribute__")),
@@ -449,6 +487,8 @@ cdef class Plan:
     cdef tuple users                   # the classes of the MRO that are not Command's
     cdef list held                     # by class: the values of WATCHED in its dict, None where there is none
     cdef list resolved                 # what the class has under the names of WATCHED
+    cdef object base                   # Command or AsyncCommand
+    cdef bint is_async
     cdef bint plain                    # nothing of CORE is overridden
     cdef bint makes                    # plain, and so are making and running an instance
     cdef unsigned int hooks            # bits of the phases that are not foobara_py's
@@ -460,6 +500,11 @@ cdef class Plan:
     cdef InputsBuilder builder
     cdef unsigned int model_tag
     cdef Py_ssize_t references         # of an instance without attributes
+    cdef bint keeps                    # instances that nobody else refers to are used again
+    cdef object spare                  # one of them, as it is when made
+    cdef list chains                   # by phase: the callbacks by kind, or None; of `noted`
+    cdef list noted                    # what the registry's list held: the items, and the parts of each
+    cdef object noted_list
     cdef object path_from, path_to     # the last runtime path, and the one of a subcommand below it
 
     def __reduce__(self):
@@ -490,7 +535,7 @@ cdef bint same(Plan plan) noexcept:
     cdef PyObject *value
     cdef dict members
     cdef list held
-    cdef unsigned int base = fa_tag(<PyObject *>plan.world.command)
+    cdef unsigned int base = fa_tag(<PyObject *>plan.base)
     if <PyObject *>(<type>plan.cls).__mro__ is not <PyObject *>plan.mro:
         return False
     if base != 0 and base == plan.base_tag:
@@ -512,7 +557,7 @@ cdef bint same(Plan plan) noexcept:
                 found = <PyObject *>ABSENT
             if found is not PyList_GET_ITEM(<PyObject *>plan.resolved, j):
                 return False
-        plan.base_tag = fa_tag(<PyObject *>plan.world.command)
+        plan.base_tag = fa_tag(<PyObject *>plan.base)
     fa_lookup(cls, <PyObject *>PLAN)   # gives the class a tag if it can have one
     plan.tag = fa_tag(cls)
     return True
@@ -525,14 +570,20 @@ cdef Plan new_plan(World w, PyObject *cls):
     cdef Plan plan
     cdef Py_ssize_t i
     cdef object owner, value
-    if not PyType_IsSubtype(<PyTypeObject *>cls, <PyTypeObject *>w.command):
-        return None
+    cdef dict own = w.own
+    cdef tuple core = CORE
     owner = <object>cls
-    if type(owner) is not w.meta or owner is w.command:
+    if type(owner) is not w.meta or owner is w.command or owner is w.async_command:
         return None
     plan = Plan.__new__(Plan)
+    plan.base = w.command
+    plan.is_async = False
+    if not PyType_IsSubtype(<PyTypeObject *>cls, <PyTypeObject *>w.command):
+        if not w.knows_async or not PyType_IsSubtype(<PyTypeObject *>cls, <PyTypeObject *>w.async_command):
+            return None
+        plan.base, plan.is_async, own, core = w.async_command, True, w.async_own, ASYNC_CORE
     plan.cls, plan.world, plan.mro = owner, w, owner.__mro__
-    base = w.command.__mro__
+    base = plan.base.__mro__
     plan.users = tuple([one for one in owner.__mro__ if one not in base])
     plan.held = []
     for one in plan.users:
@@ -545,20 +596,20 @@ cdef Plan new_plan(World w, PyObject *cls):
         else:
             plan.resolved.append(look(owner, name))
     found = dict(zip(WATCHED, plan.resolved))
-    plan.base_tag = fa_tag(<PyObject *>w.command)
+    plan.base_tag = fa_tag(<PyObject *>plan.base)
     plan.hooks = 0
     for i in range(7):
-        if i != EXECUTE and not any_is(w.own[NAMES[i]], found[NAMES[i]]):
+        if i != EXECUTE and not any_is(own[NAMES[i]], found[NAMES[i]]):
             plan.hooks |= 1 << i
-    plan.plain = all([any_is(w.own[name], found[name]) for name in CORE])
+    plan.plain = all([any_is(own[name], found[name]) for name in core])
     plan.makes = (
         plan.plain
-        and all([any_is(w.own[name], found[name]) for name in MADE])
+        and all([any_is(own[name], found[name]) for name in MADE])
         and not fa_abstract(cls)
     )
-    plan.own_type = not any_is(w.own["inputs_type"], found["inputs_type"])
-    plan.own_symbol = not any_is(w.own["full_command_symbol"], found["full_command_symbol"])
-    plan.own_domains = not any_is(w.own["_validate_cross_domain_call"], found["_validate_cross_domain_call"])
+    plan.own_type = not any_is(own["inputs_type"], found["inputs_type"])
+    plan.own_symbol = not any_is(own["full_command_symbol"], found["full_command_symbol"])
+    plan.own_domains = not any_is(own["_validate_cross_domain_call"], found["_validate_cross_domain_call"])
     plan.flagged = False
     for name in ("_loads", "_has_before_execute", "_has_after_execute"):
         value = found[name]
@@ -590,6 +641,8 @@ cdef Plan new_plan(World w, PyObject *cls):
         plan.execute = None
     plan.path_from = plan.path_to = None
     plan.references = -1
+    plan.spare = plan.chains = plan.noted = plan.noted_list = None
+    plan.keeps = plan.makes and found["__del__"] is ABSENT
     if plan.makes:
         value = make(w, plan, {}, EMPTY)
         plan.references = fa_references(<PyObject *>value)
@@ -622,22 +675,74 @@ cdef object make(World w, Plan plan, object raw, object path):
     fa_put(self, w.result, <PyObject *>None)
     fa_put(self, w.last_outcome, <PyObject *>None)
     fa_put(self, w.state_machine, <PyObject *>machine)
-    fa_put(self, w.transaction, <PyObject *>None)
     fa_put(self, w.path, <PyObject *>path)
     fa_put(self, w.records, <PyObject *>value)
-    fa_put(self, w.executor, <PyObject *>None)
+    if not plan.is_async:              # which leaves these two out
+        fa_put(self, w.transaction, <PyObject *>None)
+        fa_put(self, w.executor, <PyObject *>None)
     return command
+
+
+cdef inline object take(World w, Plan plan, object raw, object path):
+    """An instance as its constructor makes it; the last one of its class where nobody has kept that."""
+    cdef object command = plan.spare
+    if command is None:
+        return make(w, plan, raw, path)
+    plan.spare = None
+    fa_put(<PyObject *>command, w.raw, <PyObject *>raw)
+    fa_put(<PyObject *>command, w.path, <PyObject *>path)
+    return command
+
+
+cdef inline int give_back(World w, Plan plan, PyObject *self) except -1:
+    """Keep an instance for the next run. Its one reference is the caller's; it has no attributes."""
+    cdef PyObject *machine = FA_SLOT(self, w.state_machine)
+    cdef PyObject *errors = FA_SLOT(self, w.collection)
+    cdef PyObject *history
+    cdef PyObject *by_id
+    cdef PyObject *records = FA_SLOT(self, w.records)
+    if not plan.keeps or plan.spare is not None or not fa_ours(self) or fa_weakly_referenced(self):
+        return 0
+    if not fa_ours(machine) or not fa_ours(errors) or not steady(w, machine):
+        return 0
+    history, by_id = FA_SLOT(machine, w.history), FA_SLOT(errors, w.by_id)
+    if not fa_ours(history) or not fa_ours(by_id) or not fa_ours(records) or not PyDict_CheckExact(records):
+        return 0
+    if PyDict_GET_SIZE(records) or FA_SLOT(self, w.last_outcome) is not <PyObject *>None:
+        return 0
+    fa_empty(history)
+    fa_put(machine, w.now, w.state[0])
+    if PyDict_GET_SIZE(by_id):
+        PyDict_Clear(by_id)
+    fa_put(errors, w.by_key, <PyObject *>None)
+    fa_put(errors, w.fatal, Py_False)
+    fa_put(self, w.executor, <PyObject *>None)
+    fa_put(self, w.raw, <PyObject *>None)
+    fa_put(self, w.inputs, <PyObject *>None)
+    fa_put(self, w.result, <PyObject *>None)
+    # Letting go of values may have run code: look again.
+    if plan.spare is None and fa_ours(self):
+        plan.spare = <object>self
+    return 0
 
 
 cdef bint shadowed(World w, Plan plan, PyObject *self) except -1:
     """Whether the instance has an attribute of its own in the place of a method, or lacks a slot."""
-    cdef Py_ssize_t i
+    return marks(w, plan, self) == DISTURBED
+
+
+cdef int marks(World w, Plan plan, PyObject *self) except -1:
+    cdef Py_ssize_t more = 0
     if not holds_all(w, self):
-        return True
-    if plan.references >= 0 and fa_references(self) == plan.references:
-        return False
+        return DISTURBED
+    if plan.is_async:
+        more = (FA_SLOT(self, w.transaction) is not NULL) + (FA_SLOT(self, w.executor) is not NULL)
+    elif FA_SLOT(self, w.transaction) is NULL or FA_SLOT(self, w.executor) is NULL:
+        return DISTURBED
+    if plan.references >= 0 and fa_references(self) == plan.references + more:
+        return CLEAN
     own = PyObject_GenericGetDict(self, NULL)
-    return len(own) != 0 and not OF_INSTANCES.isdisjoint(own)
+    return MARKED if len(own) == 0 or OF_INSTANCES.isdisjoint(own) else DISTURBED
 
 
 cdef inline bint holds_all(World w, PyObject *self) noexcept:
@@ -648,24 +753,26 @@ cdef inline bint holds_all(World w, PyObject *self) noexcept:
         and FA_SLOT(self, w.result) is not NULL
         and FA_SLOT(self, w.last_outcome) is not NULL
         and FA_SLOT(self, w.state_machine) is not NULL
-        and FA_SLOT(self, w.transaction) is not NULL
         and FA_SLOT(self, w.path) is not NULL
         and FA_SLOT(self, w.records) is not NULL
-        and FA_SLOT(self, w.executor) is not NULL
     )
 
 
-cdef bint disturbed(World w, Plan plan, PyObject *self) except -1:
-    """Whether the user's code has left anything behind that the short way does not know."""
+cdef int left(World w, Plan plan, PyObject *self) except -1:
+    """What the user's code has left behind: CLEAN, MARKED, or DISTURBED for what the short way does not know."""
     cdef PyObject *errors
+    cdef int how
     if <PyObject *>Py_TYPE(self) is not <PyObject *>plan.cls or not current(plan) or not sound(w):
-        return True
-    if shadowed(w, plan, self) or FA_SLOT(self, w.transaction) is not <PyObject *>None:
-        return True
+        return DISTURBED
+    how = marks(w, plan, self)
+    if how == DISTURBED or FA_SLOT(self, w.transaction) is not <PyObject *>None:
+        return DISTURBED
     errors = FA_SLOT(self, w.collection)
     if <PyObject *>Py_TYPE(errors) is not <PyObject *>w.errors or FA_SLOT(errors, w.by_id) is NULL:
-        return True
-    return not PyDict_CheckExact(FA_SLOT(errors, w.by_id)) or not steady(w, FA_SLOT(self, w.state_machine))
+        return DISTURBED
+    if not PyDict_CheckExact(FA_SLOT(errors, w.by_id)) or not steady(w, FA_SLOT(self, w.state_machine)):
+        return DISTURBED
+    return how
 
 
 cdef inline bint steady(World w, PyObject *machine) noexcept:
@@ -721,31 +828,34 @@ cdef inline int advance(World w, PyObject *self, int number) except -1:
 # -- a run -----------------------------------------------------------------------------------------
 
 
-cdef object drive(World w, object command, Plan plan, int *ended):
-    """Run *command*, of which *ended* says what is wanted: OUTCOME, or anything else. The plan is its class's."""
+cdef object drive(World w, object command, Plan plan, int *ended, bint *clean):
+    """Run *command*, of which *ended* says what is wanted: OUTCOME, or anything else. The plan is its class's.
+
+    *clean* becomes whether nothing is known that would keep the instance from being used again.
+    """
     cdef PyObject *self = <PyObject *>command
     cdef object registry = plan.registry
     cdef PyObject *callbacks = NULL if registry is None else FA_SLOT(<PyObject *>registry, w.callbacks)
     cdef PyObject *called
-    cdef int number, status
+    cdef int number, status, how = CLEAN
     cdef object result = None
     cdef bint wanted = ended[0] == OUTCOME
     ended[0] = OUTCOME
-    if plan.flagged or plan.hooks & 1 or opens(w, plan):
+    clean[0] = False
+    if plan.flagged or plan.hooks & 1 or opens(w, plan) or (callbacks is not NULL and not PyList_CheckExact(callbacks)):
         return w.whole.resume(command, 0, registry, None)
-    if plan.hooks == 0 and (callbacks is NULL or not PyList_CheckExact(callbacks) or PyList_GET_SIZE(callbacks) == 0):
+    if plan.hooks == 0 and (callbacks is NULL or PyList_GET_SIZE(callbacks) == 0):
         # No callback and no hook: bench cases "simple run", "parent and one subcommand", "two runtime errors".
-        if callbacks is not NULL and not PyList_CheckExact(callbacks):
-            return w.whole.resume(command, 0, registry, None)
         advance(w, self, 1)
         advance(w, self, 2)
         status = cast(w, command, plan)
         if status != STEP_QUIET:
             if status == STEP_RAISED:
                 return raised(w, command, 2, registry)
-            if disturbed(w, plan, self) or (callbacks is not NULL and PyList_GET_SIZE(callbacks) != 0):
+            if left(w, plan, self) == DISTURBED or (callbacks is not NULL and PyList_GET_SIZE(callbacks) != 0):
                 return w.whole.resume(command, 2, registry, None)
         if wrong(w, self):
+            clean[0] = status == STEP_QUIET or left(w, plan, self) == CLEAN
             return refused(w, command, wanted, ended)
         for number in range(3, 7):
             advance(w, self, number)
@@ -758,9 +868,11 @@ cdef object drive(World w, object command, Plan plan, int *ended):
         result = <object>called
         Py_DECREF(result)
         fa_put(self, w.result, called)
-        if disturbed(w, plan, self) or (callbacks is not NULL and PyList_GET_SIZE(callbacks) != 0):
+        how = left(w, plan, self)
+        if how == DISTURBED or (callbacks is not NULL and PyList_GET_SIZE(callbacks) != 0):
             return w.whole.resume(command, 6, registry, None)
         if wrong(w, self):
+            clean[0] = how == CLEAN
             return refused(w, command, wanted, ended)
         advance(w, self, 7)
     else:
@@ -770,16 +882,20 @@ cdef object drive(World w, object command, Plan plan, int *ended):
                 return w.whole.resume(command, number, registry, None)
             if status == STEP_RAISED:
                 return raised(w, command, number + 1, registry)
-            if status == STEP_CALLED and disturbed(w, plan, self):
-                return w.whole.resume(command, number + 1, registry, None)
+            if status == STEP_CALLED:
+                how = left(w, plan, self)
+                if how == DISTURBED:
+                    return w.whole.resume(command, number + 1, registry, None)
             if number != COMMIT and wrong(w, self):
+                clean[0] = how == CLEAN
                 return refused(w, command, wanted, ended)
         result = <object>FA_SLOT(self, w.result)
     advance(w, self, SUCCEEDED)
+    clean[0] = how == CLEAN
     if not wanted:
         ended[0] = RESULT
         return result
-    return outcome(w, result, [])
+    return outcome(w, result, [], {})
 
 
 cdef object raised(World w, object command, int done, object registry):
@@ -805,13 +921,12 @@ cdef object refused(World w, object command, bint wanted, int *ended):
     if not wanted:
         ended[0] = REFUSED
         return None
-    return outcome(w, None, list((<dict>FA_SLOT(FA_SLOT(<PyObject *>command, w.collection), w.by_id)).values()))
+    return outcome(w, None, list((<dict>FA_SLOT(FA_SLOT(<PyObject *>command, w.collection), w.by_id)).values()), {})
 
 
-cdef object outcome(World w, object result, list errors):
+cdef object outcome(World w, object result, list errors, dict metadata):
     cdef PyObject *given[3]
     cdef PyObject *made
-    cdef dict metadata = {}
     given[0], given[1], given[2] = <PyObject *>result, <PyObject *>errors, <PyObject *>metadata
     made = w.outcomes._assemble(given, 3)
     if made is NULL:
@@ -845,7 +960,12 @@ cdef int step(World w, object command, Plan plan, object registry, int number) e
         if PyList_GET_SIZE(callbacks):
             if truth(FA_SLOT(<PyObject *>registry, w.compiled)):
                 return STEP_UNKNOWN
-            chains = picked(w, <list>callbacks, <object>now, number)
+            if now is not w.state[number]:
+                chains = picked(w, <list>callbacks, <object>now, number)
+            else:
+                if not noted(w, plan, callbacks):
+                    note(w, plan, <list>callbacks)
+                chains = <list>plan.chains[number]
     if chains is None:
         if number == EXECUTE and plan.execute is not None:
             advance(w, self, number + 1)
@@ -901,6 +1021,46 @@ cdef PyObject *call(object action) noexcept:
 
 cdef extern from "Python.h":
     PyObject *PyObject_CallNoArgs(PyObject *) noexcept
+
+
+cdef bint noted(World w, Plan plan, PyObject *callbacks) noexcept:
+    """Whether the list of a registry holds what the chains of the plan were made from."""
+    cdef PyObject *known = <PyObject *>plan.noted
+    cdef PyObject *item
+    cdef PyObject *when
+    cdef Py_ssize_t i, size = PyList_GET_SIZE(callbacks)
+    if plan.noted_list is not <object>callbacks or PyList_GET_SIZE(known) != 7 * size:
+        return False
+    for i in range(size):
+        item = PyList_GET_ITEM(callbacks, i)
+        when = FA_SLOT(item, w.when) if item is PyList_GET_ITEM(known, 7 * i) else NULL
+        if (
+            when is NULL
+            or when is not PyList_GET_ITEM(known, 7 * i + 1)
+            or FA_SLOT(item, w.callback) is not PyList_GET_ITEM(known, 7 * i + 2)
+            or FA_SLOT(item, w.kind) is not PyList_GET_ITEM(known, 7 * i + 3)
+            or FA_SLOT(when, w.from_state) is not PyList_GET_ITEM(known, 7 * i + 4)
+            or FA_SLOT(when, w.to_state) is not PyList_GET_ITEM(known, 7 * i + 5)
+            or FA_SLOT(when, w.transition) is not PyList_GET_ITEM(known, 7 * i + 6)
+        ):
+            return False
+    return True
+
+
+cdef int note(World w, Plan plan, list callbacks) except -1:
+    """Make the chains of the seven phases anew."""
+    cdef int number
+    known, chains = [], []
+    for item in callbacks:
+        if type(item) is not w.registered or type(item.condition) is not w.condition:
+            known = None               # of something else only the present answer is known
+            break
+        when = item.condition
+        known += (item, when, item.callback, item.callback_type, when.from_state, when.to_state, when.transition)
+    for number in range(7):
+        chains.append(picked(w, callbacks, <object>w.state[number], number))
+    plan.noted, plan.noted_list, plan.chains = [] if known is None else known, callbacks, chains
+    return 0
 
 
 cdef list picked(World w, list callbacks, object before, int number):
@@ -1191,13 +1351,16 @@ cdef object subcommand(World w, object command, object command_class, dict input
     cdef Plan parent, child
     cdef PyObject *path
     cdef int ended = RESULT
-    cdef object below, made, result, name
+    cdef bint clean = False
+    cdef object below, made, result
     if not PyType_Check(<PyObject *>command_class) or not sound(w):
         return whole(command, command_class, **inputs)
     parent = plan_of(w, <PyObject *>Py_TYPE(<PyObject *>command))
     child = None if parent is None else plan_of(w, <PyObject *>command_class)
     if (
         child is None
+        or parent.is_async
+        or child.is_async
         or not parent.plain
         or not child.makes
         or parent.own_symbol
@@ -1217,9 +1380,11 @@ cdef object subcommand(World w, object command, object command_class, dict input
     else:
         below = <tuple>path + (parent.symbol,)
         parent.path_from, parent.path_to = <object>path, below
-    made = make(w, child, inputs, below)
-    result = drive(w, made, child, &ended)
+    made = take(w, child, inputs, below)
+    result = drive(w, made, child, &ended, &clean)
     if ended == RESULT:
+        if clean:
+            give_back(w, child, <PyObject *>made)
         return result
     if ended == OUTCOME:
         if not result.is_failure():
@@ -1253,6 +1418,8 @@ def replacements(target, repairs):
     w = World(target, whole, builder_for)
     table.update(runs(w, target))
     table.update(failing(w, target))
+    table.update(outcomes(w))
+    table.update(later(w, target))
     dress(table, target)
     w.learn(table)
     return table
@@ -1264,23 +1431,36 @@ cdef dict runs(World w, object target):
     def run(cls, **inputs):
         cdef Plan plan = plan_of(w, <PyObject *>cls)
         cdef int ended = OUTCOME
+        cdef bint clean = False
         if (
             plan is None
             or not plan.makes
+            or plan.is_async
             or not sound(w)
             or PyDict_Contains(<PyObject *>inputs, <PyObject *>RUNTIME_PATH)
             or PyDict_Contains(<PyObject *>inputs, <PyObject *>SELF)
         ):
             return cls(**inputs).run_instance()
-        return drive(w, make(w, plan, inputs, EMPTY), plan, &ended)
+        command = take(w, plan, inputs, EMPTY)
+        answer = drive(w, command, plan, &ended, &clean)
+        if clean:
+            give_back(w, plan, <PyObject *>command)
+        return answer
 
     def run_instance(self):
         cdef Plan plan = plan_of(w, <PyObject *>Py_TYPE(<PyObject *>self))
         cdef int ended = OUTCOME
-        if plan is None or not plan.plain or disturbed(w, plan, <PyObject *>self) or wrong(w, <PyObject *>self):
+        cdef bint clean = False
+        if (
+            plan is None
+            or not plan.plain
+            or plan.is_async
+            or left(w, plan, <PyObject *>self) == DISTURBED
+            or wrong(w, <PyObject *>self)
+        ):
             return w.whole.run(self)
         fa_put(<PyObject *>self, w.executor, <PyObject *>None)
-        return drive(w, self, plan, &ended)
+        return drive(w, self, plan, &ended, &clean)
 
     def run_subcommand(self, command_class, **inputs):
         return subcommand(w, self, command_class, inputs, whole_subcommand)
@@ -1331,3 +1511,85 @@ cdef dict failing(World w, object target):
         "ErrorsConcern.add_runtime_error": add_runtime_error,
         "ErrorsConcern.add_input_error": add_input_error,
     }
+
+
+cdef dict outcomes(World w):
+    def from_result(cls, result, **metadata):
+        if cls is w.outcome and sound(w):
+            return outcome(w, result, [], metadata)
+        return cls(result=result, errors=[], metadata=metadata)
+
+    def from_errors(cls, *errors, **metadata):
+        if cls is w.outcome and sound(w):
+            return outcome(w, None, list(errors), metadata)
+        return cls(result=None, errors=list(errors), metadata=metadata)
+
+    return {
+        "CommandOutcome.from_result": classmethod(from_result),
+        "CommandOutcome.from_errors": classmethod(from_errors),
+    }
+
+
+cdef dict later(World w, object target):
+    """Async commands: what a coroutine of ``_foreign`` does before and after it awaits."""
+
+    def begin(cls, inputs):
+        cdef Plan plan = plan_of(w, <PyObject *>cls)
+        cdef int status
+        if (
+            plan is None
+            or not plan.makes
+            or not plan.is_async
+            or not sound(w)
+            or PyDict_Contains(<PyObject *>inputs, <PyObject *>RUNTIME_PATH)
+            or PyDict_Contains(<PyObject *>inputs, <PyObject *>SELF)
+        ):
+            command = cls(**inputs)
+            return command, command, None
+        command = make(w, plan, inputs, EMPTY)
+        if waiting(plan, w):
+            return command, command, None
+        status = cast(w, command, plan)
+        if status == STEP_RAISED:
+            raise_set()
+        fa_put(<PyObject *>command, w.executor, <PyObject *>None)
+        if status == STEP_QUIET:
+            return command, plan.registry, True
+        if wrong(w, <PyObject *>command):
+            return command, plan.registry, False
+        if not current(plan) or not sound(w) or not idle(w, plan, <PyObject *>command):
+            return command, plan.registry, None
+        return command, plan.registry, True
+
+    def end(self):
+        cdef Plan plan = plan_of(w, <PyObject *>Py_TYPE(<PyObject *>self))
+        if plan is None or not plan.makes or not plan.is_async or not sound(w) or not idle(w, plan, <PyObject *>self):
+            return None
+        return outcome(w, <object>FA_SLOT(<PyObject *>self, w.result), [], {})
+
+    return async_ways(target, begin, end)
+
+
+cdef bint waiting(Plan plan, World w) noexcept:
+    """Whether callbacks may have to be called."""
+    cdef PyObject *callbacks
+    if plan.registry is None:
+        return False
+    callbacks = FA_SLOT(<PyObject *>plan.registry, w.callbacks)
+    return not PyList_CheckExact(callbacks) or PyList_GET_SIZE(callbacks) != 0
+
+
+cdef bint idle(World w, Plan plan, PyObject *self) except -1:
+    """Whether an async command has no callbacks, errors or attributes in the way, and never left its first state."""
+    cdef PyObject *errors
+    cdef PyObject *machine
+    if waiting(plan, w):
+        return False
+    if marks(w, plan, self) == DISTURBED:
+        return False
+    errors, machine = FA_SLOT(self, w.collection), FA_SLOT(self, w.state_machine)
+    if <PyObject *>Py_TYPE(errors) is not <PyObject *>w.errors or FA_SLOT(errors, w.by_id) is NULL:
+        return False
+    if not PyDict_CheckExact(FA_SLOT(errors, w.by_id)) or wrong(w, self) or not steady(w, machine):
+        return False
+    return FA_SLOT(machine, w.now) is w.state[0]

@@ -204,7 +204,7 @@ class Whole:
             if done == 0:
                 self._step(command, 0, registry)
             if done == 1 and raised:
-                raise raised.pop()
+                _raise_again(raised)
             if done <= 1 and command._errors.has_errors():
                 outcome = command._fail()
                 if self._close and _is_open(command._transaction):
@@ -240,7 +240,7 @@ class Whole:
 
     def _phases(self, command: Any, done: int, registry: Any, raised: list[BaseException] | None) -> Any:
         if raised and done != EXECUTE + 1:
-            raise raised.pop()
+            _raise_again(raised)
         if 1 < done <= EXECUTE and command._errors.has_errors():
             return command._fail()
         for number in range(max(done, 1), EXECUTE):
@@ -250,7 +250,7 @@ class Whole:
         if done <= COMMIT:
             try:
                 if raised:
-                    raise raised.pop()
+                    _raise_again(raised)
                 if done <= EXECUTE:
                     if getattr(command.__class__, "_has_before_execute", False):
                         command.before_execute()
@@ -314,3 +314,109 @@ def dress(table: dict[str, object], target: Any) -> dict[str, object]:
         for attribute in ("__name__", "__qualname__", "__module__", "__doc__"):
             setattr(now, attribute, getattr(before, attribute))
     return table
+
+
+def _raise_again(raised: list[BaseException]) -> None:
+    """Raise what is taken out of *raised*, with the context it has and not what is handled here."""
+    error = raised.pop()
+    context = error.__context__
+    try:
+        raise error
+    finally:
+        error.__context__ = context
+        del error, context
+
+
+def async_ways(target: Any, begin: Any = None, end: Any = None) -> dict[str, object]:
+    """Return the replacements for async commands.
+
+    The compiled twin gives *begin* and *end*. The first makes a command and validates its inputs. It returns
+    the command, its registry, and True where execute is next, False where the inputs were refused, None where
+    more may be to do first; where it returns the command for the registry, nothing is done yet. The second
+    returns the outcome of a result, or None where something is left to do. Bench case "async run".
+    """
+    base, halted, error_class = target.AsyncCommand, target.Halt, target.FoobaraError
+    outcomes, states = target.CommandOutcome, tuple(target.CommandState)
+    casting, executing = states[2], states[6]
+
+    def has(command: Any, name: str) -> bool:
+        hook = getattr(command.__class__, name, None)
+        return hook is not None and hook is not getattr(base, name) and callable(getattr(command, name, None))
+
+    def failed(command: Any) -> Any:
+        command._state_machine.fail()
+        return outcomes.from_errors(*command._errors.all())
+
+    def failed_by(command: Any, error: Exception) -> Any:
+        command.add_error(
+            error_class.runtime_error("execution_error", str(error), exception_type=type(error).__name__)
+        )
+        return failed(command)
+
+    async def run_instance(self: Any) -> Any:
+        registry = self.__class__._enhanced_callback_registry
+        self._enhanced_callback_executor = None
+        self._state_machine.transition_to(casting)
+        if not self.validate_inputs():
+            return failed(self)
+        self._state_machine.transition_to(executing)
+        return await validated(self, registry)
+
+    async def validated(self: Any, registry: Any) -> Any:
+        try:
+            if registry:
+                for callback in registry.get_callbacks("before", casting, executing, "execute"):
+                    answer = callback(self)
+                    if hasattr(answer, "__await__"):
+                        await answer
+                if self._errors.has_errors():
+                    return failed(self)
+            if has(self, "before_execute"):
+                await self.before_execute()
+                if self._errors.has_errors():
+                    return failed(self)
+            self._result = await self.execute()
+        except halted:
+            return failed(self)
+        except Exception as error:
+            return failed_by(self, error)
+        return await executed(self, registry)
+
+    async def executed(self: Any, registry: Any) -> Any:
+        try:
+            if has(self, "after_execute"):
+                self._result = await self.after_execute(self._result)
+            if registry:
+                for callback in registry.get_callbacks("after", casting, executing, "execute"):
+                    answer = callback(self)
+                    if hasattr(answer, "__await__"):
+                        await answer
+        except halted:
+            return failed(self)
+        except Exception as error:
+            return failed_by(self, error)
+        if self._errors.has_errors():
+            return failed(self)
+        self._state_machine.succeed()
+        return outcomes.from_result(self._result)
+
+    async def run(cls: Any, **inputs: Any) -> Any:
+        self, registry, ready = begin(cls, inputs)
+        if ready is None:
+            return await (self.run_instance() if registry is self else validated(self, registry))
+        if not ready:
+            return failed(self)
+        try:
+            self._result = await self.execute()
+        except halted:
+            return failed(self)
+        except Exception as error:
+            return failed_by(self, error)
+        outcome = end(self)
+        return await executed(self, registry) if outcome is None else outcome
+
+    ways: dict[str, object] = {"AsyncCommand.run_instance": run_instance}
+    if begin is not None:
+        of_class: Any = run
+        ways["AsyncCommand.run"] = classmethod(of_class)
+    return ways

@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from .._foreign import PHASES, Whole, dress, keep, stock
+from .._foreign import PHASES, Whole, async_ways, dress, keep, stock
 
 __all__ = ["replacements"]
 
@@ -45,7 +45,7 @@ def replacements(target: Any, repairs: frozenset[str]) -> dict[str, object]:
         **_runs(target, whole),
         **_subcommands(target),
         **_callbacks(target, whole),
-        **_async(target),
+        **async_ways(target),
     }
     return dress(table, target)
 
@@ -352,67 +352,3 @@ def _callbacks(target: Any, whole: Whole) -> dict[str, object]:
 
     whole.transition = execute_transition
     return {"EnhancedCallbackExecutor.execute_transition": execute_transition}
-
-
-# -- async -----------------------------------------------------------------------------------------
-
-
-def _async(target: Any) -> dict[str, object]:
-    base, halted, error_class, outcomes = (
-        target.AsyncCommand,
-        target.Halt,
-        target.FoobaraError,
-        target.CommandOutcome,
-    )
-    states = tuple(target.CommandState)
-    casting, executing = states[2], states[6]
-
-    async def call_back(command: Any, registry: Any, kind: str) -> None:
-        for callback in registry.get_callbacks(kind, casting, executing, "execute"):
-            answer = callback(command)
-            if hasattr(answer, "__await__"):
-                await answer
-
-    def has(command: Any, name: str) -> bool:
-        hook = getattr(command.__class__, name, None)
-        return hook is not None and hook is not getattr(base, name) and callable(getattr(command, name, None))
-
-    def failed(command: Any) -> Any:
-        command._state_machine.fail()
-        return outcomes.from_errors(*command._errors.all())
-
-    async def run_instance(self: Any) -> Any:
-        """Run this command and return its outcome."""
-        registry = self.__class__._enhanced_callback_registry
-        self._enhanced_callback_executor = None
-        self._state_machine.transition_to(casting)
-        if not self.validate_inputs():
-            return failed(self)
-        self._state_machine.transition_to(executing)
-        try:
-            if registry:
-                await call_back(self, registry, "before")
-                if self._errors.has_errors():
-                    return failed(self)
-            if has(self, "before_execute"):
-                await self.before_execute()
-                if self._errors.has_errors():
-                    return failed(self)
-            self._result = await self.execute()
-            if has(self, "after_execute"):
-                self._result = await self.after_execute(self._result)
-            if registry:
-                await call_back(self, registry, "after")
-        except halted:
-            return failed(self)
-        except Exception as error:
-            self.add_error(
-                error_class.runtime_error("execution_error", str(error), exception_type=type(error).__name__)
-            )
-            return failed(self)
-        if self._errors.has_errors():
-            return failed(self)
-        self._state_machine.succeed()
-        return outcomes.from_result(self._result)
-
-    return {"AsyncCommand.run_instance": run_instance}
