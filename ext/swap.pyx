@@ -317,7 +317,8 @@ cdef class World:
     cdef object whole
     cdef object builder_for
     cdef object model_meta, model_init, model_call
-    cdef object severity, critical
+    cdef object severity
+    cdef list severities, severity_texts
     cdef InputsBuilder outcomes
     cdef tuple states, moves, fails
     cdef PyObject *state[11]
@@ -353,7 +354,8 @@ cdef class World:
         self.model_init = look(BaseModel, "__init__")
         self.model_call = look(self.model_meta, "__call__")
         self.severity = self.error.__dataclass_fields__["severity"].default
-        self.critical = type(self.severity).CRITICAL
+        self.severities = list(type(self.severity))
+        self.severity_texts = [one.value for one in self.severities]
         self.states = tuple(target.CommandState)
         self.moves = tuple([(self.states[i], self.states[i + 1]) for i in range(8)])
         self.fails = tuple([(self.states[i], self.states[FAILED]) for i in range(8)])
@@ -414,7 +416,8 @@ cdef class World:
             (self.errors, ("__init__", "__new__", "add", "has_errors", "all", "_errors_by_id", "_errors_by_key",
                            "_has_fatal", "__setattr__", "__getattribute__")),
             (self.error, ("__init__", "__post_init__", "__new__", "runtime_error", "data_error",
-                          "_create_categorized_error", "with_runtime_path_prefix", "__setattr__", "__getattribute__")),
+                          "_create_categorized_error", "with_runtime_path_prefix", "key", "to_dict",
+                          "__setattr__", "__getattribute__")),
             (self.outcome, ("from_result", "from_errors", "__init__", "__new__", "is_failure")),
             (self.registry, ("has_callbacks", "get_callbacks", "__getattribute__", "_callbacks", "_compiled_chains")),
             (self.registered, ("callback", "callback_type", "condition", "__getattribute__")),
@@ -1322,7 +1325,7 @@ cdef object prefixed(World w, object error, object prefix):
     cdef object made
     cdef PyObject *runtime_path = FA_SLOT(<PyObject *>error, w.runtime_path)
     cdef PyObject *source = <PyObject *>error
-    if not PyTuple_CheckExact(runtime_path) or type(prefix) is not tuple:
+    if not whole_error(w, source) or not PyTuple_CheckExact(runtime_path) or type(prefix) is not tuple:
         return error.with_runtime_path_prefix(*prefix)
     made = new_error(
         w,
@@ -1418,6 +1421,7 @@ def replacements(target, repairs):
     w = World(target, whole, builder_for)
     table.update(runs(w, target))
     table.update(failing(w, target))
+    table.update(told(w, target))
     table.update(outcomes(w))
     table.update(later(w, target))
     dress(table, target)
@@ -1511,6 +1515,99 @@ cdef dict failing(World w, object target):
         "ErrorsConcern.add_runtime_error": add_runtime_error,
         "ErrorsConcern.add_input_error": add_input_error,
     }
+
+
+cdef dict told(World w, object target):
+    whole_key, whole_dict = keep(stock(target.FoobaraError, "key")), keep(stock(target.FoobaraError, "to_dict"))
+
+    def key(self):
+        if type(self) is w.error and sound(w):
+            found = key_of(w, <PyObject *>self)
+            if found is not None:
+                return found
+        return whole_key(self)
+
+    def to_dict(self):
+        if type(self) is w.error and sound(w):
+            found = dict_of(w, <PyObject *>self)
+            if found is not None:
+                return found
+        return whole_dict(self)
+
+    return {"FoobaraError.key": key, "FoobaraError.to_dict": to_dict}
+
+
+cdef object key_of(World w, PyObject *error):
+    """The key of an error, which keeps it; None: it is not made of plain texts."""
+    cdef PyObject *cached = FA_SLOT(error, w.cached_key)
+    cdef PyObject *category = FA_SLOT(error, w.category)
+    cdef PyObject *symbol = FA_SLOT(error, w.symbol)
+    cdef PyObject *path = FA_SLOT(error, w.where)
+    cdef PyObject *runtime_path = FA_SLOT(error, w.runtime_path)
+    if cached is not <PyObject *>None:
+        return None if cached is NULL else <object>cached
+    if category is NULL or symbol is NULL or path is NULL or runtime_path is NULL:
+        return None
+    if not PyUnicode_CheckExact(category) or not PyUnicode_CheckExact(symbol):
+        return None
+    if not PyTuple_CheckExact(path) or not PyTuple_CheckExact(runtime_path):
+        return None
+    where = ".".join(<tuple>path) if <tuple>path else "root"
+    if <tuple>runtime_path:
+        made = f"{'>'.join(<tuple>runtime_path)}>{<str>category}.{<str>where}.{<str>symbol}"
+    else:
+        made = f"{<str>category}.{<str>where}.{<str>symbol}"
+    fa_put(error, w.cached_key, <PyObject *>made)
+    return made
+
+
+cdef object dict_of(World w, PyObject *error):
+    """``to_dict`` (bench case "two errors to JSON bytes"); None: there is something unusual in the error."""
+    cdef Py_ssize_t i
+    cdef object key, severity
+    cdef dict made
+    if not whole_error(w, error):
+        return None
+    key = key_of(w, error)
+    if key is None:
+        return None
+    for i in range(len(w.severities)):
+        if PyList_GET_ITEM(<PyObject *>w.severities, i) is FA_SLOT(error, w.how):
+            severity = w.severity_texts[i]
+            break
+    else:
+        return None
+    made = {
+        "key": key,
+        "category": <object>FA_SLOT(error, w.category),
+        "symbol": <object>FA_SLOT(error, w.symbol),
+        "path": list(<object>FA_SLOT(error, w.where)),
+        "runtime_path": list(<object>FA_SLOT(error, w.runtime_path)),
+        "message": <object>FA_SLOT(error, w.message),
+        "context": <object>FA_SLOT(error, w.attached),
+        "is_fatal": <object>FA_SLOT(error, w.is_fatal),
+        "severity": severity,
+    }
+    if truth(FA_SLOT(error, w.suggestion)):
+        made["suggestion"] = <object>FA_SLOT(error, w.suggestion)
+    if truth(FA_SLOT(error, w.help_url)):
+        made["help_url"] = <object>FA_SLOT(error, w.help_url)
+    if truth(FA_SLOT(error, w.cause)):
+        made["cause"] = (<object>FA_SLOT(error, w.cause)).to_dict()
+    return made
+
+
+cdef bint whole_error(World w, PyObject *error) noexcept:
+    return (
+        FA_SLOT(error, w.where) is not NULL
+        and FA_SLOT(error, w.runtime_path) is not NULL
+        and FA_SLOT(error, w.message) is not NULL
+        and FA_SLOT(error, w.attached) is not NULL
+        and FA_SLOT(error, w.is_fatal) is not NULL
+        and FA_SLOT(error, w.suggestion) is not NULL
+        and FA_SLOT(error, w.help_url) is not NULL
+        and FA_SLOT(error, w.cause) is not NULL
+    )
 
 
 cdef dict outcomes(World w):
