@@ -23,10 +23,10 @@ from types import FunctionType
 
 from pydantic import BaseModel, ValidationError
 
-from foobara_accel._foreign import PHASES, Whole, _surrounded, async_ways, dress, keep, stock
+from foobara_accel._foreign import PHASES, REPAIRS, STANDS_FOR, Whole, _surrounded, async_ways, dress, keep, stock
 from foobara_accel._pure import swap as _pure
 
-__all__ = ["replacements"]
+__all__ = ["REPAIRS", "STANDS_FOR", "replacements"]
 
 
 cdef extern from *:
@@ -646,15 +646,28 @@ cdef Plan new_plan(World w, PyObject *cls):
     plan.references = -1
     plan.spare = plan.chains = plan.noted = plan.noted_list = None
     plan.keeps = plan.makes and found["__del__"] is ABSENT
-    if plan.makes:
+    if plan.keeps:
         value = make(w, plan, {}, EMPTY)
         plan.references = fa_references(<PyObject *>value)
+    forget(w, owner)
     type.__setattr__(owner, PLAN, plan)
     # The first look-up after a change gives the class its tag; what was found is compared once more with it.
     fa_lookup(cls, <PyObject *>PLAN)
     plan.tag = 0
     same(plan)
     return plan
+
+
+cdef int forget(World w, object owner) except -1:
+    """Let an instance go that was kept for the class as it was: a __del__ of now is not for it."""
+    old = fa_members(<PyObject *>owner).get(PLAN)
+    if type(old) is Plan and (<Plan>old).spare is not None:
+        try:
+            (<Plan>old).spare.__class__ = (<Plan>old).base
+        except TypeError:
+            pass                       # it has slots of its own
+        (<Plan>old).spare = None
+    return 0
 
 
 cdef object make(World w, Plan plan, object raw, object path):

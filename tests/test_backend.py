@@ -134,24 +134,33 @@ def test_the_answer_is_frozen_and_says_everything():
 def test_the_twins_have_the_same_modules_and_sources():
     root = PACKAGE.parent.parent
     pure = {path.stem for path in (PACKAGE / "_pure").glob("*.py") if not path.stem.startswith("_")}
-    assert pure == set(_backend.MODULES)
+    assert pure == {*_backend.MODULES, *_backend.LATE}
     if (root / "ext").is_dir():
-        assert {path.stem for path in (root / "ext").glob("*.pyx")} == set(_backend.MODULES)
+        assert {path.stem for path in (root / "ext").glob("*.pyx")} == pure
 
 
 @compiled_only
-@pytest.mark.parametrize("name", _backend.MODULES)
+@pytest.mark.parametrize("name", (*_backend.MODULES, *_backend.LATE))
 def test_the_twins_export_the_same_public_names(name):
     def public(module):
         own = getattr(module, "__all__", None)
         return set(own) if own is not None else {key for key in vars(module) if not key.startswith("_")}
 
-    compiled = sys.modules[f"foobara_accel._ext.{name}"]
+    compiled = importlib.import_module(f"foobara_accel._ext.{name}")
     pure = importlib.import_module(f"{load_twin('py').__name__}._pure.{name}")
     missing = {key for key in getattr(pure, "__all__", ()) if not hasattr(compiled, key)}
     assert not missing
     if hasattr(compiled, "__all__") and hasattr(pure, "__all__"):
         assert public(compiled) == public(pure)
+
+
+def test_what_is_loaded_late_comes_from_the_active_side():
+    side = "_ext" if foobara_accel.backend().compiled else "_pure"
+    for name in _backend.LATE:
+        assert getattr(_backend, name).__name__ == f"foobara_accel.{side}.{name}"
+        assert name not in foobara_accel.backend().modules
+    with pytest.raises(AttributeError, match="has no attribute 'other'"):
+        _ = _backend.other
 
 
 def test_the_twin_is_pinned_separate_and_loaded_once():

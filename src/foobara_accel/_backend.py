@@ -16,11 +16,23 @@ from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ._pure import checks, errors, executor, guards
+    from ._pure import checks, errors, executor, guards, swap
 
-__all__ = ["MODULES", "VARIABLE", "Backend", "backend", "checks", "errors", "executor", "guards"]
+__all__ = [
+    "LATE",
+    "MODULES",
+    "VARIABLE",
+    "Backend",
+    "backend",
+    "checks",
+    "errors",
+    "executor",
+    "guards",
+    "swap",
+]
 
 MODULES = ("errors", "guards", "executor", "checks")
+LATE = ("swap",)  # imported when asked for: most programs use none of it
 VARIABLE = "FOOBARA_ACCEL_BACKEND"
 
 
@@ -116,3 +128,11 @@ def backend() -> Backend:
             _backend = replace(_backend, reason=f"built without extension modules: {why}")
         _explained = True
     return _backend
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name not in LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    package = __name__.rpartition(".")[0]
+    found = importlib.import_module(f"{package}.{'_ext' if _backend.compiled else '_pure'}.{name}")
+    return globals().setdefault(name, found)  # type: ignore[no-any-return]

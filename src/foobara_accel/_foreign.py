@@ -13,12 +13,14 @@ Nothing here knows foobara_py by import: its classes come with the *target*.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any
 
 __all__ = [
     "CLOSE_FAILED_OPEN",
     "PHASES",
+    "REPAIRS",
     "ROLLBACK_ON_ESCAPE",
     "STANDS_FOR",
     "Whole",
@@ -27,8 +29,11 @@ __all__ = [
     "stock",
 ]
 
+Chain = Sequence[Callable[..., Any]]
+
 ROLLBACK_ON_ESCAPE = "rollback-on-escape"
 CLOSE_FAILED_OPEN = "close-failed-open"
+REPAIRS = frozenset((ROLLBACK_ON_ESCAPE, CLOSE_FAILED_OPEN))
 
 # the methods of the seven phases, which are also the names of their transitions
 PHASES = (
@@ -78,19 +83,25 @@ STANDS_FOR = (
 
 
 def keep(function: Any) -> Any:
-    """Return *function* as it is now, also for when its code is exchanged later."""
+    """Return *function* as it was when it was first kept, also where its code was exchanged since."""
     if type(function) is not FunctionType:
         return function
-    kept = FunctionType(
-        function.__code__,
-        function.__globals__,
-        function.__name__,
-        function.__defaults__,
-        function.__closure__,
-    )
-    kept.__kwdefaults__ = function.__kwdefaults__
-    kept.__qualname__ = function.__qualname__
+    kept = _kept.get(function)
+    if kept is None:
+        kept = FunctionType(
+            function.__code__,
+            function.__globals__,
+            function.__name__,
+            function.__defaults__,
+            function.__closure__,
+        )
+        kept.__kwdefaults__ = function.__kwdefaults__
+        kept.__qualname__ = function.__qualname__
+        _kept[function] = kept
     return kept
+
+
+_kept: dict[FunctionType, FunctionType] = {}
 
 
 def stock(cls: type, name: str) -> Any:
@@ -105,43 +116,48 @@ class Callbacks:
     """Runs one transition with its callbacks, all of them picked before the first is called."""
 
     def __init__(self, target: Any) -> None:
-        self._registry = target.EnhancedCallbackRegistry
-        self._condition = target.CallbackCondition
-        self._watched = (
-            (self._registry, "has_callbacks", stock(self._registry, "has_callbacks")),
-            (self._registry, "get_callbacks", stock(self._registry, "get_callbacks")),
-            (self._condition, "matches", stock(self._condition, "matches")),
-        )
-
-    def known(self, registry: Any) -> bool:
-        """Whether *registry* answers as foobara_py's own, from its list alone."""
-        if type(registry) is not self._registry or registry._compiled_chains:
-            return False
-        return all(vars(cls).get(name) is value for cls, name, value in self._watched)
+        self._registry, self._condition = target.EnhancedCallbackRegistry, target.CallbackCondition
+        self._registries, self._conditions = vars(self._registry), vars(self._condition)
+        self._has, self._get = self._registries["has_callbacks"], self._registries["get_callbacks"]
+        self._matches = self._conditions["matches"]
 
     def run(self, registry: Any, command: Any, before: Any, after: Any, name: str, action: Any) -> Any:
         """Do *action*, the transition *name* from state *before* to *after*, with its callbacks around it."""
-        if not self.known(registry):
+        if (
+            type(registry) is not self._registry
+            or self._registries["has_callbacks"] is not self._has
+            or self._registries["get_callbacks"] is not self._get
+            or self._conditions["matches"] is not self._matches
+            or registry._compiled_chains
+        ):
             if not registry.has_callbacks():
                 return action()
             picked = [registry.get_callbacks(kind, before, after, name) for kind in _KINDS]
             return self._call(command, action, *picked)
-        chains: dict[Any, list[Any]] = {"before": [], "after": [], "around": [], "error": []}
-        found = False
+        chains: dict[Any, list[Any]] = {}
         for item in registry._callbacks:
-            if item.callback_type in _KINDS and item.condition.matches(before, after, name):
-                chains[item.callback_type].append(item.callback)
-                found = True
-        return self._call(command, action, *chains.values()) if found else action()
+            condition = item.condition
+            if type(condition) is self._condition:
+                # what its `matches` comes to: bench case "one callback before, one after"
+                wanted = condition.transition
+                if wanted is not None and wanted != name:
+                    continue
+                wanted = condition.from_state
+                if wanted is not None and wanted != before:
+                    continue
+                wanted = condition.to_state
+                if wanted is not None and wanted != after:
+                    continue
+            elif not condition.matches(before, after, name):
+                continue
+            if item.callback_type in _KINDS:
+                chains.setdefault(item.callback_type, []).append(item.callback)
+        if not chains:
+            return action()
+        return self._call(command, action, *[chains.get(kind, ()) for kind in _KINDS])
 
     def _call(
-        self,
-        command: Any,
-        action: Any,
-        first: list[Any],
-        last: list[Any],
-        around: list[Any],
-        failing: list[Any],
+        self, command: Any, action: Any, first: Chain, last: Chain, around: Chain, failing: Chain
     ) -> Any:
         try:
             for callback in first:
@@ -156,7 +172,7 @@ class Callbacks:
             raise
 
 
-def _surrounded(command: Any, around: list[Any], depth: int, action: Any) -> Any:
+def _surrounded(command: Any, around: Chain, depth: int, action: Any) -> Any:
     if depth == len(around):
         return action
 
@@ -174,6 +190,7 @@ class Whole:
         self._halt = target.Halt
         self._error = target.FoobaraError
         self._executor = self.executor = target.EnhancedCallbackExecutor
+        self._executors = vars(target.EnhancedCallbackExecutor)
         self._transition = stock(target.EnhancedCallbackExecutor, "execute_transition")
         self._init = stock(target.EnhancedCallbackExecutor, "__init__")
         self._phase = stock(target.StateConcern, "_execute_phase")
@@ -292,12 +309,12 @@ class Whole:
     def _direct(self, command: Any) -> bool:
         # whether the executor would be asked for nothing but the callbacks: it refers to the command, and so
         # keeps each one alive until the collector comes
-        executor = vars(self._executor)
+        transition = self._executors["execute_transition"]
         return (
             type(command)._execute_phase is self._phase
             and "_execute_phase" not in vars(command)
-            and executor["execute_transition"] in (self._transition, self.transition)
-            and executor["__init__"] is self._init
+            and (transition is self.transition or transition is self._transition)
+            and self._executors["__init__"] is self._init
         )
 
 

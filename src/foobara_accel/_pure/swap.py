@@ -18,9 +18,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from .._foreign import PHASES, Whole, async_ways, dress, keep, stock
+from .._foreign import PHASES, REPAIRS, STANDS_FOR, Whole, async_ways, dress, keep, stock
 
-__all__ = ["replacements"]
+__all__ = ["REPAIRS", "STANDS_FOR", "replacements"]
 
 # What a phase does is known where these of its class are foobara_py's own, and the instance has none of them.
 _TO_OPEN = attrgetter("__getattribute__", "__setattr__", "_execute_phase", "open_transaction")
@@ -236,6 +236,8 @@ def _runs(target: Any, whole: Whole) -> dict[str, object]:
     registry_class, config_class = target.EnhancedCallbackRegistry, target.TransactionConfig
     detection = target.TransactionRegistry
     live_machine, live_errors, live_detection = vars(machine_class), vars(errors_class), vars(detection)
+    live_registry = vars(registry_class)
+    has_callbacks = live_registry["has_callbacks"]
     transition_to, has_errors = live_machine["transition_to"], live_errors["has_errors"]
     detect = live_detection["detect"]
     states = tuple(target.CommandState)
@@ -259,6 +261,7 @@ def _runs(target: Any, whole: Whole) -> dict[str, object]:
             and machine._state is state
             and live_machine["transition_to"] is transition_to
             and live_errors["has_errors"] is has_errors
+            and live_registry["has_callbacks"] is has_callbacks
         )
 
     def opens(cls: Any) -> bool:
