@@ -1442,27 +1442,43 @@ def replacements(target, repairs):
     return table
 
 
+cdef object run_class(World w, object cls, dict inputs):
+    cdef Plan plan = plan_of(w, <PyObject *>cls)
+    cdef int ended = OUTCOME
+    cdef bint clean = False
+    cdef object command, answer
+    if (
+        plan is None
+        or not plan.makes
+        or plan.is_async
+        or not sound(w)
+        or PyDict_Contains(<PyObject *>inputs, <PyObject *>RUNTIME_PATH)
+        or PyDict_Contains(<PyObject *>inputs, <PyObject *>SELF)
+    ):
+        return cls(**inputs).run_instance()
+    command = take(w, plan, inputs, EMPTY)
+    answer = drive(w, command, plan, &ended, &clean)
+    if clean:
+        give_back(w, plan, <PyObject *>command)
+    return answer
+
+
+# Where the code of a function is exchanged, that has made a dict of the keywords already: `exchanged` is what
+# takes it as it is.
 cdef dict runs(World w, object target):
     whole_subcommand = keep(stock(target.SubcommandConcern, "run_subcommand"))
 
     def run(cls, **inputs):
-        cdef Plan plan = plan_of(w, <PyObject *>cls)
-        cdef int ended = OUTCOME
-        cdef bint clean = False
-        if (
-            plan is None
-            or not plan.makes
-            or plan.is_async
-            or not sound(w)
-            or PyDict_Contains(<PyObject *>inputs, <PyObject *>RUNTIME_PATH)
-            or PyDict_Contains(<PyObject *>inputs, <PyObject *>SELF)
-        ):
-            return cls(**inputs).run_instance()
-        command = take(w, plan, inputs, EMPTY)
-        answer = drive(w, command, plan, &ended, &clean)
-        if clean:
-            give_back(w, plan, <PyObject *>command)
-        return answer
+        return run_class(w, cls, inputs)
+
+    def run_packed(cls, inputs):
+        return run_class(w, cls, inputs)
+
+    def run_subcommand_packed(self, command_class, inputs):
+        return subcommand(w, self, command_class, inputs, whole_subcommand)
+
+    run.exchanged, run_packed.packed = run_packed, True
+    run_subcommand_packed.packed = True
 
     def run_instance(self):
         cdef Plan plan = plan_of(w, <PyObject *>Py_TYPE(<PyObject *>self))
@@ -1481,6 +1497,8 @@ cdef dict runs(World w, object target):
 
     def run_subcommand(self, command_class, **inputs):
         return subcommand(w, self, command_class, inputs, whole_subcommand)
+
+    run_subcommand.exchanged = run_subcommand_packed
 
     def run_subcommand_bang(self, command_class, **inputs):
         result = self.run_subcommand(command_class, **inputs)

@@ -954,7 +954,9 @@ class Repaired:
         classes.StateConcern.run_instance = run_instance
 
 
-def worker(side: str, seed: int, first: int, last: int, fixes: frozenset[str], full: bool) -> None:
+def worker(
+    side: str, seed: int, first: int, last: int, fixes: frozenset[str], full: bool, exchanged: bool
+) -> None:
     """Run programs and print one line of each: a digest, or everything."""
     warnings.simplefilter("ignore")
     sys.setrecursionlimit(4000)
@@ -962,7 +964,8 @@ def worker(side: str, seed: int, first: int, last: int, fixes: frozenset[str], f
     classes = swap_target.target()
     if side != "plain":
         table = swap_target.twin(side).replacements(classes, fixes)
-        swap_target.Installed(classes, table).__enter__()
+        put = swap_target.Exchanged if exchanged else swap_target.Installed
+        put(classes, table).__enter__()
     elif fixes:
         Repaired.install(classes, fixes)
     for number in range(first, last):
@@ -983,18 +986,28 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--backend", choices=("c", "py"), default="c")
     parser.add_argument("--fixes", default="none", help="all, none, or names with commas between")
+    parser.add_argument("--form", choices=("set", "exchange"), default="set", help="attributes, or code")
     parser.add_argument("--show", type=int, default=3, help="how many differences are shown in full")
     parser.add_argument("--worker", nargs=3)
     options = parser.parse_args()
     fixes = {"all": REPAIRS, "none": ()}.get(options.fixes, options.fixes.split(","))
     if options.worker:
         side, last, full = options.worker
-        worker(side, options.seed, options.first, int(last), frozenset(fixes), full == "1")
+        worker(
+            side,
+            options.seed,
+            options.first,
+            int(last),
+            frozenset(fixes),
+            full == "1",
+            options.form == "exchange",
+        )
         return 0
     if not swap_target.reachable():
         print("foobara_py is not installed and FOOBARA_PY_PATH does not lead to it: nothing compared")
         return 0
     common = [sys.executable, __file__, "--seed", str(options.seed), "--fixes", options.fixes]
+    common += ["--form", options.form]
 
     def ask(side: str, first: int, last: int, full: str) -> Any:
         command = [*common, "--first", str(first), "--worker", side, str(last), full]
