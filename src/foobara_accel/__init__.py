@@ -116,6 +116,14 @@ if TYPE_CHECKING:
         get_domain as get_domain,
         get_organization as get_organization,
     )
+    from .swap import (
+        SwapError as SwapError,
+        SwapReport as SwapReport,
+        install as install,
+        is_installed as is_installed,
+        swap_report as swap_report,
+        uninstall as uninstall,
+    )
     from .types import (
         CardNumber as CardNumber,
         Iban as Iban,
@@ -206,6 +214,12 @@ _EXPORTS: dict[str, str] = {
     "foobara_organization": ".domain",
     "get_domain": ".domain",
     "get_organization": ".domain",
+    "SwapError": ".swap",
+    "SwapReport": ".swap",
+    "install": ".swap",
+    "is_installed": ".swap",
+    "swap_report": ".swap",
+    "uninstall": ".swap",
     "CardNumber": ".types",
     "Iban": ".types",
     "ValidationCache": ".types",

@@ -1,4 +1,7 @@
-"""The command ``foobara-accel``: what is active, whether both backends agree, how fast they are."""
+"""The command ``foobara-accel``: what is active, whether both backends agree, how fast they are.
+
+A first argument that is a file, or -m, runs that with foobara_py replaced in place.
+"""
 
 from __future__ import annotations
 
@@ -67,10 +70,26 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(handler=_check)
     # Only its name stands here: bench has a parser of its own, imported when it is asked for.
     commands.add_parser("bench", help="measure this package, or your own commands", add_help=False)
+    # Named for --help alone: what follows belongs to the program that is run.
+    commands.add_parser("run", help="run FILE or -m MODULE with foobara_py replaced in place", add_help=False)
     warmup = commands.add_parser("warmup", help="import modules and compile every command class alive then")
     warmup.add_argument("modules", nargs="+", metavar="MODULE")
     warmup.set_defaults(handler=_warmup)
     return parser
+
+
+# A file that is called so is run as ./check.
+_NAMES = ("bench", "check", "doctor", "warmup")
+
+
+def _program(words: list[str]) -> list[str] | None:
+    """Return the part of *words* that names a file or module to run and its arguments; None if none does."""
+    first = words[0] if words else ""
+    if first == "run":
+        return words[1:]
+    if first == "-m" or (first not in _NAMES and os.path.exists(first)) or first.endswith(".py"):
+        return words
+    return None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -79,8 +98,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     0: done; 1: check found a difference, bench --enforce a budget missed, warmup a broken command, or the
     backend that was asked for does not load; 2: bad usage.
     """
+    words = list(sys.argv[1:] if argv is None else argv)
+    program = _program(words)
+    if program is not None:
+        from .swap.running import run
+
+        return run(program)
     try:
-        status = _main(list(sys.argv[1:] if argv is None else argv))
+        status = _main(words)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader has gone, as `| head` does; the interpreter would complain once more at exit.

@@ -71,6 +71,18 @@ def _guard() -> dict[str, Any]:
     return {"on": on, "reason": reason}
 
 
+def _drop_in() -> dict[str, Any]:
+    # As _guard: an installed foobara_py may be broken in ways of its own.
+    try:
+        from .swap import probe, swap_report
+        from .swap.repairs import defects
+
+        report = probe()
+        return {**report.to_dict(), "active": swap_report().state, "defects": defects(report)}
+    except Exception as error:
+        return {"state": "unknown", "error": f"{type(error).__name__}: {error}", "defects": []}
+
+
 def examine() -> dict[str, Any]:
     """Return everything ``doctor`` prints, as plain values that json.dumps takes."""
     active = backend()
@@ -98,6 +110,7 @@ def examine() -> dict[str, Any]:
             for name in ("pydantic", "pydantic-core", "cython", "sqlalchemy", "foobara-py", "hypothesis")
         },
         "guard": _guard(),
+        "drop_in": _drop_in(),
         "gc": {
             "enabled": gc.isenabled(),
             "thresholds": list(gc.get_threshold()),
@@ -132,8 +145,29 @@ def render(report: dict[str, Any]) -> str:
         ("gc", f"{'on' if collector['enabled'] else 'off'}, thresholds {tuple(collector['thresholds'])}"),
         ("frozen", f"{collector['frozen']} objects"),
     ]
+    rows += _drop_in_rows(report["drop_in"])
     first = f"foobara-accel {report['foobara_accel']}: {kind} ({active['reason']})"
     return "\n".join([first, *(f"  {label:<11} {text}" for label, text in rows)])
+
+
+_DROP_IN = {
+    "swapped": "foobara_py {version} at {place}: install() replaces it in place",
+    "refused": "foobara_py {version} at {place}: install() leaves it alone, none of its parts is known here",
+    "served": "no foobara_py; install() serves the name",
+    "broken": "foobara_py cannot be imported: {error}",
+    "half-imported": "foobara_py is still being imported",
+    "unknown": "{error}",
+}
+
+
+def _drop_in_rows(found: dict[str, Any]) -> list[tuple[str, str]]:
+    rows = [("drop-in", _DROP_IN[found["state"]].format_map(found))]
+    for part in found.get("parts", ()):
+        said = f"not replaced: {part['reason']}" if part["reason"] else f"{len(part['replaced'])} functions"
+        rows.append(("part", f"{part['name']}, {said}"))
+    for defect in found["defects"]:
+        rows.append(("defect", f"{defect['defect']} ({defect['repair']}: {defect['status']})"))
+    return rows
 
 
 def _built(build: dict[str, Any]) -> str:

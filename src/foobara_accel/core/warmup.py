@@ -167,6 +167,8 @@ def warm_up(
         raise TypeError(f"types are what Pydantic can validate, in an iterable, not {type(types).__name__}")
     if commands is None and registry is None and domain is None and not all and not types:
         run.add(_default_registry())
+        for give in foreign_registries:
+            run.add(give())
     run.add(registry)
     run.add(commands)
     if isinstance(domain, str):
@@ -192,6 +194,10 @@ def warm_up(
 
 
 _FAILED: Any = object()
+
+# Command classes that are not of this package, and the registry they belong to; filled by the drop-in.
+foreign_roots: list[type[Any]] = []
+foreign_registries: list[Callable[[], Any]] = []
 
 
 class _Run:
@@ -317,6 +323,13 @@ class _Run:
         if built:
             self.try_("guard", what, _guard, model)
         self.try_("result", what, _result, command)
+        if executor.Core not in command.__mro__:
+            # What it builds besides, it builds at each run: there is no place to keep it.
+            if built:
+                self.try_("schema", what, command.inputs_schema)
+            else:
+                self.skip("schema", what, "its inputs cannot be built")
+            return
         self.try_("callbacks", what, _callbacks, command)
         if not built:
             for kind in ("guard", "plan", "schema", "manifest"):
@@ -352,15 +365,18 @@ def _domain_in(place: Any, name: str) -> Any:
 
 def _living_commands() -> list[type[Any]]:
     """Return every command class alive that is not part of this library, base classes first."""
-    library = __name__.rpartition(".")[0] + "."
+    libraries = (
+        __name__.partition(".")[0] + ".",
+        *(root.__module__.partition(".")[0] + "." for root in foreign_roots),
+    )
     found: dict[int, type[Any]] = {}
-    queue: list[type[Any]] = [executor.Core]
+    queue: list[type[Any]] = [executor.Core, *foreign_roots]
     for cls in queue:
         for each in type.__subclasses__(cls):
             if id(each) not in found:
                 found[id(each)] = each
                 queue.append(each)
-    return [cls for cls in found.values() if not cls.__module__.startswith(library)]
+    return [cls for cls in found.values() if not cls.__module__.startswith(libraries)]
 
 
 def _has_inputs(cls: Any) -> bool:

@@ -1,0 +1,444 @@
+"""install() and uninstall() on an installed foobara_py, as an application uses them."""
+
+from __future__ import annotations
+
+from textwrap import dedent
+
+import pytest
+
+from foobara_accel import backend
+from foobara_py_here import needs_foobara_py, python, run
+
+pytestmark = needs_foobara_py
+BACKENDS = ["py", pytest.param("c", marks=pytest.mark.skipif(str(backend()) != "c", reason="not compiled"))]
+on_both = pytest.mark.parametrize("on", BACKENDS)
+
+APP = """
+from pydantic import BaseModel
+from foobara_py import Command
+
+class In(BaseModel):
+    a: int
+
+class Add(Command[In, int]):
+    def execute(self):
+        return self.inputs.a + 1
+"""
+
+
+def said(code: str, on: str = "py", **more: object) -> str:
+    return run(dedent(code), on, **more)  # type: ignore[arg-type]
+
+
+@on_both
+@pytest.mark.parametrize("early", [True, False])
+def test_a_program_says_the_same_before_and_after(on: str, early: bool) -> None:
+    install = "import foobara_accel; report = foobara_accel.install()\n"
+    use = dedent("""
+        from foobara_py.core.errors import FoobaraError, ErrorCollection
+        def told():
+            bad = Add.run(a="x")
+            keys = [error.key() for error in bad.errors]
+            return Add.run(a=1).result, keys, [error.to_dict() for error in bad.errors]
+    """)
+    plain = said(APP + use + "print(told())", on)
+    code = install + APP + use if early else APP + use + "told()\n" + install
+    swapped = said(
+        code + "assert foobara_accel.is_installed() and report.replaced, report\nprint(told())", on
+    )
+    assert swapped == plain and "data.a.int_parsing" in plain
+
+
+@on_both
+def test_uninstall_gives_the_same_objects_back(on: str) -> None:
+    said(
+        """
+        import foobara_accel
+        from foobara_py.core.errors import ErrorCollection, FoobaraError
+        from foobara_py.core.command.base import Command, CommandMeta
+        from foobara_py.core.command.concerns import NamingConcern
+        from foobara_py.core.registry import CommandRegistry
+        classes = FoobaraError, ErrorCollection, Command, CommandMeta, NamingConcern, CommandRegistry
+        before = [dict(vars(cls)) for cls in classes]
+        code = FoobaraError.key.__code__, ErrorCollection.count.__code__
+        for _ in range(3):
+            report = foobara_accel.install()
+            assert FoobaraError.key.__code__ is not code[0] and "FoobaraError.key" in report.replaced
+            assert foobara_accel.swap_report() is report and foobara_accel.install() is report
+            off = foobara_accel.uninstall()
+            assert off.state == "off" and not off.notes and not foobara_accel.is_installed()
+            assert [dict(vars(cls)) for cls in classes] == before
+            assert (FoobaraError.key.__code__, ErrorCollection.count.__code__) == code
+            assert FoobaraError.key.__code__ is code[0]
+        assert foobara_accel.uninstall().state == "off"
+        """,
+        on,
+    )
+
+
+@on_both
+def test_a_function_looks_as_before_while_it_is_replaced(on: str) -> None:
+    said(
+        """
+        import foobara_accel, inspect, pickle
+        from foobara_py.core.errors import FoobaraError
+        from foobara_py import Command
+        def shown(f):
+            return inspect.signature(f), f.__name__, f.__qualname__, f.__module__, f.__doc__, f.__defaults__
+        before = shown(FoobaraError.key)
+        error = FoobaraError.data_error("s", ["p"], "m")
+        text = pickle.dumps(error)
+        foobara_accel.install()
+        assert shown(FoobaraError.key) == before
+        assert FoobaraError.key.__code__.co_qualname == "FoobaraError.key"
+        assert error.key() == "data.p.s" and pickle.loads(text).key() == "data.p.s"
+        try:
+            FoobaraError(symbol=1).key()
+        except TypeError as error:
+            import traceback
+            assert "foobara_accel swap FoobaraError.key" in "".join(traceback.format_exception(error))
+        else:
+            raise AssertionError
+        """,
+        on,
+    )
+
+
+def test_a_patched_part_is_refused_with_its_reason_and_the_others_are_not() -> None:
+    said("""
+        from unittest import mock
+        import foobara_accel
+        from foobara_py.core.errors import ErrorCollection, FoobaraError
+        with mock.patch.object(FoobaraError, "to_dict"):
+            report = foobara_accel.install()
+        assert report.state == "swapped" and not report.ok
+        [refused] = report.refused
+        assert refused.name == "errors"
+        assert "FoobaraError.to_dict is no function but a unittest.mock" in refused.reason
+        assert report.replaced == ("ErrorCollection.count",)
+        assert "not replaced: errors: FoobaraError.to_dict" in str(report)
+        foobara_accel.uninstall()
+
+        def mine(self):
+            return "mine"
+        kept, FoobaraError.key = FoobaraError.key, mine
+        report = foobara_accel.install(fixes=())
+        assert "is a function of __main__" in report.refused[0].reason and FoobaraError.key is mine
+        foobara_accel.uninstall()
+        FoobaraError.key = kept
+
+        kept.__code__, own = (lambda self: "wrapped").__code__, kept.__code__
+        assert "is not what its module holds" in foobara_accel.install(fixes=()).refused[0].reason
+        foobara_accel.uninstall()
+        kept.__code__ = own
+        assert foobara_accel.install(fixes=()).ok
+    """)
+
+
+def test_a_version_without_a_method_is_refused_part_by_part(tmp_path: object) -> None:
+    said("""
+        import foobara_accel
+        from foobara_py.core.errors import ErrorCollection, FoobaraError
+        del FoobaraError.with_cause
+        report = foobara_accel.install(fixes=())
+        assert report.refused[0].reason == "FoobaraError has no with_cause of its own"
+        assert report.replaced == ("ErrorCollection.count",)
+    """)
+
+
+def test_another_text_of_a_function_is_refused() -> None:
+    said("""
+        import foobara_accel
+        from foobara_accel.swap import known
+        known.KNOWN["FoobaraError.with_cause"] = ("0" * 16,)
+        report = foobara_accel.install(fixes=())
+        assert "FoobaraError.with_cause is not the one known here" in report.refused[0].reason
+    """)
+
+
+def test_strict_raises_and_changes_nothing() -> None:
+    said("""
+        import pickle
+        import foobara_accel
+        from foobara_py.core.errors import ErrorCollection, FoobaraError
+        code = ErrorCollection.count.__code__
+        del FoobaraError.with_cause
+        try:
+            foobara_accel.install(fixes=(), strict=True)
+        except foobara_accel.SwapError as error:
+            assert "errors: FoobaraError has no with_cause of its own" in str(error)
+            assert pickle.loads(pickle.dumps(error)).report == error.report
+        else:
+            raise AssertionError
+        assert ErrorCollection.count.__code__ is code and not foobara_accel.is_installed()
+        assert foobara_accel.swap_report().state == "off"
+        from foobara_py import Command
+        assert not hasattr(Command, "name")
+    """)
+
+
+def test_fixes_are_names() -> None:
+    said("""
+        import foobara_accel
+        wrongs = [("call-hooks", TypeError, "not a string"), (["nothing"], ValueError, "nothing;")]
+        for wrong, error, text in wrongs:
+            try:
+                foobara_accel.install(fixes=wrong)
+            except error as raised:
+                assert text in str(raised), raised
+            else:
+                raise AssertionError(wrong)
+        assert not foobara_accel.is_installed()
+    """)
+
+
+def test_repairs_by_name() -> None:
+    said(
+        APP
+        + dedent("""
+        import foobara_accel
+        from foobara_py.core.outcome import CommandOutcome
+        def family():
+            class Parent(Command[In, int]):
+                def execute(self): return 1
+            Parent.before_execute_transition(seen.append)
+            class Child(Parent): pass
+            seen.clear()
+            Child.run(a=1)
+            return len(seen)
+        def declared():
+            class One(Command[In, int]): pass
+            class Two(Command[In, int]): pass
+            One.possible_error("boom")
+            found = "boom" in Two._possible_errors, "boom" in One._possible_errors
+            Command._possible_errors.clear()
+            return found
+        def written():
+            return type(Add.run(a="x").to_dict()["errors"][0])
+        seen = []
+        assert (family(), declared(), written()) == (2, (True, True), str)
+        fixes = {"inherit-callbacks-once", "own-possible-errors", "errors-as-dicts"}
+        report = foobara_accel.install(fixes=fixes)
+        assert report.ok and len(report.repairs) == 3, report
+        assert (family(), declared(), written()) == (1, (False, True), dict)
+        assert foobara_accel.install() is report
+        assert foobara_accel.install(fixes=()).repairs == ()
+        assert (family(), declared(), written()) == (2, (True, True), str)
+        """)
+    )
+
+
+@on_both
+def test_an_original_runs_its_own_code_while_it_is_replaced(on: str) -> None:
+    said(
+        """
+        import foobara_accel
+        from foobara_accel.swap import target
+        from foobara_py.core.errors import FoobaraError
+        foobara_accel.install()
+        found = target.find()
+        copy = found.original("FoobaraError.key")
+        assert copy is not FoobaraError.key and "foobara_py" in copy.__code__.co_filename
+        assert copy(FoobaraError(symbol="s")) == "data.root.s"
+        """,
+        on,
+    )
+
+
+def test_installing_inside_a_running_command() -> None:
+    said(
+        APP
+        + dedent("""
+        import foobara_accel
+        class Installs(Command[In, int]):
+            def execute(self):
+                foobara_accel.install() if self.inputs.a else foobara_accel.uninstall()
+                self.add_input_error(["a"], "bad", "no")
+                return 1
+        for a in (1, 0, 1, 0):
+            assert [error.key() for error in Installs.run(a=a).errors] == ["data.a.bad"]
+            assert foobara_accel.is_installed() == bool(a)
+        """)
+    )
+
+
+def test_a_subclass_that_overrides_what_is_replaced_keeps_its_own() -> None:
+    said("""
+        import foobara_accel
+        from foobara_py.core.errors import ErrorCollection
+        class Mine(ErrorCollection):
+            def count(self):
+                return super().count() + 100
+        foobara_accel.install()
+        assert Mine().count() == 100 and ErrorCollection().count() == 0
+    """)
+
+
+def test_what_somebody_else_changed_meanwhile_is_left_and_noted() -> None:
+    said("""
+        import foobara_accel
+        from foobara_py.core.errors import ErrorCollection, FoobaraError
+        foobara_accel.install()
+        FoobaraError.key.__code__ = theirs = (lambda self: "theirs").__code__
+        off = foobara_accel.uninstall()
+        assert off.notes == ("FoobaraError.key has been changed by somebody else since and is left so",)
+        assert FoobaraError.key.__code__ is theirs
+        assert "foobara_py" in ErrorCollection.count.__code__.co_filename
+    """)
+
+
+def test_the_second_copy_of_the_package_refuses_what_the_first_replaced() -> None:
+    said("""
+        import foobara_accel
+        from foobara_accel.testing import load_twin
+        foobara_accel.install(fixes=())
+        report = load_twin("py").install(fixes=())
+        assert report.state == "refused" and "somebody has patched it" in report.refused[0].reason
+        foobara_accel.uninstall()
+    """)
+
+
+def test_a_thousand_switches_under_load_from_sixteen_threads() -> None:
+    said(
+        APP
+        + dedent("""
+        import foobara_accel, sys, threading
+        from foobara_py.core.errors import ErrorCollection, FoobaraError
+        sys.setswitchinterval(0.0001)
+        codes = FoobaraError.key.__code__, ErrorCollection.count.__code__
+        wrong, stop = [], threading.Event()
+        def work():
+            while not stop.is_set():
+                keys = [error.key() for error in Add.run(a="x").errors]
+                if keys != ["data.a.int_parsing"] or Add.run(a=1).result != 2:
+                    wrong.append(keys)
+        def switch():
+            for _ in range(250):
+                foobara_accel.install()
+                foobara_accel.uninstall()
+        workers = [threading.Thread(target=work) for _ in range(16)]
+        switchers = [threading.Thread(target=switch) for _ in range(4)]
+        for each in workers + switchers: each.start()
+        for each in switchers: each.join()
+        stop.set()
+        for each in workers: each.join()
+        assert not wrong, wrong[:3]
+        foobara_accel.uninstall()
+        assert (FoobaraError.key.__code__, ErrorCollection.count.__code__) == codes
+        assert FoobaraError.key.__code__ is codes[0] and ErrorCollection.count.__code__ is codes[1]
+        """)
+    )
+
+
+def test_switching_keeps_no_memory_and_no_class_loses_its_version_tag() -> None:
+    said(
+        APP
+        + dedent("""
+        import foobara_accel, gc, sys
+        from foobara_accel.swap import exchange
+        from foobara_py.core.errors import FoobaraError
+        def cycle(times):
+            for _ in range(times):
+                foobara_accel.install()
+                Add.run(a=1), FoobaraError(symbol="s").key()
+                foobara_accel.uninstall()
+                Add.run(a=1), FoobaraError(symbol="s").key()
+        cycle(60)
+        codes, dictionary = len(exchange._codes), dict(vars(FoobaraError))
+        names = dict(vars(Command))
+        cycle(100)
+        assert len(exchange._codes) == codes and dict(vars(FoobaraError)) == dictionary
+        assert dict(vars(Command)) == names
+        """)
+    )
+
+
+def test_a_foobara_py_that_cannot_be_imported_is_reported_and_left_alone(tmp_path: object) -> None:
+    from pathlib import Path
+
+    package = Path(str(tmp_path)) / "foobara_py"
+    package.mkdir()
+    (package / "__init__.py").write_text("import no_such_module_of_anybody\n", encoding="utf-8")
+    code = """
+        import foobara_accel, sys
+        for _ in range(2):
+            report = foobara_accel.install()
+            assert report.state == "broken" and isinstance(report.error, ImportError), report
+            assert "No module named 'no_such_module_of_anybody'" in str(report) and not report.ok
+            assert not foobara_accel.is_installed() and "foobara_py" not in sys.modules
+        try:
+            foobara_accel.install(strict=True)
+        except foobara_accel.SwapError as error:
+            assert "no_such_module_of_anybody" in str(error)
+        else:
+            raise AssertionError
+    """
+    run(dedent(code), foobara_py=False, cwd=tmp_path)
+    later = """
+        import foobara_accel.auto, foobara_accel
+        try:
+            import foobara_py
+        except ModuleNotFoundError as error:
+            assert error.name == "no_such_module_of_anybody"
+        assert foobara_accel.swap_report().state == "broken" and not foobara_accel.is_installed()
+    """
+    run(dedent(later), foobara_py=False, cwd=tmp_path)
+
+
+def test_a_half_imported_foobara_py_is_reported_and_left_alone(tmp_path: object) -> None:
+    from pathlib import Path
+
+    package = Path(str(tmp_path)) / "foobara_py"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        "import foobara_accel\nreport = foobara_accel.install()\nauto = __import__('foobara_accel.auto')\n"
+        "later = foobara_accel.swap_report()\n",
+        encoding="utf-8",
+    )
+    code = """
+        import foobara_accel, foobara_py
+        assert foobara_py.report.state == foobara_py.later.state == "half-imported", foobara_py.report
+        assert "still being imported" in str(foobara_py.report) and not foobara_accel.is_installed()
+    """
+    run(dedent(code), foobara_py=False, cwd=tmp_path)
+
+
+def test_two_installs_from_two_threads_are_one() -> None:
+    said("""
+        import foobara_accel, threading
+        reports, barrier = [], threading.Barrier(8)
+        def install():
+            barrier.wait()
+            reports.append(foobara_accel.install())
+        threads = [threading.Thread(target=install) for _ in range(8)]
+        for each in threads: each.start()
+        for each in threads: each.join()
+        assert len({id(report) for report in reports}) == 1 and reports[0].state == "swapped"
+    """)
+
+
+def test_an_import_and_an_install_in_two_threads_do_not_wait_for_each_other() -> None:
+    said("""
+        import foobara_accel, threading
+        from foobara_accel.swap import install_later
+        install_later()
+        barrier = threading.Barrier(3)
+        def imports():
+            barrier.wait()
+            import foobara_py
+        def installs():
+            barrier.wait()
+            foobara_accel.install()
+        threads = [threading.Thread(target=each) for each in (imports, installs, imports)]
+        for each in threads: each.start()
+        for each in threads: each.join(60)
+        assert not any(each.is_alive() for each in threads) and foobara_accel.is_installed()
+    """)
+
+
+def test_doctor_tells_what_would_be_replaced_and_what_is_defective() -> None:
+    done = python("-m", "foobara_accel", "doctor")
+    assert done.returncode == 0, done.stderr
+    assert "install() replaces it in place" in done.stdout
+    assert "(inherit-callbacks-once: repaired where fixes= names it)" in done.stdout
+    assert "rollback-on-escape" in done.stdout
