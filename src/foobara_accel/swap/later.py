@@ -16,6 +16,8 @@ __all__ = ["Later"]
 class Later:
     """A finder that waits for foobara_py: it calls *found* once that is executed, or *missing*."""
 
+    waits = True
+
     def __init__(
         self,
         found: Callable[[], Any],

@@ -24,7 +24,7 @@ class Shapes:
         self._target = target
         self._trees: dict[str, dict[str, ast.AST]] = {}
         self._codes: dict[str, dict[str, CodeType]] = {}
-        self._known: dict[str, tuple[FunctionType, tuple[str, ...]]] = {}
+        self._known: dict[str, tuple[FunctionType, CodeType, tuple[str, ...]]] = {}
 
     def forget(self) -> None:
         """Let go of the sources read; what is known of a function stays known."""
@@ -57,7 +57,8 @@ class Shapes:
         """Say why the function under *key* is not one of the *known* fingerprints; None if it is."""
         try:
             function = self.function(key)
-            if self._known.get(key) == (function, known) and not is_foreign(function):
+            as_seen = function, original_code(function), known
+            if self._known.get(key) == as_seen and not is_foreign(function):
                 return None
             if not (function.__module__ or "").startswith(f"{ROOT}."):
                 return f"{key} is a function of {function.__module__}: somebody has patched it"
@@ -76,7 +77,7 @@ class Shapes:
             return f"{key}: {reason}"
         if _digest(node) not in known:
             return f"{key} is not the one known here (fingerprint {_digest(node)})"
-        self._known[key] = function, known
+        self._known[key] = as_seen
         return None
 
     def _node(self, key: str, function: FunctionType) -> ast.AST:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -102,7 +101,13 @@ def is_there() -> bool:
     """Whether importing foobara_py would find one; nothing is imported to know it."""
     if ROOT in sys.modules:
         return True
-    return importlib.util.find_spec(ROOT) is not None
+    for finder in list(sys.meta_path):
+        # Asking one that waits for foobara_py would be its import.
+        if getattr(finder, "waits", False) or not hasattr(finder, "find_spec"):
+            continue
+        if finder.find_spec(ROOT, None, None) is not None:
+            return True
+    return False
 
 
 def load(finished: bool = False) -> None:
