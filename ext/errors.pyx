@@ -640,7 +640,9 @@ cdef class FoobaraError:
 
     @classmethod
     def from_dict(cls, data):
-        """Build an error from what :meth:`to_dict` returned."""
+        """Build an error from what :meth:`to_dict` returned; TypeError for anything but a mapping."""
+        if not isinstance(data, Mapping):
+            raise TypeError(f"from_dict takes a dict as to_dict returns, not {type(data).__name__}")
         severity = data.get("severity", ERROR)
         cause = data.get("cause")
         return cls(
@@ -662,7 +664,7 @@ cdef class FoobaraError:
     def key(self):
         """Return ``outer>inner>category.path.symbol`` of the present fields; an empty path is ``root``."""
         path = ".".join([part(p) for p in self._path]) if self._path else "root"
-        tail = f"{part(self.category) + '.'}{path}.{part(self.symbol) + ''}"
+        tail = ".".join([part(self.category), path, part(self.symbol)])
         if not self._runtime_path:
             return tail
         return ">".join([part(p) for p in self._runtime_path]) + ">" + tail

@@ -87,6 +87,13 @@ def test_a_dict_as_context_is_kept_and_another_mapping_copied(F):
     assert error.context == {"b": 1} and b'"context":{"b":1}' in error.to_json_bytes()
 
 
+@pytest.mark.parametrize("value", [None, [], "s", 1])
+def test_from_dict_takes_a_mapping(F, value):
+    with pytest.raises(TypeError, match=f"not {type(value).__name__}"):
+        F.from_dict(value)
+    assert F.from_dict(MappingProxyType(F(symbol="s").to_dict())) == F(symbol="s")
+
+
 def test_data_error_is_an_alias(errors):
     assert errors.DataError is errors.FoobaraError
 

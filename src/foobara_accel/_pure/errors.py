@@ -362,7 +362,9 @@ class FoobaraError:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Build an error from what :meth:`to_dict` returned."""
+        """Build an error from what :meth:`to_dict` returned; TypeError for anything but a mapping."""
+        if not isinstance(data, Mapping):
+            raise TypeError(f"from_dict takes a dict as to_dict returns, not {type(data).__name__}")
         severity = data.get("severity", ERROR)
         cause = data.get("cause")
         return cls(
@@ -384,7 +386,7 @@ class FoobaraError:
     def key(self) -> str:
         """Return ``outer>inner>category.path.symbol`` of the present fields; an empty path is ``root``."""
         path = ".".join([part(p) for p in self._path]) if self._path else "root"
-        tail = f"{part(self.category) + '.'}{path}.{part(self.symbol) + ''}"
+        tail = ".".join([part(self.category), path, part(self.symbol)])
         if not self._runtime_path:
             return tail
         return ">".join([part(p) for p in self._runtime_path]) + ">" + tail
@@ -432,7 +434,7 @@ class FoobaraError:
         while isinstance(cause, FoobaraError) and id(cause) not in seen:
             seen.add(id(cause))
             chain.append(cause)
-            cause = (cause).cause
+            cause = cause.cause
         return chain
 
     def get_root_cause(self) -> FoobaraError:
