@@ -529,6 +529,10 @@ def _restore_error(cls, fields, extras):
     if cls is None:
         cls = FoobaraError
     error = cls.__new__(cls)
+    if isinstance(error, FoobaraError):  # the setters may be the subclass's own
+        (<FoobaraError>error)._path = as_path(fields[2], "path")
+        (<FoobaraError>error)._context = as_context(fields[4])
+        (<FoobaraError>error)._runtime_path = as_path(fields[5], "runtime_path")
     (error.category, error.symbol, error.path, error.message, error.context, error.runtime_path,
      error.is_fatal, severity, error.suggestion, error.help_url, error.cause, error.stack_trace) = fields
     error.severity = ErrorSeverity(severity[0]) if type(severity) is tuple else severity
@@ -545,10 +549,16 @@ cdef class FoobaraError:
 
     def __init__(self, category="data", symbol="", path=(), message="", context=None, runtime_path=(),
                  is_fatal=False, severity=ERROR, suggestion=None, help_url=None, cause=None, stack_trace=None):
-        self.category = category
-        self.symbol = symbol
-        self._path = as_path(path, "path")
-        self.message = message
+        if type(self) is FoobaraError:
+            self.category = category
+            self.symbol = symbol
+            self._path = as_path(path, "path")
+            self.message = message
+        else:
+            (<object>self).category = category
+            (<object>self).symbol = symbol
+            self._path = as_path(path, "path")
+            (<object>self).message = message
         self._context = as_context(context)
         self._runtime_path = as_path(runtime_path, "runtime_path")
         self.is_fatal = is_fatal
@@ -664,7 +674,7 @@ cdef class FoobaraError:
     def key(self):
         """Return ``outer>inner>category.path.symbol`` of the present fields; an empty path is ``root``."""
         path = ".".join([part(p) for p in self._path]) if self._path else "root"
-        tail = ".".join([part(self.category), path, part(self.symbol)])
+        tail = ".".join([part(category_of(self)), path, part(symbol_of(self))])
         if not self._runtime_path:
             return tail
         return ">".join([part(p) for p in self._runtime_path]) + ">" + tail
@@ -672,7 +682,7 @@ cdef class FoobaraError:
     @property
     def error_code(self):
         """``category.path.symbol``; an empty path adds nothing."""
-        return ".".join([part(self.category), *[part(p) for p in self._path], part(self.symbol)])
+        return ".".join([part(category_of(self)), *[part(p) for p in self._path], part(symbol_of(self))])
 
     def with_runtime_path_prefix(self, *prefix):
         """Return a copy with *prefix* in front of the runtime path; the context dict is shared."""
@@ -689,30 +699,36 @@ cdef class FoobaraError:
     def with_cause(self, cause):
         """Return a copy whose cause is *cause*; the context dict is shared."""
         cdef FoobaraError copy = clone(self, True)
-        copy.cause = cause
+        set_cause(copy, cause)
         return copy
 
     def with_suggestion(self, suggestion):
         """Return a copy with this suggestion; the context dict is shared."""
         cdef FoobaraError copy = clone(self, True)
-        copy.suggestion = suggestion
+        if type(copy) is FoobaraError:
+            copy.suggestion = suggestion
+        else:
+            (<object>copy).suggestion = suggestion
         return copy
 
     def with_help_url(self, help_url):
         """Return a copy with this help URL; the context dict is shared."""
         cdef FoobaraError copy = clone(self, True)
-        copy.help_url = help_url
+        if type(copy) is FoobaraError:
+            copy.help_url = help_url
+        else:
+            (<object>copy).help_url = help_url
         return copy
 
     def get_error_chain(self):
         """Return this error, its cause, the cause's cause and so on; a cycle ends the list."""
         chain = [self]
         seen = {id(self)}
-        cause = self.cause
+        cause = cause_of(self)
         while isinstance(cause, FoobaraError) and id(cause) not in seen:
             seen.add(id(cause))
             chain.append(cause)
-            cause = (<FoobaraError>cause).cause
+            cause = cause_of(<FoobaraError>cause)
         return chain
 
     def get_root_cause(self):
@@ -752,10 +768,10 @@ cdef class FoobaraError:
             return "..."
         try:
             return (
-                f"{type(self).__qualname__}(category={self.category!r}, symbol={self.symbol!r}, path={self._path!r}, "
-                f"message={self.message!r}, context={shown(self.context)}, runtime_path={self._runtime_path!r}, "
-                f"is_fatal={self.is_fatal!r}, severity={self.severity!r}, suggestion={self.suggestion!r}, "
-                f"help_url={self.help_url!r}, cause={self.cause!r}, stack_trace={self.stack_trace!r})"
+                f"{type(self).__qualname__}(category={category_of(self)!r}, symbol={symbol_of(self)!r}, path={self._path!r}, "
+                f"message={message_of(self)!r}, context={shown(self.context)}, runtime_path={self._runtime_path!r}, "
+                f"is_fatal={is_fatal_of(self)!r}, severity={severity_of(self)!r}, suggestion={suggestion_of(self)!r}, "
+                f"help_url={help_url_of(self)!r}, cause={cause_of(self)!r}, stack_trace={stack_trace_of(self)!r})"
             )
         finally:
             Py_ReprLeave(self)
@@ -770,23 +786,71 @@ cdef class FoobaraError:
         copy._path = deepcopy(self._path, memo)
         copy._context = deepcopy(self._context, memo)
         copy._runtime_path = deepcopy(self._runtime_path, memo)
-        copy.cause = deepcopy(self.cause, memo)
+        cause = deepcopy(cause_of(self), memo)
+        set_cause(copy, cause)
         _reports.set_extras(copy, deepcopy(_reports.extras(self, FoobaraError), memo))
         return copy
 
     def __reduce_ex__(self, protocol):
         from foobara_accel.core.errors import _restore_error as restore
         kind = type(self)
-        severity = self.severity
+        severity = severity_of(self)
         if isinstance(severity, ErrorSeverity):
             severity = (severity.value,)
-        fields = (self.category, self.symbol, self._path, self.message, self._context, self._runtime_path,
-                  self.is_fatal, severity, self.suggestion, self.help_url, self.cause, self.stack_trace)
+        fields = (category_of(self), symbol_of(self), self._path, message_of(self), self._context, self._runtime_path,
+                  is_fatal_of(self), severity, suggestion_of(self), help_url_of(self), cause_of(self), stack_trace_of(self))
         return restore, (None if kind is FoobaraError else kind, fields, _reports.extras(self, FoobaraError))
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source, handler):
         return _reports.error_schema(cls)
+
+
+# The fields of an error. A subclass may have an attribute of that name of its own.
+
+
+cdef inline object category_of(FoobaraError error):
+    return error.category if type(error) is FoobaraError else (<object>error).category
+
+
+cdef inline object symbol_of(FoobaraError error):
+    return error.symbol if type(error) is FoobaraError else (<object>error).symbol
+
+
+cdef inline object message_of(FoobaraError error):
+    return error.message if type(error) is FoobaraError else (<object>error).message
+
+
+cdef inline object is_fatal_of(FoobaraError error):
+    return error.is_fatal if type(error) is FoobaraError else (<object>error).is_fatal
+
+
+cdef inline object severity_of(FoobaraError error):
+    return error.severity if type(error) is FoobaraError else (<object>error).severity
+
+
+cdef inline object suggestion_of(FoobaraError error):
+    return error.suggestion if type(error) is FoobaraError else (<object>error).suggestion
+
+
+cdef inline object help_url_of(FoobaraError error):
+    return error.help_url if type(error) is FoobaraError else (<object>error).help_url
+
+
+cdef inline object cause_of(FoobaraError error):
+    return error.cause if type(error) is FoobaraError else (<object>error).cause
+
+
+cdef inline object stack_trace_of(FoobaraError error):
+    return error.stack_trace if type(error) is FoobaraError else (<object>error).stack_trace
+
+
+cdef int set_cause(FoobaraError error, object cause) except -1:
+    if type(error) is FoobaraError:
+        error.cause = cause
+    else:
+        (<object>error).cause = cause
+    return 0
 
 
 cdef int first_context(FoobaraError error) except -1:
@@ -834,10 +898,15 @@ cdef FoobaraError clone(FoobaraError error, bint share):
     copy = FoobaraError.__new__(FoobaraError) if kind is FoobaraError else kind.__new__(kind)
     if share and error._context is None:
         first_context(error)
-    copy.category = error.category
-    copy.symbol = error.symbol
+    if kind is FoobaraError:
+        copy.category = error.category
+        copy.symbol = error.symbol
+        copy.message = error.message
+    else:
+        (<object>copy).category = (<object>error).category
+        (<object>copy).symbol = (<object>error).symbol
+        (<object>copy).message = (<object>error).message
     copy._path = error._path
-    copy.message = error.message
     copy._context = error._context
     copy._runtime_path = error._runtime_path
     copy.is_fatal = error.is_fatal
@@ -857,14 +926,14 @@ cdef object same_error(FoobaraError a, FoobaraError b):
     while True:
         if a is b:
             return True
-        if not (a.category == b.category and a.symbol == b.symbol and a._path == b._path
-                and a.message == b.message and (a._context or {}) == (b._context or {})
-                and a._runtime_path == b._runtime_path and a.is_fatal == b.is_fatal and a.severity == b.severity
-                and a.suggestion == b.suggestion and a.help_url == b.help_url and a.stack_trace == b.stack_trace):
+        if not (category_of(a) == category_of(b) and symbol_of(a) == symbol_of(b) and a._path == b._path
+                and message_of(a) == message_of(b) and (a._context or {}) == (b._context or {})
+                and a._runtime_path == b._runtime_path and is_fatal_of(a) == is_fatal_of(b) and severity_of(a) == severity_of(b)
+                and suggestion_of(a) == suggestion_of(b) and help_url_of(a) == help_url_of(b) and stack_trace_of(a) == stack_trace_of(b)):
             return False
-        if not isinstance(a.cause, FoobaraError) or type(a.cause) is not type(b.cause):
-            return bool(a.cause == b.cause)
-        a, b = a.cause, b.cause
+        if not isinstance(cause_of(a), FoobaraError) or type(cause_of(a)) is not type(cause_of(b)):
+            return bool(cause_of(a) == cause_of(b))
+        a, b = cause_of(a), cause_of(b)
         if seen is None:
             seen = set()
         if (id(a), id(b)) in seen:
@@ -884,25 +953,25 @@ cdef dict error_dict(FoobaraError error):
     while True:
         this = {
             "key": error.key(),
-            "category": error.category,
-            "symbol": error.symbol,
+            "category": category_of(error),
+            "symbol": symbol_of(error),
             "path": list(error._path),
             "runtime_path": list(error._runtime_path),
-            "message": error.message,
+            "message": message_of(error),
             "context": error.context,
-            "is_fatal": error.is_fatal,
-            "severity": severity_text(error.severity),
+            "is_fatal": is_fatal_of(error),
+            "severity": severity_text(severity_of(error)),
         }
-        if error.suggestion:
-            this["suggestion"] = error.suggestion
-        if error.help_url:
-            this["help_url"] = error.help_url
+        if suggestion_of(error):
+            this["suggestion"] = suggestion_of(error)
+        if help_url_of(error):
+            this["help_url"] = help_url_of(error)
         if outer is None:
             first = this
         else:
             outer["cause"] = this
         outer = this
-        cause = error.cause
+        cause = cause_of(error)
         if not isinstance(cause, FoobaraError):
             if cause:
                 this["cause"] = cause
@@ -996,7 +1065,7 @@ cdef class ErrorCollection:
         if self._items is None:
             return False
         for error in self._items:
-            if (<FoobaraError>error).is_fatal:
+            if is_fatal_of(<FoobaraError>error):
                 return True
         return False
 
@@ -1054,15 +1123,15 @@ cdef class ErrorCollection:
 
     def with_symbol(self, symbol):
         """Return the errors with this symbol."""
-        return [error for error in self.items() if (<FoobaraError>error).symbol == symbol]
+        return [error for error in self.items() if symbol_of(<FoobaraError>error) == symbol]
 
     def by_category(self, category):
         """Return the errors of this category."""
-        return [error for error in self.items() if (<FoobaraError>error).category == category]
+        return [error for error in self.items() if category_of(<FoobaraError>error) == category]
 
     def by_severity(self, severity):
         """Return the errors of this severity, given as ErrorSeverity or as its value."""
-        return [error for error in self.items() if (<FoobaraError>error).severity == severity]
+        return [error for error in self.items() if severity_of(<FoobaraError>error) == severity]
 
     def in_runtime_path(self, *prefix):
         """Return the errors whose runtime path starts with *prefix*: names, or one list or tuple."""
@@ -1073,11 +1142,11 @@ cdef class ErrorCollection:
 
     def fatal_errors(self):
         """Return the fatal errors."""
-        return [error for error in self.items() if (<FoobaraError>error).is_fatal]
+        return [error for error in self.items() if is_fatal_of(<FoobaraError>error)]
 
     def critical_errors(self):
         """Return the errors whose severity is critical or fatal."""
-        return [error for error in self.items() if (<FoobaraError>error).severity in (CRITICAL, FATAL)]
+        return [error for error in self.items() if severity_of(<FoobaraError>error) in (CRITICAL, FATAL)]
 
     def data_errors(self):
         """Return the errors of category data."""
@@ -1101,7 +1170,7 @@ cdef class ErrorCollection:
 
     def with_suggestions(self):
         """Return the errors that carry a suggestion."""
-        return [error for error in self.items() if (<FoobaraError>error).suggestion]
+        return [error for error in self.items() if suggestion_of(<FoobaraError>error)]
 
     def group_by_path(self):
         """Return path -> errors, in order of first arrival."""
@@ -1114,7 +1183,7 @@ cdef class ErrorCollection:
         """Return category -> errors, in order of first arrival."""
         groups = {}
         for error in self.items():
-            groups.setdefault((<FoobaraError>error).category, []).append(error)
+            groups.setdefault(category_of(<FoobaraError>error), []).append(error)
         return groups
 
     def sort_by_severity(self):
@@ -1129,7 +1198,7 @@ cdef class ErrorCollection:
 
     def messages(self):
         """Return the messages."""
-        return [(<FoobaraError>error).message for error in self.items()]
+        return [message_of(<FoobaraError>error) for error in self.items()]
 
     def to_sentence(self):
         """Return the messages as ``a, b and c``."""
@@ -1326,7 +1395,7 @@ cdef class CommandOutcome:
     def unwrap(self):
         """Return the result; ValueError with the messages after a failure."""
         if failed(self):
-            messages = ", ".join([part((<FoobaraError>error).message) for error in errors_of(self)])
+            messages = ", ".join([part(message_of(<FoobaraError>error)) for error in errors_of(self)])
             raise ValueError(f"Command failed: {messages}")
         return self._result
 
@@ -1626,28 +1695,31 @@ cdef int put_path(fa_buf* b, object path) except -1:
 cdef int put_head(fa_buf* b, FoobaraError error) except -1:
     # from the brace to the context, for fields of any type
     fa_raw(b, b'{"key":"', 8)
-    for p in error._runtime_path:
-        put_part(b, p)
-        fa_char(b, c">")
-    put_part(b, error.category)
-    fa_char(b, c".")
-    if error._path:
-        for p in error._path:
+    if type(error) is FoobaraError:
+        for p in error._runtime_path:
             put_part(b, p)
-            fa_char(b, c".")
+            fa_char(b, c">")
+        put_part(b, error.category)
+        fa_char(b, c".")
+        if error._path:
+            for p in error._path:
+                put_part(b, p)
+                fa_char(b, c".")
+        else:
+            fa_raw(b, "root.", 5)
+        put_part(b, error.symbol)
     else:
-        fa_raw(b, "root.", 5)
-    put_part(b, error.symbol)
+        put_part(b, error.key())
     fa_raw(b, b'","category":', 13)
-    put_value(b, error.category)
+    put_value(b, category_of(error))
     fa_raw(b, b',"symbol":', 10)
-    put_value(b, error.symbol)
+    put_value(b, symbol_of(error))
     fa_raw(b, b',"path":', 8)
     put_path(b, error._path)
     fa_raw(b, b',"runtime_path":', 16)
     put_path(b, error._runtime_path)
     fa_raw(b, b',"message":', 11)
-    put_value(b, error.message)
+    put_value(b, message_of(error))
     fa_raw(b, b',"context":', 11)
     return 0
 
@@ -1656,37 +1728,42 @@ cdef int put_error(fa_buf* b, FoobaraError error) except -1:
     # causes are followed in a loop and their braces closed at the end: a chain may be long, or closed
     cdef Py_ssize_t closing = 1
     cdef set seen = None
-    cdef bint first
+    cdef bint plain
     while True:
-        if fa_head(b, <PyObject*>error.category, <PyObject*>error.symbol, <PyObject*>error._path,
-                   <PyObject*>error._runtime_path, <PyObject*>error.message) == 0:
+        plain = type(error) is FoobaraError
+        if not plain:
             put_head(b, error)
-        context = error._context
+        elif fa_head(b, <PyObject*>error.category, <PyObject*>error.symbol, <PyObject*>error._path,
+                     <PyObject*>error._runtime_path, <PyObject*>error.message) == 0:
+            put_head(b, error)
+        context = error._context if plain else error.context
         if context is None:
             fa_raw(b, "{}", 2)
         elif type(context) is not dict or fa_flat(b, context) == 0:
             put_value(b, context)  # a flat dict is nowhere on the way here: it holds no error
-        if (error.is_fatal is False and error.severity is ERROR and error.suggestion is None
+        if (plain and error.is_fatal is False and error.severity is ERROR and error.suggestion is None
                 and error.help_url is None and error.cause is None):
             fa_raw(b, b',"is_fatal":false,"severity":"error"', 36)
             break
-        if error.is_fatal is False:
+        is_fatal, severity = is_fatal_of(error), severity_of(error)
+        suggestion, help_url = suggestion_of(error), help_url_of(error)
+        if is_fatal is False:
             fa_raw(b, b',"is_fatal":false', 17)
         else:
             fa_raw(b, b',"is_fatal":', 12)
-            put_value(b, error.is_fatal)
-        if error.severity is ERROR:
+            put_value(b, is_fatal)
+        if severity is ERROR:
             fa_raw(b, b',"severity":"error"', 19)
         else:
             fa_raw(b, b',"severity":', 12)
-            put_value(b, severity_text(error.severity))
-        if error.suggestion is not None and error.suggestion:
+            put_value(b, severity_text(severity))
+        if suggestion is not None and suggestion:
             fa_raw(b, b',"suggestion":', 14)
-            put_value(b, error.suggestion)
-        if error.help_url is not None and error.help_url:
+            put_value(b, suggestion)
+        if help_url is not None and help_url:
             fa_raw(b, b',"help_url":', 12)
-            put_value(b, error.help_url)
-        cause = error.cause
+            put_value(b, help_url)
+        cause = cause_of(error)
         if cause is None:
             break
         if not isinstance(cause, FoobaraError):

@@ -94,6 +94,92 @@ def test_from_dict_takes_a_mapping(F, value):
     assert F.from_dict(MappingProxyType(F(symbol="s").to_dict())) == F(symbol="s")
 
 
+def odd_classes(F, severities):
+    class Severe(F):
+        is_fatal = True
+        severity = severities.WARNING
+        suggestion = help_url = "h"
+
+    class Translated(F):
+        @property
+        def message(self):
+            return f"<{self.__dict__['raw']}>"
+
+        @message.setter
+        def message(self, value):
+            self.__dict__["raw"] = value
+
+    class Keyed(F):
+        category = symbol = "c"
+
+        def key(self):
+            return 'K"'
+
+    class Placed(F):
+        @property
+        def context(self):
+            return {"own": 1}
+
+        @context.setter
+        def context(self, value):
+            pass
+
+        @property
+        def path(self):
+            return ("own",)
+
+        @path.setter
+        def path(self, value):
+            pass
+
+    class Caused(F):
+        @property
+        def cause(self):
+            return F(symbol="behind")
+
+        @cause.setter
+        def cause(self, value):
+            pass
+
+    return [Severe, Translated, Keyed, Placed, Caused]
+
+
+def test_what_a_subclass_overrides_counts_everywhere(F, C, errors, twin, sub):
+    for kind in odd_classes(F, errors.ErrorSeverity):
+        error = kind(symbol="s", path=("a",), message="m", context={"x": 1})
+        held = C().add(error)
+        made = error.to_dict()
+        wanted = json.dumps(made, separators=(",", ":")).encode()
+        assert error.to_json_bytes() == wanted and held.to_json_bytes() == b"[" + wanted + b"]", kind
+        assert made["key"] == error.key() == held.keys()[0]
+        for name in ("category", "symbol", "message", "is_fatal", "suggestion", "context"):
+            assert made.get(name) == getattr(error, name), (kind, name)
+        assert made["severity"] == error.severity.value
+        assert held.messages() == [error.message]
+        assert held.has_fatal() is error.is_fatal and held.fatal_errors() == [error] * error.is_fatal
+        assert held.by_severity(error.severity) == held.by_category(error.category) == [error]
+        assert held.with_symbol(error.symbol) == [error]
+        assert len(held.with_suggestions()) == (error.suggestion is not None)
+        assert error.get_root_cause().symbol == (error.cause or error).symbol
+        assert f"message={error.message!r}" in repr(error) and f"is_fatal={error.is_fatal}" in repr(error)
+        with pytest.raises(ValueError, match=f"Command failed: {error.message}"):
+            sub("core.outcome").CommandOutcome.from_errors(error).unwrap()
+        arguments = error.__reduce_ex__(4)[1]
+        assert twin._restore_error(*arguments).to_dict() == made
+        assert copy.copy(error) == error.with_runtime_path_prefix() == copy.deepcopy(error) == error
+        assert error.with_cause(None).cause == error.cause or kind.__name__ == "Caused"
+
+
+def test_a_subclass_with_a_read_only_field_refuses_to_be_made(F):
+    class Fixed(F):
+        @property
+        def message(self):
+            return "fixed"
+
+    with pytest.raises(AttributeError, match="message"):
+        Fixed(message="m")
+
+
 def test_data_error_is_an_alias(errors):
     assert errors.DataError is errors.FoobaraError
 

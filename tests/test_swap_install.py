@@ -112,10 +112,9 @@ def test_a_patched_part_is_refused_with_its_reason_and_the_others_are_not() -> N
         with mock.patch.object(FoobaraError, "to_dict"):
             report = foobara_accel.install()
         assert report.state == "swapped" and not report.ok
-        [refused] = report.refused
-        assert refused.name == "errors"
+        [refused] = (each for each in report.refused if each.name == "errors")
         assert "FoobaraError.to_dict is no function but a unittest.mock" in refused.reason
-        assert report.replaced == ("ErrorCollection.count",)
+        assert "ErrorCollection.count" in report.replaced
         assert "not replaced: errors: FoobaraError.to_dict" in str(report)
         foobara_accel.uninstall()
 
@@ -142,7 +141,7 @@ def test_a_version_without_a_method_is_refused_part_by_part(tmp_path: object) ->
         del FoobaraError.with_cause
         report = foobara_accel.install(fixes=())
         assert report.refused[0].reason == "FoobaraError has no with_cause of its own"
-        assert report.replaced == ("ErrorCollection.count",)
+        assert "ErrorCollection.count" in report.replaced
     """)
 
 

@@ -107,6 +107,10 @@ def _restore_error(
         cls = FoobaraError
     error = cls.__new__(cls)
     error._rare = None
+    if isinstance(error, FoobaraError):  # the setters may be the subclass's own
+        error._path = as_path(fields[2], "path")
+        error._context = as_context(fields[4])
+        error._runtime_path = as_path(fields[5], "runtime_path")
     (
         error.category,
         error.symbol,
@@ -1352,13 +1356,14 @@ def error_json(error: FoobaraError, stack: list[Any]) -> str:
     parts: list[str] = []
     seen: set[int] = set()
     while True:
+        context = error._context if type(error) is FoobaraError else error.context
         parts += [
-            f'{{"key":{quote(error.key())},"category":{value_json(error.category, stack)}',
+            f'{{"key":{quote(part(error.key()))},"category":{value_json(error.category, stack)}',
             f',"symbol":{value_json(error.symbol, stack)},"path":{path_json(error._path, stack)}',
             f',"runtime_path":{path_json(error._runtime_path, stack)}',
             f',"message":{value_json(error.message, stack)}',
             ',"context":',
-            "{}" if error._context is None else value_json(error._context, stack),
+            "{}" if context is None else value_json(context, stack),
             f',"is_fatal":{value_json(error.is_fatal, stack)},"severity":',
             value_json(severity_text(error.severity), stack),
         ]
