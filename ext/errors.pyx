@@ -543,7 +543,11 @@ def _restore_error(cls, fields, extras):
 @cython.freelist(64)
 @cython.trashcan(True)
 cdef class FoobaraError:
-    """One error of a command: where (path, runtime path), what (category, symbol, message) and how bad."""
+    """FoobaraError(category='data', symbol='', path=(), message='', context=None, runtime_path=(), is_fatal=False, \
+severity=ErrorSeverity.ERROR, suggestion=None, help_url=None, cause=None, stack_trace=None)
+--
+
+One error of a command: where (path, runtime path), what (category, symbol, message) and how bad."""
 
     __hash__ = None
 

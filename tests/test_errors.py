@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import json
 import os
 import pickle
@@ -180,10 +181,37 @@ def test_a_subclass_with_a_read_only_field_refuses_to_be_made(F):
         Fixed(message="m")
 
 
+def test_the_signature_names_the_fields(F, errors):
+    found = inspect.signature(F).parameters
+    assert list(found) == [*FIELDS] and found["severity"].default is errors.ErrorSeverity.ERROR
+    assert [found[name].default for name in FIELDS] == [*FIELDS.values()]
+
+    class Own(F):
+        def __init__(self, code):
+            super().__init__(symbol=code)
+
+    assert list(inspect.signature(Own).parameters) == ["code"]
+    assert F.__doc__.startswith("One error of a command")
+
+
 def test_data_error_is_an_alias(errors):
     assert errors.DataError is errors.FoobaraError
 
 
+FIELDS = {
+    "category": "data",
+    "symbol": "",
+    "path": (),
+    "message": "",
+    "context": None,
+    "runtime_path": (),
+    "is_fatal": False,
+    "severity": "error",
+    "suggestion": None,
+    "help_url": None,
+    "cause": None,
+    "stack_trace": None,
+}
 RARE = {
     "is_fatal": True,
     "severity": "custom",
