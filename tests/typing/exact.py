@@ -32,6 +32,7 @@ reveal_type(Add.run(a=1))  # reveal: CommandOutcome[int]
 reveal_type(More.run(a=1, tags=["x"]))  # reveal: CommandOutcome[int]
 reveal_type(Add.run_or_raise(a=1))  # reveal: int
 reveal_type(Add.run_with(In(a=1)))  # reveal: CommandOutcome[int]
+reveal_type(Add.run(a=1).flat_map(lambda n: More.run(a=n)))  # reveal: CommandOutcome[int]
 reveal_type(Add.inputs_type())  # reveal: type[In]
 Add.run(a="x")  # error: pyright
 Add.run(a=1, c=2)  # error: pyright

@@ -1119,9 +1119,9 @@ class CommandOutcome(_OutcomeBase[ResultT]):
         kind: Any = type(self)
         return cast("CommandOutcome[OtherT]", kind(result=fn(self._result), metadata=self._metadata))
 
-    def flat_map(self, fn: Callable[[ResultT], Any]) -> Any:
+    def flat_map(self, fn: Callable[[ResultT], CommandOutcome[OtherT]]) -> CommandOutcome[OtherT]:
         """Return the outcome ``fn(result)`` returns; a failure returns itself."""
-        return self if failed(self) else fn(self._result)
+        return cast("CommandOutcome[OtherT]", self) if failed(self) else fn(self._result)
 
     def add_error(self, error: FoobaraError) -> Self:
         """Add an error; returns the outcome."""
