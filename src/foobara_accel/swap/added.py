@@ -23,6 +23,8 @@ class Added:
 
     __slots__ = ("_attribute", "_name", "_owner", "_switches", "key")
 
+    key: str
+
     def __init__(self, owner: type, name: str, attribute: _Switched) -> None:
         self.key = f"{owner.__name__}.{name}"
         self._owner = owner

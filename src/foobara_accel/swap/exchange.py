@@ -30,6 +30,8 @@ class Exchange:
 
     __slots__ = ("_code", "_function", "_original", "key")
 
+    key: str
+
     def __init__(self, key: str, function: FunctionType, replacement: Any) -> None:
         self.key = key
         self._function = function
