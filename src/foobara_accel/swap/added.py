@@ -51,6 +51,8 @@ class _Switched:
 
     __slots__ = ("_give", "_name", "answers")
 
+    answers: bool
+
     def __init__(self, name: str, give: Callable[[Any, Any], Any]) -> None:
         self._name = name
         self._give = give
