@@ -783,6 +783,8 @@ cdef int left(World w, Plan plan, PyObject *self) except -1:
     how = marks(w, plan, self)
     if how == DISTURBED or FA_SLOT(self, w.transaction) is not <PyObject *>None:
         return DISTURBED
+    if FA_SLOT(self, w.executor) is not <PyObject *>None:
+        return DISTURBED               # a run within the run has set it
     errors = FA_SLOT(self, w.collection)
     if <PyObject *>Py_TYPE(errors) is not <PyObject *>w.errors or FA_SLOT(errors, w.by_id) is NULL:
         return DISTURBED
@@ -795,6 +797,15 @@ cdef inline bint steady(World w, PyObject *machine) noexcept:
     if <PyObject *>Py_TYPE(machine) is not <PyObject *>w.machine or FA_SLOT(machine, w.now) is NULL:
         return False
     return FA_SLOT(machine, w.history) is not NULL and PyList_CheckExact(FA_SLOT(machine, w.history))
+
+
+cdef inline bint waiting(World w, object registry) noexcept:
+    """Whether callbacks may have to be called."""
+    cdef PyObject *callbacks
+    if registry is None:
+        return False
+    callbacks = FA_SLOT(<PyObject *>registry, w.callbacks)
+    return callbacks is NULL or not PyList_CheckExact(callbacks) or PyList_GET_SIZE(callbacks) != 0
 
 
 cdef inline bint wrong(World w, PyObject *self) noexcept:
@@ -851,16 +862,15 @@ cdef object drive(World w, object command, Plan plan, int *ended, bint *clean):
     """
     cdef PyObject *self = <PyObject *>command
     cdef object registry = plan.registry
-    cdef PyObject *callbacks = NULL if registry is None else FA_SLOT(<PyObject *>registry, w.callbacks)
     cdef PyObject *called
     cdef int number, status, how = CLEAN
     cdef object result = None
     cdef bint wanted = ended[0] == OUTCOME
     ended[0] = OUTCOME
     clean[0] = False
-    if plan.flagged or plan.hooks & 1 or opens(w, plan) or (callbacks is not NULL and not PyList_CheckExact(callbacks)):
+    if plan.flagged or plan.hooks & 1 or opens(w, plan):
         return w.whole.resume(command, 0, registry, None)
-    if plan.hooks == 0 and (callbacks is NULL or PyList_GET_SIZE(callbacks) == 0):
+    if plan.hooks == 0 and not waiting(w, registry):
         # No callback and no hook: bench cases "simple run", "parent and one subcommand", "two runtime errors".
         advance(w, self, 1)
         advance(w, self, 2)
@@ -868,7 +878,7 @@ cdef object drive(World w, object command, Plan plan, int *ended, bint *clean):
         if status != STEP_QUIET:
             if status == STEP_RAISED:
                 return raised(w, command, 2, registry)
-            if left(w, plan, self) == DISTURBED or (callbacks is not NULL and PyList_GET_SIZE(callbacks) != 0):
+            if left(w, plan, self) == DISTURBED or waiting(w, registry):
                 return w.whole.resume(command, 2, registry, None)
         if wrong(w, self):
             clean[0] = status == STEP_QUIET or left(w, plan, self) == CLEAN
@@ -885,7 +895,7 @@ cdef object drive(World w, object command, Plan plan, int *ended, bint *clean):
         Py_DECREF(result)
         fa_put(self, w.result, called)
         how = left(w, plan, self)
-        if how == DISTURBED or (callbacks is not NULL and PyList_GET_SIZE(callbacks) != 0):
+        if how == DISTURBED or waiting(w, registry):
             return w.whole.resume(command, 6, registry, None)
         if wrong(w, self):
             clean[0] = how == CLEAN
@@ -970,8 +980,8 @@ cdef int step(World w, object command, Plan plan, object registry, int number) e
     cdef PyObject *now = FA_SLOT(machine, w.now)
     cdef list chains = None
     cdef object action
-    if callbacks is not NULL:
-        if not PyList_CheckExact(callbacks) or FA_SLOT(<PyObject *>registry, w.compiled) is NULL:
+    if registry is not None:
+        if callbacks is NULL or not PyList_CheckExact(callbacks) or FA_SLOT(<PyObject *>registry, w.compiled) is NULL:
             return STEP_UNKNOWN
         if PyList_GET_SIZE(callbacks):
             if truth(FA_SLOT(<PyObject *>registry, w.compiled)):
@@ -1085,12 +1095,11 @@ cdef list picked(World w, list callbacks, object before, int number):
     cdef PyObject *when
     cdef PyObject *kind
     cdef list chains = None
-    cdef Py_ssize_t i, at
+    cdef Py_ssize_t at
     cdef bint fits
-    for i in range(PyList_GET_SIZE(<PyObject *>callbacks)):
-        item = PyList_GET_ITEM(<PyObject *>callbacks, i)
+    for registered in list(callbacks):
+        item = <PyObject *>registered
         if <PyObject *>Py_TYPE(item) is not <PyObject *>w.registered:
-            registered = <object>item
             fits = registered.condition.matches(before, <object>w.state[number + 1], NAMES[number])
             chosen = registered.callback_type
         else:
@@ -1122,7 +1131,7 @@ cdef list picked(World w, list callbacks, object before, int number):
             chains = [None, None, None, None]
         if chains[at] is None:
             chains[at] = []
-        (<list>chains[at]).append((<object>item).callback)
+        (<list>chains[at]).append(registered.callback)
     return chains
 
 
@@ -1174,9 +1183,10 @@ cdef int cast(World w, object command, Plan plan) except -2:
     cdef PyObject *self = <PyObject *>command
     cdef PyObject *raw = FA_SLOT(self, w.raw)
     cdef PyObject *made
+    cdef object held = None if raw is NULL else <object>raw
     cdef InputsBuilder builder = plan.builder
     cdef int status = STEP_CALLED
-    if builder is None or not PyDict_CheckExact(raw) or not builder._is_current() or not model_is_plain(w, plan):
+    if builder is None or type(held) is not dict or not builder._is_current() or not model_is_plain(w, plan):
         try:
             cast_slowly(w, command, plan)
         except BaseException as error:
@@ -1315,6 +1325,7 @@ cdef bint adds_plainly(World w, object command) except -1:
         and FA_SLOT(errors, w.by_id) is not NULL
         and PyDict_CheckExact(FA_SLOT(errors, w.by_id))
         and FA_SLOT(errors, w.by_key) is <PyObject *>None
+        and PyTuple_CheckExact(FA_SLOT(<PyObject *>command, w.path))
     )
 
 
@@ -1490,9 +1501,9 @@ cdef dict runs(World w, object target):
             or plan.is_async
             or left(w, plan, <PyObject *>self) == DISTURBED
             or wrong(w, <PyObject *>self)
+            or FA_SLOT(FA_SLOT(<PyObject *>self, w.state_machine), w.now) is not w.state[0]
         ):
             return w.whole.run(self)
-        fa_put(<PyObject *>self, w.executor, <PyObject *>None)
         return drive(w, self, plan, &ended, &clean)
 
     def run_subcommand(self, command_class, **inputs):
@@ -1583,11 +1594,11 @@ cdef object key_of(World w, PyObject *error):
         return None
     if not PyTuple_CheckExact(path) or not PyTuple_CheckExact(runtime_path):
         return None
+    above = ">".join(<tuple>runtime_path) if <tuple>runtime_path else None
     where = ".".join(<tuple>path) if <tuple>path else "root"
-    if <tuple>runtime_path:
-        made = f"{'>'.join(<tuple>runtime_path)}>{<str>category}.{<str>where}.{<str>symbol}"
-    else:
-        made = f"{<str>category}.{<str>where}.{<str>symbol}"
+    made = f"{<str>category}.{<str>where}.{<str>symbol}"
+    if above is not None:
+        made = f"{<str>above}>{<str>made}"
     fa_put(error, w.cached_key, <PyObject *>made)
     return made
 
@@ -1675,7 +1686,7 @@ cdef dict later(World w, object target):
             command = cls(**inputs)
             return command, command, None
         command = make(w, plan, inputs, EMPTY)
-        if waiting(plan, w):
+        if waiting(w, plan.registry):
             return command, command, None
         status = cast(w, command, plan)
         if status == STEP_RAISED:
@@ -1698,20 +1709,11 @@ cdef dict later(World w, object target):
     return async_ways(target, begin, end)
 
 
-cdef bint waiting(Plan plan, World w) noexcept:
-    """Whether callbacks may have to be called."""
-    cdef PyObject *callbacks
-    if plan.registry is None:
-        return False
-    callbacks = FA_SLOT(<PyObject *>plan.registry, w.callbacks)
-    return not PyList_CheckExact(callbacks) or PyList_GET_SIZE(callbacks) != 0
-
-
 cdef bint idle(World w, Plan plan, PyObject *self) except -1:
     """Whether an async command has no callbacks, errors or attributes in the way, and never left its first state."""
     cdef PyObject *errors
     cdef PyObject *machine
-    if waiting(plan, w):
+    if waiting(w, plan.registry):
         return False
     if marks(w, plan, self) == DISTURBED:
         return False

@@ -203,9 +203,14 @@ class Whole:
 
     def run(self, command: Any) -> Any:
         """Return the outcome of a run from its beginning."""
-        if self._undo or self._close or self._direct(command):
-            return self.resume(command, 0, command.__class__._enhanced_callback_registry)
-        return self._untouched(command)
+        registry = command.__class__._enhanced_callback_registry
+        # A second run has a real executor: where it is one within the first, that goes on with it.
+        direct = command._state_machine.state is self._states[0] and self._is_stock(command)
+        if not direct and not self._undo and not self._close:
+            return self._untouched(command)
+        executor = self._executor(registry, command) if registry and not direct else None
+        command._enhanced_callback_executor = executor
+        return self.resume(command, 0, registry)
 
     def resume(
         self, command: Any, done: int, registry: Any, raised: list[BaseException] | None = None
@@ -215,7 +220,6 @@ class Whole:
         *registry* is the one that the class had when the run began. The last of these phases has raised the
         one exception in *raised*, which is taken out of it: no frame of ours refers to it.
         """
-        command._enhanced_callback_executor = None
         opening = True
         try:
             if done == 0:
@@ -295,9 +299,11 @@ class Whole:
         # the method is looked up before the state changes and before any callback
         name, state = PHASES[number], self._states[number + 1]
         action = getattr(command, name)
-        if not self._direct(command):
+        if command._enhanced_callback_executor is not None or not self._is_stock(command):
             if registry and command._enhanced_callback_executor is None:
-                command._enhanced_callback_executor = self._executor(registry, command)
+                executor = self._executor(registry, command)
+                # past a __setattr__ of the user's, which has seen None set already
+                object.__setattr__(command, "_enhanced_callback_executor", executor)
             return command._execute_phase(state, action, transition_name=name)
         machine = command._state_machine
         before = machine.state
@@ -306,8 +312,8 @@ class Whole:
             return action()
         return self.callbacks.run(registry, command, before, state, name, action)
 
-    def _direct(self, command: Any) -> bool:
-        # whether the executor would be asked for nothing but the callbacks: it refers to the command, and so
+    def _is_stock(self, command: Any) -> bool:
+        # whether an executor would be asked for nothing but the callbacks: it refers to the command, and so
         # keeps each one alive until the collector comes
         transition = self._executors["execute_transition"]
         return (

@@ -7,7 +7,8 @@ overridden, patched or set on the instance; at the first thing that is not so th
 
 Given up by name: ``_enhanced_callback_executor`` stays None (it is a reference cycle), a registry's counters
 of hits and misses do not move during a run, and ``TransactionRegistry.detect`` is not called while no
-detector is registered.
+detector is registered. For want of an executor, a second run of an instance within its first, begun after the
+class's registry was set to None, does not end the callbacks of the first.
 """
 
 from __future__ import annotations
@@ -255,6 +256,7 @@ def _runs(target: Any, whole: Whole) -> dict[str, object]:
             and command.__class__ is cls
             and not registry._callbacks
             and command._transaction is None
+            and (state is initialized or command._enhanced_callback_executor is None)
             and type(command._errors) is errors_class
             and not command._errors._errors_by_id
             and command._state_machine is machine
