@@ -358,14 +358,38 @@ class Program:
                 "class",
                 "again",
             ),
-            *("odd", "same error", "cast", "clear", "key", "raw", "flag", "config", "patch", "domain"),
+            *(
+                "hook",
+                "hook",
+                "hook",
+                "odd",
+                "same error",
+                "cast",
+                "clear",
+                "key",
+                "raw",
+                "flag",
+                "config",
+                "patch",
+                "domain",
+            ),
         )
         kind = rng.choice(kinds)
         given: Any = rng.randrange(1000)
         if kind in ("sub", "bang", "mapped"):
             given = (given, self.inputs())
         if kind in ("hook", "callback", "patch"):
-            name = rng.choice((*PHASES, "_fail", "_execute_phase", "add_error", "rollback_transaction"))
+            name = rng.choice(
+                (
+                    *PHASES,
+                    "execute",
+                    "commit_transaction",
+                    "_fail",
+                    "_execute_phase",
+                    "add_error",
+                    "rollback_transaction",
+                )
+            )
             steps = [self.simple() for _ in range(rng.randint(0, 2))]
             given = (name, steps, rng.choice(("before", "after", "around", "error")), given)
         return kind, given
