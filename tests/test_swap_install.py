@@ -114,7 +114,7 @@ def test_a_patched_part_is_refused_with_its_reason_and_the_others_are_not() -> N
         assert report.state == "swapped" and not report.ok
         [refused] = (each for each in report.refused if each.name == "errors")
         assert "FoobaraError.to_dict is no function but a unittest.mock" in refused.reason
-        assert "ErrorCollection.count" in report.replaced
+        assert "CommandOutcome.from_result" in report.replaced
         assert "not replaced: errors: FoobaraError.to_dict" in str(report)
         foobara_accel.uninstall()
 
@@ -134,6 +134,39 @@ def test_a_patched_part_is_refused_with_its_reason_and_the_others_are_not() -> N
     """)
 
 
+@on_both
+def test_whatever_is_patched_or_missing_installing_reports(on: str) -> None:
+    said(
+        """
+        from unittest import mock
+        import foobara_accel
+        from foobara_accel.swap.known import KNOWN
+        from foobara_accel.swap.target import find
+
+        foobara_accel.install(), foobara_accel.uninstall()
+        target = find()
+        for key in KNOWN:
+            owner, name = key.split(".")
+            cls = getattr(target, owner)
+            before = cls.__dict__[name]
+            for how in ("mock", "removed"):
+                if how == "mock":
+                    setattr(cls, name, mock.MagicMock(wraps=getattr(cls, name)))
+                else:
+                    delattr(cls, name)
+                try:
+                    report = foobara_accel.install()
+                    assert key not in report.replaced, (key, how)
+                    assert report.ok or report.refused[0].reason, (key, how)
+                finally:
+                    foobara_accel.uninstall()
+                    setattr(cls, name, before)
+        assert foobara_accel.install().ok
+        """,
+        on,
+    )
+
+
 def test_a_version_without_a_method_is_refused_part_by_part(tmp_path: object) -> None:
     said("""
         import foobara_accel
@@ -141,7 +174,7 @@ def test_a_version_without_a_method_is_refused_part_by_part(tmp_path: object) ->
         del FoobaraError.with_cause
         report = foobara_accel.install(fixes=())
         assert report.refused[0].reason == "FoobaraError has no with_cause of its own"
-        assert "ErrorCollection.count" in report.replaced
+        assert "CommandOutcome.from_result" in report.replaced
     """)
 
 

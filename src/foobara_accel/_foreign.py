@@ -334,6 +334,8 @@ def dress(table: dict[str, object], target: Any) -> dict[str, object]:
         owner, name = key.split(".")
         before = stock(getattr(target, owner), name)
         before, now = getattr(before, "__func__", before), getattr(value, "__func__", value)
+        if type(before) is not FunctionType:
+            continue  # somebody has patched it or taken it away: what it belongs to is not replaced
         for attribute in ("__name__", "__qualname__", "__module__", "__doc__"):
             setattr(now, attribute, getattr(before, attribute))
     return table

@@ -341,9 +341,12 @@ def _built_in() -> frozenset[str]:
 
 
 def _called(replacement: Any) -> Any:
+    """Return the function of *replacement*, in the form that takes what an exchanged code has at hand."""
     if isinstance(replacement, (classmethod, staticmethod)):
-        return replacement.__func__
-    return replacement.fget if isinstance(replacement, property) else replacement
+        replacement = replacement.__func__
+    elif isinstance(replacement, property):
+        replacement = replacement.fget
+    return getattr(replacement, "exchanged", replacement)
 
 
 def _bare(error: Exception) -> Exception:
