@@ -197,6 +197,14 @@ def test_a_typed_outcome_validates_its_result(Result, F):
     assert Result[typing.Annotated[int, []]](result="3").result == 3, "an argument without a hash"
 
 
+@pytest.mark.parametrize("wrong", [{}, {1: 2}])
+def test_what_is_no_type_of_a_result_is_named(Result, wrong):
+    for make in (Result[wrong], Result[wrong].from_result):
+        with pytest.raises(TypeError, match=r"takes the type of a result, given \{"):
+            make(1)
+    assert Result[wrong]().result is None
+
+
 def test_a_typed_outcome_as_an_annotation(Result):
     alias = Result[int]
     assert alias == Result[int] and hash(alias) == hash(Result[int]) and alias != Result[str]

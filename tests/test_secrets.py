@@ -13,6 +13,7 @@ import pprint
 import types
 import typing
 import uuid
+import warnings
 import weakref
 import zoneinfo
 from types import ModuleType
@@ -708,6 +709,43 @@ def test_what_is_taken_out_of_a_holder_is_not_echoed_either(fa: ModuleType) -> N
         for outcome in (echoing.run(**given, plain=raw), echoing(**given, plain=raw).run_instance()):
             contexts = [error.context for error in outcome.errors]
             assert contexts == [{}, {}, {"input": "5x"}, {"input": "Bob"}]
+
+
+class BeforeIt(BaseModel):
+    pin: Annotated[Pin, pydantic.BeforeValidator(str), Field(alias="thePin")] = PIN
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        *(Acc, Around, Open, Written, WrittenWhole, Named, Root, RootAround, BeforeIt),
+        create_model("Typed", pin=(AliasedPin, PIN), pins=(list[Pin], [PIN]), either=(int | Pin, PIN)),
+        create_model("OfDict", named=(AccDict, {"pin": PIN, "n": 1})),
+        create_model("Deep", inside=(list[Acc | None], [Acc(), None])),
+        create_model("OfData", data=(AccData, AccData()), more=(AccPydantic, AccPydantic()), n=(int, 5)),
+        create_model("OfTuple", pair=(AccTuple, AccTuple())),
+        create_model("OfAny", anything=(Any, Marked())),
+    ],
+    ids=lambda model: model.__name__,
+)
+def test_a_default_of_a_marked_field_is_in_no_schema(fa: ModuleType, sub: Any, model: Any) -> None:
+    cls = command(fa, model)
+    types_of = sub("core.registry").TypeRegistry()
+    types_of.register("Held", model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # Pydantic's own would name a default that JSON has no form for
+        views = [cls.manifest(), cls.reflect().to_dict(), cls.inputs_schema(), types_of.get_all_schemas()]
+    assert [view for view in views if PIN in json.dumps(view, default=str)] == []
+    assert "required" not in cls.inputs_schema()
+
+
+def test_defaults_beside_a_marked_one_stay(fa: ModuleType) -> None:
+    found = command(fa, Acc).inputs_schema()["properties"]
+    assert {name: field.get("default") for name, field in found.items()} == {
+        "owner": "Ada",
+        "pin": None,
+        "left": 0,
+    }
 
 
 def test_what_has_no_mark_is_written_by_pydantic_as_before(fa: ModuleType) -> None:

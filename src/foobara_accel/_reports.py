@@ -15,6 +15,7 @@ from collections import OrderedDict, abc, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from enum import Enum
+from threading import get_ident
 from types import GenericAlias, NoneType, SimpleNamespace, UnionType
 from typing import Any, NamedTuple, get_type_hints
 
@@ -331,6 +332,16 @@ def _view(cls: type) -> dict[str, bool]:
     except (AttributeError, TypeError):  # a class that cannot be changed
         pass
     return found
+
+
+def marked_defaults(cls: Any) -> set[str]:
+    """Return the fields of a model or dataclass whose defaults show something marked."""
+    declared = getattr(cls, "__pydantic_fields__", None) or {}
+    return {
+        name
+        for name, hide in _view(cls).items()
+        if hide or (name in declared and holds_mark(declared[name].default))
+    }
 
 
 def _hints(cls: Any) -> dict[str, Any]:
@@ -827,6 +838,27 @@ def _sensitive(value: Any, depth: int) -> bool:
 
 # Subclasses
 
+NO_OWN_DICT = object()
+_asked: set[tuple[int, int]] = set()
+
+
+def own_dict(error: Any, inherited: object) -> Any:
+    """Return what the ``to_dict`` of a subclass says of *error*, or NO_OWN_DICT.
+
+    There is none when the class has *inherited* it, and while it is being asked already: by a closed chain of
+    causes.
+    """
+    if type(error).to_dict is inherited:
+        return NO_OWN_DICT
+    asking = get_ident(), id(error)
+    if asking in _asked:
+        return NO_OWN_DICT
+    _asked.add(asking)
+    try:
+        return error.to_dict()
+    finally:
+        _asked.discard(asking)
+
 
 def extras(value: object, base: type) -> dict[str, Any]:
     """Return what a subclass of *base* added to *value*: its ``__dict__`` and its own slots."""
@@ -884,7 +916,13 @@ def _validated(alias: Any, outcome: Any) -> Any:
 @functools.lru_cache(maxsize=256)
 def _outcome_validator(alias: Any) -> Any:
     # A class that Pydantic knows nothing of is what isinstance says.
-    return pydantic.TypeAdapter(alias, config={"arbitrary_types_allowed": True})
+    try:
+        return pydantic.TypeAdapter(alias, config={"arbitrary_types_allowed": True})
+    except pydantic.PydanticUserError:
+        raise  # says what to do
+    except Exception as error:
+        given = ", ".join(map(repr, alias.__args__))
+        raise TypeError(f"CommandOutcome[...] takes the type of a result, given {given}") from error
 
 
 # Pydantic fields

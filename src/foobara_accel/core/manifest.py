@@ -218,7 +218,10 @@ def _model_schema(model: Any) -> dict[str, Any]:
     # A rebuilt model has another validator; the kept one is held, so its identity cannot be taken over.
     if kept is not None and kept[0] is model.__dict__.get("__pydantic_validator__"):
         return kept[1]  # type: ignore[no-any-return]
-    schema: dict[str, Any] = model.model_json_schema()
+    # Loaded with the first schema: most programs never ask for one.
+    from .schemas import WithoutMarkedDefaults
+
+    schema: dict[str, Any] = model.model_json_schema(schema_generator=WithoutMarkedDefaults)
     setattr(model, _SCHEMA_SLOT, (model.__dict__.get("__pydantic_validator__"), schema))
     return schema
 

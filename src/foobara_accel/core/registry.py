@@ -591,9 +591,11 @@ def manifest_of(cls: type[Any]) -> dict[str, Any]:
 
 def type_schema(model: Any) -> dict[str, Any]:
     """Return the JSON schema of a model or type expression."""
+    from .schemas import WithoutMarkedDefaults
+
     if isinstance(model, type) and issubclass(model, BaseModel):
-        return model.model_json_schema()
-    return TypeAdapter(model).json_schema()
+        return model.model_json_schema(schema_generator=WithoutMarkedDefaults)
+    return TypeAdapter(model).json_schema(schema_generator=WithoutMarkedDefaults)
 
 
 def _no_type(name: str, model: Any) -> TypeError:
