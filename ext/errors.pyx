@@ -949,6 +949,14 @@ cdef object severity_text(object severity):
     return severity.value if isinstance(severity, ErrorSeverity) else severity
 
 
+cdef object dict_of(FoobaraError error):
+    # as error.to_dict(), which a class of its own may have overridden
+    if type(error) is FoobaraError:
+        return error_dict(error)
+    own = _reports.own_dict(error, FoobaraError.to_dict)
+    return error_dict(error) if own is _reports.NO_OWN_DICT else own
+
+
 cdef dict error_dict(FoobaraError error):
     cdef dict first = None
     cdef dict outer = None
@@ -984,6 +992,11 @@ cdef dict error_dict(FoobaraError error):
             seen = {id(error)}
         if id(cause) in seen:
             return first
+        if type(cause) is not FoobaraError:
+            own = _reports.own_dict(cause, FoobaraError.to_dict)
+            if own is not _reports.NO_OWN_DICT:
+                this["cause"] = own
+                return first
         seen.add(id(cause))
         error = <FoobaraError>cause
 
@@ -1210,11 +1223,11 @@ cdef class ErrorCollection:
 
     def to_dict(self):
         """Return key -> error dict; of errors with the same key the last."""
-        return {error.key(): error_dict(error) for error in self.items()}
+        return {error.key(): dict_of(error) for error in self.items()}
 
     def to_list(self):
         """Return the error dicts."""
-        return [error_dict(error) for error in self.items()]
+        return [dict_of(error) for error in self.items()]
 
     def to_json_bytes(self):
         """Return :meth:`to_list` as compact UTF-8 JSON; values JSON lacks are converted."""
@@ -1430,7 +1443,7 @@ cdef class CommandOutcome:
         if failed(self):
             return {
                 "success": False,
-                "errors": [error_dict(error) for error in errors_of(self)],
+                "errors": [dict_of(error) for error in errors_of(self)],
                 "metadata": self.metadata,
             }
         return {"success": True, "result": self._result, "metadata": self.metadata}
@@ -1759,6 +1772,11 @@ cdef int put_error(fa_buf* b, FoobaraError error) except -1:
     while True:
         plain = type(error) is FoobaraError
         if not plain:
+            own = _reports.own_dict(error, FoobaraError.to_dict)
+            if own is not _reports.NO_OWN_DICT:
+                put_value(b, own)
+                closing -= 1
+                break
             put_head(b, error)
         elif fa_head(b, <PyObject*>error.category, <PyObject*>error.symbol, <PyObject*>error._path,
                      <PyObject*>error._runtime_path, <PyObject*>error.message) == 0:

@@ -62,6 +62,40 @@ class Unprintable(Exception):
         raise ValueError("no text")
 
 
+ERRORS = ("plain", "plain", "bare", "own text", "own key", "own dict", "own field", "own path")
+
+
+def error_classes(base: Any) -> list[Any]:
+    """Return the error class of a backend and what a program may derive from it, in the order of ERRORS."""
+
+    class Bare(base):
+        __slots__ = ()
+
+    class OwnText(base):
+        def __str__(self) -> str:
+            return f"{self.symbol}!"
+
+    class OwnKey(base):
+        def key(self) -> str:
+            return f"own.{super().key()}"
+
+    class OwnDict(base):
+        def to_dict(self) -> dict[str, Any]:
+            return {**super().to_dict(), "own": self.symbol}
+
+    class OwnField(base):
+        def __init__(self, **fields: Any) -> None:
+            super().__init__(**fields)
+            self.retry_after = 5
+
+    class OwnPath(base):
+        @property
+        def path(self) -> Any:
+            return ("own", *base.path.__get__(self))
+
+    return [base, base, Bare, OwnText, OwnKey, OwnDict, OwnField, OwnPath]
+
+
 class Rig:
     """The command classes of one model on one backend; *script* is what their next run does."""
 
@@ -83,6 +117,7 @@ class Rig:
                 return rig.play(self, None)
 
         self.package, self.command, self.later = package, Top, Later
+        self.errors = dict(zip(ERRORS, error_classes(package.FoobaraError), strict=True))
 
     def play(self, command: Any, child: Any) -> Any:
         """Do what the script says; the result is the last step's, or the inputs as the command sees them."""
@@ -107,8 +142,9 @@ class Rig:
             symbol, message, halt, context = given
             command.add_runtime_error(symbol, message, halt=halt, **context)
         elif kind == "error":
-            cause = None if given["cause"] is None else self.package.FoobaraError(**given["cause"])
-            command.add_error(self.package.FoobaraError(**{**given, "cause": cause}))
+            name, fields = given
+            cause = None if fields["cause"] is None else self.errors["own dict"](**fields["cause"])
+            command.add_error(self.errors[name](**{**fields, "cause": cause}))
         elif kind == "halt":
             command.halt()
         elif kind == "raise":
@@ -132,7 +168,7 @@ def script(rng: random.Random) -> list[Step]:
         if kind == "input error":
             given = (rng.choice(PATHS), rng.choice(SYMBOLS), rng.choice(TEXTS), context)
         elif kind == "error":
-            given = error_fields(rng, context)
+            given = (rng.choice(ERRORS), error_fields(rng, context))
         elif kind == "runtime error":
             given = (rng.choice(SYMBOLS), rng.choice(TEXTS), rng.random() < 0.3, context)
         elif kind == "raise":

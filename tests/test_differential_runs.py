@@ -16,7 +16,7 @@ def test_both_backends_answer_random_runs_alike() -> None:
         pytest.skip(f"no compiled backend: {foobara_accel.backend().reason}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        counts = differential_runs.run(foobara_accel, load_twin("py"), 2000, seed=3)
+        counts = differential_runs.run(foobara_accel, load_twin("py"), 2000, seed=1)
     assert sum(counts.values()) == 2000
     ways = {f"{door} {end}" for door in differential_runs.DOORS for end in ("failure", "success")}
     ways -= {"run_or_raise failure", "run_or_raise success"}

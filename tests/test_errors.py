@@ -171,6 +171,56 @@ def test_what_a_subclass_overrides_counts_everywhere(F, C, errors, twin, sub):
         assert error.with_cause(None).cause == error.cause or kind.__name__ == "Caused"
 
 
+class Link:
+    """Mixed into an error class: its dict says more."""
+
+    def to_dict(self):
+        return {**super().to_dict(), "hint": self.symbol.upper()}
+
+
+def test_the_dict_of_a_subclass_is_what_outcomes_collections_and_causes_show(F, C, sub):
+    class Hinted(Link, F):
+        pass
+
+    class Worded(F):
+        def to_dict(self):
+            return "in a word"
+
+    first = Hinted(symbol="first")
+    chain = F(symbol="last", cause=Hinted(symbol="middle", cause=F(symbol="plain", cause=first)))
+    for error in (first, chain, Worded(), F(cause=Worded())):
+        outcome, held = sub("core.outcome").CommandOutcome.from_errors(error), C().add(error)
+        made = error.to_dict()
+        assert outcome.to_dict()["errors"] == held.to_list() == [*held.to_dict().values()] == [made]
+        assert json.loads(error.to_json_bytes()) == made and json.loads(held.to_json_bytes()) == [made]
+        assert json.loads(outcome.to_json_bytes()) == outcome.to_dict()
+        assert json.loads(F(context={"e": error}).to_json_bytes())["context"] == {"e": made}
+    assert first.to_dict()["hint"] == "FIRST"
+    assert chain.to_dict()["cause"]["hint"] == "MIDDLE"
+    assert chain.to_dict()["cause"]["cause"]["cause"]["hint"] == "FIRST"
+
+
+def test_a_closed_chain_of_errors_with_dicts_of_their_own_ends(F):
+    class Hinted(Link, F):
+        pass
+
+    one, other = Hinted(symbol="one"), F(symbol="other")
+    one.cause, other.cause = other, one
+    for error in (one, other):
+        assert json.loads(error.to_json_bytes())["symbol"] == error.to_dict()["symbol"] == error.symbol
+        assert str(error.to_dict()).count("'hint'") == 1
+
+    class Broken(F):
+        def to_dict(self):
+            raise ValueError("no dict")
+
+    for _ in range(2):  # the second finds nothing left of the first
+        with pytest.raises(ValueError, match="no dict"):
+            Broken().to_json_bytes()
+        with pytest.raises(ValueError, match="no dict"):
+            F(cause=Broken()).to_dict()
+
+
 def test_a_subclass_with_a_read_only_field_refuses_to_be_made(F):
     class Fixed(F):
         @property

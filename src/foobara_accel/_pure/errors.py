@@ -627,6 +627,14 @@ def severity_text(severity: Any) -> Any:
     return severity.value if isinstance(severity, ErrorSeverity) else severity
 
 
+def dict_of(error: FoobaraError) -> dict[str, Any]:
+    # as error.to_dict(), which a class of its own may have overridden
+    if type(error) is FoobaraError:
+        return error_dict(error)
+    own = _reports.own_dict(error, FoobaraError.to_dict)
+    return error_dict(error) if own is _reports.NO_OWN_DICT else cast(dict[str, Any], own)
+
+
 def error_dict(error: FoobaraError) -> dict[str, Any]:
     first: dict[str, Any] = {}
     outer: dict[str, Any] | None = None
@@ -661,6 +669,11 @@ def error_dict(error: FoobaraError) -> dict[str, Any]:
             seen = {id(error)}
         if id(cause) in seen:
             return first
+        if type(cause) is not FoobaraError:
+            own = _reports.own_dict(cause, FoobaraError.to_dict)
+            if own is not _reports.NO_OWN_DICT:
+                this["cause"] = own
+                return first
         seen.add(id(cause))
         error = cause
 
@@ -908,11 +921,11 @@ class ErrorCollection:
 
     def to_dict(self) -> dict[str, Any]:
         """Return key -> error dict; of errors with the same key the last."""
-        return {error.key(): error_dict(error) for error in self._list()}
+        return {error.key(): dict_of(error) for error in self._list()}
 
     def to_list(self) -> list[dict[str, Any]]:
         """Return the error dicts."""
-        return [error_dict(error) for error in self._list()]
+        return [dict_of(error) for error in self._list()]
 
     def to_json_bytes(self) -> bytes:
         """Return :meth:`to_list` as compact UTF-8 JSON; values JSON lacks are converted."""
@@ -1135,7 +1148,7 @@ class CommandOutcome(_OutcomeBase[ResultT]):
         if failed(self):
             return {
                 "success": False,
-                "errors": [error_dict(error) for error in errors_of(self)],
+                "errors": [dict_of(error) for error in errors_of(self)],
                 "metadata": self.metadata,
             }
         return {"success": True, "result": self._result, "metadata": self.metadata}
@@ -1356,7 +1369,14 @@ def error_json(error: FoobaraError, stack: list[Any]) -> str:
     parts: list[str] = []
     seen: set[int] = set()
     while True:
-        context = error._context if type(error) is FoobaraError else error.context
+        if type(error) is FoobaraError:
+            context: Any = error._context
+        else:
+            own = _reports.own_dict(error, FoobaraError.to_dict)
+            if own is not _reports.NO_OWN_DICT:
+                parts.append(value_json(own, stack))
+                break
+            context = error.context
         parts += [
             f'{{"key":{quote(part(error.key()))},"category":{value_json(error.category, stack)}',
             f',"symbol":{value_json(error.symbol, stack)},"path":{path_json(error._path, stack)}',
