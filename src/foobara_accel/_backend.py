@@ -36,7 +36,7 @@ LATE = ("swap",)  # imported when asked for: most programs use none of it
 VARIABLE = "FOOBARA_ACCEL_BACKEND"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Backend:
     """Which twin of each hot path is active, and why; ``str()`` is ``c`` or ``py``.
 

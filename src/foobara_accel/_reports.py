@@ -11,13 +11,13 @@ import functools
 import re
 import sys
 import typing
+from _thread import get_ident
 from collections import OrderedDict, abc, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from enum import Enum
-from threading import get_ident
 from types import GenericAlias, NoneType, SimpleNamespace, UnionType
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any, get_type_hints
 
 import pydantic  # its names are looked up when used: BaseModel and SecretStr load most of it
 from pydantic_core import ValidationError, core_schema
@@ -693,12 +693,12 @@ def _listed(error: ValidationError) -> str:
     return f"{count} for {error.title}: {listed}"
 
 
-class _Repeat(NamedTuple):
-    template: str
-    told: str = ""  # the template when not given
-    # Of this part of the context only what stands before *end* is told.
-    detail: str = ""
-    end: str = ""
+class _Repeat:
+    def __init__(self, template: str, told: str = "", detail: str = "", end: str = "") -> None:
+        self.template = template
+        self.told = told or template
+        # Of this part of the context only what stands before *end* is told.
+        self.detail, self.end = detail, end
 
 
 _OF_TAGS = "found using {discriminator} does not match any of the expected tags: {expected_tags}"
@@ -742,7 +742,7 @@ def _quiet(kind: str, message: str, context: dict[str, Any]) -> str:
             return message  # a validator's own words
         if repeat.detail:
             context[repeat.detail] = re.split(repeat.end, context[repeat.detail], maxsplit=1)[0]
-        return (repeat.told or repeat.template).format_map(context)
+        return repeat.told.format_map(context)
     except Exception:  # a validator's own context
         return message
 

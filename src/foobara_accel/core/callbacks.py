@@ -73,7 +73,7 @@ _FAILS, _ERRORS = 8, 16
 _by_priority = attrgetter("priority")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CallbackCondition:
     """Which transitions a callback wants; None stands for any."""
 
