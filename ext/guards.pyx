@@ -1330,14 +1330,14 @@ cdef class Finder:
         """Answer from the table alone, after an entry has left it."""
         self._recent = [None] * RECENT
 
-    def get_validator(self, target):
+    def get_validator(self, type_name):
         """Return the built validator of a class, a registered name or a type expression.
 
         Raises TypeExpressionError for text that is no known type, TypeError for what is no type and
         ValidatorBuildError when pydantic cannot build it; a failure is not remembered.
         """
         cdef PyObject* found
-        cdef PyObject* cls = <PyObject*> target
+        cdef PyObject* cls = <PyObject*> type_name
         cdef Py_ssize_t at = (<size_t> cls >> 4 ^ <size_t> cls >> 10) % RECENT
         cdef FixedEntry fixed
         found = PyList_GET_ITEM(<PyObject*> self._recent, at)
@@ -1355,11 +1355,11 @@ cdef class Finder:
                 return <object> found
         elif found != NULL and isinstance(<object> found, FixedEntry):
             fixed = <FixedEntry> <object> found
-            if fixed.target is target and fixed.validator is not None:
+            if fixed.target is type_name and fixed.validator is not None:
                 fixed.used = self._clock
                 self._clock += 1
                 return fixed.validator
-        return self._miss(target)
+        return self._miss(type_name)
 
     cdef inline PyObject* _carried(self, ClassEntry entry, PyObject* cls) noexcept:
         """The validator that *cls* carries, borrowed; NULL where that is not what *entry* says of it."""

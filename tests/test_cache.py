@@ -851,12 +851,12 @@ def test_a_validator_behind_a_plugin_is_served(table):
 
 def test_get_validator_takes_its_argument_by_name_and_can_be_overridden(cache, monkeypatch):
     class Own(cache.ValidationCache):
-        def get_validator(self, target: Any) -> Any:
-            return "own", super().get_validator(target)
+        def get_validator(self, type_name: Any) -> Any:
+            return "own", super().get_validator(type_name)
 
     table = cache.ValidationCache()
-    assert table.get_validator(target=Money) is Money.__pydantic_validator__
-    assert cache.ValidationCache.get_validator(target=Money) is Money.__pydantic_validator__
+    assert table.get_validator(type_name=Money) is Money.__pydantic_validator__
+    assert cache.ValidationCache.get_validator(type_name=Money) is Money.__pydantic_validator__
     assert Own().get_validator(Money) == ("own", Money.__pydantic_validator__)
     monkeypatch.setattr(cache.ValidationCache, "get_validator", lambda self, target: "patched")
     assert table.get_validator(Money) == "patched"

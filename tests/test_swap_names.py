@@ -270,7 +270,9 @@ def test_snippet_validation_cache(foobara_py: bool, backend: str) -> None:
         from foobara_py.types.cache import ValidationCache, compile_validator
 
         validator = ValidationCache.get_validator("int")
-        assert validator is ValidationCache.get_validator("int") and validator.validate_python("3") == 3
+        assert validator is ValidationCache.get_validator(type_name="int")
+        assert validator.validate_python("3") == 3
+        assert ValidationCache._cache == {"int": validator}
         assert compile_validator("list[int]").validate_python(["1"]) == [1]
         """,
         foobara_py,

@@ -162,21 +162,21 @@ class Finder:
     def forget(self) -> None:
         """Answer from the table alone, after an entry has left it: as this twin always does."""
 
-    def get_validator(self, target: Any) -> Any:
+    def get_validator(self, type_name: Any) -> Any:
         """Return the built validator of a class, a registered name or a type expression.
 
         Raises TypeExpressionError for text that is no known type, TypeError for what is no type and
         ValidatorBuildError when pydantic cannot build it; a failure is not remembered.
         """
-        entry = self._entries.get(id(target))
+        entry = self._entries.get(id(type_name))
         if isinstance(entry, ClassEntry):
             # an id is given again once its class has gone
-            if entry.carries and entry.ref() is target:
-                validator = _vars(target).get("__pydantic_validator__")
+            if entry.carries and entry.ref() is type_name:
+                validator = _vars(type_name).get("__pydantic_validator__")
                 if type(validator) is self._built:
                     entry.used = self.draw()
                     return validator
-        elif isinstance(entry, FixedEntry) and entry.target is target and entry.validator is not None:
+        elif isinstance(entry, FixedEntry) and entry.target is type_name and entry.validator is not None:
             entry.used = self.draw()
             return entry.validator
-        return self._miss(target)
+        return self._miss(type_name)

@@ -405,6 +405,17 @@ class _Hit(_Either[P, R]):
         return instance._answer  # type: ignore[return-value]
 
 
+class _ByName:
+    """``_cache``, as foobara_py's roadmap shows it: what the table holds by type name, a copy."""
+
+    def __get__(self, instance: ValidationCache | None, owner: type[ValidationCache]) -> dict[str, Any]:
+        table = instance if instance is not None else owner.shared()
+        with table._lock:
+            entries = list(table._entries.items())
+        found = {key: entry.current(key) for key, entry in entries if type(key) is str}
+        return {name: validator for name, validator in found.items() if validator is not None}
+
+
 class ValidationCache:
     """A table of built validators with a bounded number of entries, the least recently used leaving first.
 
@@ -413,6 +424,7 @@ class ValidationCache:
     """
 
     _shared: ValidationCache | None = None
+    _cache = _ByName()
 
     def __init__(self, max_entries: int = DEFAULT_MAX_ENTRIES) -> None:
         self._max_entries = _checked_max(max_entries)
@@ -447,22 +459,22 @@ class ValidationCache:
         self._evictions = 0
 
     @_Hit
-    def get_validator(self, target: Any) -> SchemaValidator:
+    def get_validator(self, type_name: Any) -> SchemaValidator:
         """Return the built validator of a class, a registered name or a type expression.
 
         Raises TypeExpressionError for text that is no known type, TypeError for what is no type and
         ValidatorBuildError when pydantic cannot build it; a failure is not remembered.
         """
-        return self._answer(target)  # type: ignore[no-any-return]
+        return self._answer(type_name)  # type: ignore[no-any-return]
 
-    def _look_up(self, target: Any) -> Any:
-        entry = self._entries.get(target if type(target) is str else id(target))
+    def _look_up(self, type_name: Any) -> Any:
+        entry = self._entries.get(type_name if type(type_name) is str else id(type_name))
         if entry is not None:
-            validator = entry.current(target)
+            validator = entry.current(type_name)
             if validator is not None:
                 entry.used = self._tick()
                 return validator
-        return self._find(target)
+        return self._find(type_name)
 
     @_Either
     def compile_validator(self, target: Any) -> SchemaValidator:
