@@ -240,7 +240,7 @@ def test_from_and_to_each_state(cb, base, kind, state):
             lambda c, side=side: getattr(c, f"{kind}_transition")(noop, **{f"{side}_state": state}),
         ):
             child = type("Child", (base,), {})
-            assert register(child) is None
+            assert register(child) is noop
             assert set(calls(cb.compile_chains(child))) == expected
 
 
@@ -473,6 +473,29 @@ def test_a_run_fires_every_transition_into_success(pay):
     assert outcome.result == 3
     assert log[:7] == list(S)[1:8]
     assert len(log) == 8
+
+
+def test_every_method_is_a_decorator_that_keeps_the_function(pay):
+    called = []
+
+    @pay.before_execute_transition
+    @pay.before_execute_transition(priority=-1)
+    @pay.after_transition_from(S.EXECUTING)
+    @pay.after_transition_from(S.EXECUTING, priority=1)
+    @pay.before_transition
+    @pay.after_transition(transition="validate", priority=2)
+    def both(command):
+        called.append(command.state)
+
+    assert both.__name__ == "both"
+    own = pay(amount=1)
+    assert own.before_execute_transition(both) is both
+    assert own.run_instance().is_success()
+    assert len(called) == 3 + 2 + 8 + 1
+    with pytest.raises(TypeError, match="callback must be callable, not NoneType"):
+        pay.before_execute_transition(None)
+    with pytest.raises(TypeError, match="priority must be an int, not str"):
+        pay.before_execute_transition(priority="high")(both)
 
 
 def test_callbacks_on_reaching_failed_and_errored_fire(pay):

@@ -508,6 +508,14 @@ def test_a_class_without_inputs_type_says_so(fa: ModuleType) -> None:
     with pytest.raises(TypeError, match="Could not determine inputs type"):
         fa.Command[Pair, Any].run(a=1)
 
+    class Instead(fa.Command[Pair(a=1), int]):  # type: ignore[valid-type]
+        pass
+
+    with pytest.raises(TypeError, match="it has an instance of Pair, which is no Pydantic model"):
+        Instead.run(a=1)
+    with pytest.raises(TypeError, match=r"it names none.*for a command without inputs, with an empty model"):
+        Bare.run()
+
     class Wrong(fa.Command[int, int]):
         pass
 

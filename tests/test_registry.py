@@ -174,6 +174,7 @@ def test_unregister_and_clear(registry, make):
         (dict, r"command_class=dict is not a command: it has no full_name\(\) and run\(\)"),
         (Pair, "command_class=Pair is not a command"),
         ("Add", "not an instance of str"),
+        (len, "make a command of it with @command"),
     ],
 )
 def test_what_is_not_a_command_is_refused(registry, registries, value, message):
@@ -181,6 +182,13 @@ def test_what_is_not_a_command_is_refused(registry, registries, value, message):
         registry.register(value)
     with pytest.raises(TypeError, match=message):
         registries.DomainRegistry("Math").register(value)
+
+
+def test_the_base_classes_are_no_commands_to_register(registry, fa):
+    for base in (fa.Command, fa.AsyncCommand):
+        with pytest.raises(TypeError, match=rf"derive a class from {base.__name__}\[Inputs, Result\]"):
+            registry.register(base)
+    assert registry.get_manifest()["commands"] == {}
 
 
 def test_an_instance_of_a_command_is_refused_with_its_class_named(registry, make):

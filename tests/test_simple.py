@@ -76,7 +76,7 @@ def test_parameters_that_cannot_be_inputs_are_refused(fa: ModuleType) -> None:
     with pytest.raises(TypeError, match="leading underscore"):
         fa.simple_command(lambda _a: 1)
     for wrong in (5, None, "name"):
-        with pytest.raises(TypeError, match="takes a function"):
+        with pytest.raises(TypeError, match="a command is made of a function, not "):
             fa.simple_command(wrong)
     for wrong in (5, None, lambda: 1):
         with pytest.raises(TypeError, match="takes a coroutine function"):
@@ -236,6 +236,17 @@ def test_the_decorator_places_a_class_or_makes_a_command(fa: ModuleType) -> None
 
     assert pay.command_class.full_name() == "Shop::pay" and pay(a=1) == 1
     assert later.command_class.full_name() == "Shop::later" and asyncio.run(later(a=1)) == 1
+
+
+def test_the_decorator_refuses_what_can_be_no_command(fa: ModuleType) -> None:
+    for refused in (fa.command, fa.command(domain="Shop"), fa.async_command(domain="Shop")):
+        with pytest.raises(TypeError, match="Item is no command class: derive it from Command"):
+            refused(Item)
+    assert not hasattr(Item, "_domain")
+    with pytest.raises(TypeError, match="for a domain, write domain="):
+        fa.command("Shop")
+    with pytest.raises(TypeError, match="a command is made of a function, not int"):
+        fa.command(5)
 
 
 def test_async_command_works_bare(fa: ModuleType) -> None:

@@ -423,6 +423,13 @@ def test_a_wrong_field_is_a_type_error_that_names_it(tx, field, value, text):
         tx.TransactionConfig.with_handler(None)
 
 
+def test_a_connection_is_no_factory_though_it_can_be_called(tx):
+    connection = sqlite3.connect(":memory:")
+    with pytest.raises(TypeError, match="lambda: Sqlite3TransactionHandler"):
+        tx.TransactionConfig.with_handler(connection)
+    connection.close()
+
+
 def test_the_factory_is_asked_before_the_detectors(tx):
     tx.TransactionRegistry.register(lambda: Recorder(["detected"]))
     assert opened(tx, Recorder(["made"])).handler.log == ["made"]

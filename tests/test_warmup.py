@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import pickle
+import re
 import threading
 import weakref
 from typing import Any
@@ -52,6 +53,13 @@ def make(sub):
 
 def late_model(name: str = "Late") -> Any:
     return create_model(name, __config__=ConfigDict(defer_build=True), a=(int, ...), b=(int, ...))
+
+
+def test_a_command_of_no_module_is_warmed_as_any_other(sub):
+    made = sub("core.simple").command(re.compile("x").match)
+    assert made.command_class.__module__ is None
+    report = sub("core.warmup").warm_up(all=True)
+    assert {item.what for item in report.items if item.ok} >= {"match"}
 
 
 def test_each_kind_is_built_once_per_command(warmup, make):

@@ -1,10 +1,10 @@
 """What type checkers know of a command class, of its instances and of the ways to run it."""
 
-from typing import Generic, TypeVar, reveal_type
+from typing import Any, Generic, TypeVar, reveal_type
 
 from pydantic import BaseModel
 
-from foobara_accel import AsyncCommand, Command, Domain, Outcome, Success
+from foobara_accel import AsyncCommand, Command, CommandState, Domain, Outcome, Success
 
 
 class In(BaseModel):
@@ -153,4 +153,12 @@ for error in Add.run(a=1).errors:
 
 Add.before_execute_transition(lambda command: None)
 Add.before_execute_transition(1)  # error: both
+
+
+@Add.after_transition_to(CommandState.SUCCEEDED, priority=1)
+@Add.before_execute_transition
+def logged(command: Any) -> None: ...
+
+
+logged(None)
 reveal_type(Domain("Shop"))  # reveal: Domain

@@ -13,10 +13,10 @@ import warnings
 from _thread import allocate_lock
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from inspect import CO_ITERABLE_COROUTINE, isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from .._backend import executor
 from .._vocabulary import CommandState
@@ -504,27 +504,44 @@ C = TypeVar("C")
 if TYPE_CHECKING:
     from typing import Protocol
 
-    C_contra = TypeVar("C_contra", contravariant=True)
+    class _Register(Protocol[C]):
+        @overload
+        def __call__(self, callback: C, priority: int = 0) -> C: ...
+        @overload
+        def __call__(self, *, priority: int = 0) -> Callable[[C], C]: ...
 
-    class _Register(Protocol[C_contra]):
-        def __call__(self, callback: C_contra, priority: int = 0) -> None: ...
+    class _RegisterState(Protocol[C]):
+        @overload
+        def __call__(self, state: CommandState, callback: C, priority: int = 0) -> C: ...
+        @overload
+        def __call__(self, state: CommandState, *, priority: int = 0) -> Callable[[C], C]: ...
 
-    class _RegisterState(Protocol[C_contra]):
-        def __call__(self, state: CommandState, callback: C_contra, priority: int = 0) -> None: ...
-
-    class _RegisterTransition(Protocol[C_contra]):
+    class _RegisterTransition(Protocol[C]):
+        @overload
         def __call__(
             self,
-            callback: C_contra,
+            callback: C,
             from_state: CommandState | None = None,
             to_state: CommandState | None = None,
             transition: str | None = None,
             priority: int = 0,
-        ) -> None: ...
+        ) -> C: ...
+        @overload
+        def __call__(
+            self,
+            *,
+            from_state: CommandState | None = None,
+            to_state: CommandState | None = None,
+            transition: str | None = None,
+            priority: int = 0,
+        ) -> Callable[[C], C]: ...
 
 
 class _Entry(Generic[C]):
-    """A method of the DSL. Looked up on a class it registers for the class, on an instance for that alone."""
+    """A method of the DSL. Looked up on a class it registers for the class, on an instance for that alone.
+
+    A decorator too, with arguments or without: it returns the callback.
+    """
 
     __slots__ = ("_function", "_name", "_owner")
     _function: Any
@@ -557,10 +574,13 @@ class _At(_Entry[C]):
     def _build(self, kind: str, which: str) -> tuple[Any, str]:
         condition = _condition_named(which)
 
-        def register(target: Any, callback: Callable[..., Any], priority: int = 0) -> None:
+        def register(target: Any, callback: Any = ..., priority: int = 0) -> Any:
+            if callback is ...:
+                return partial(register, target, priority=priority)
             _registry_for(target, kind, callback).register(
                 kind, callback, condition.from_state, condition.to_state, condition.transition, priority
             )
+            return callback
 
         where = _described(condition)
         return register, f"the transition {where}" if where else "every transition"
@@ -577,11 +597,12 @@ class _AtState(_Entry[C]):
     def _build(self, kind: str, which: str) -> tuple[Any, str]:
         side = which.removeprefix("transition_")
 
-        def register(
-            target: Any, state: CommandState, callback: Callable[..., Any], priority: int = 0
-        ) -> None:
+        def register(target: Any, state: CommandState, callback: Any = ..., priority: int = 0) -> Any:
             wanted: dict[str, Any] = {f"{side}_state": checked_state(state, "state")}
+            if callback is ...:
+                return partial(register, target, state, priority=priority)
             _registry_for(target, kind, callback).register(kind, callback, priority=priority, **wanted)
+            return callback
 
         return register, f"the transitions {side} *state*"
 
@@ -597,14 +618,17 @@ class _Anywhere(_Entry[C]):
     def _build(self, kind: str, which: str) -> tuple[Any, str]:
         def register(
             target: Any,
-            callback: Callable[..., Any],
+            callback: Any = ...,
             from_state: CommandState | None = None,
             to_state: CommandState | None = None,
             transition: str | None = None,
             priority: int = 0,
-        ) -> None:
-            registry = _registry_for(target, kind, callback)
-            registry.register(kind, callback, from_state, to_state, transition, priority)
+        ) -> Any:
+            where: dict[str, Any] = {"from_state": from_state, "to_state": to_state, "transition": transition}
+            if callback is ...:
+                return partial(register, target, priority=priority, **where)
+            _registry_for(target, kind, callback).register(kind, callback, priority=priority, **where)
+            return callback
 
         return register, "the transitions that meet all the conditions given"
 
@@ -632,6 +656,8 @@ class CallbackDSL:
     ``pay.before_execute_transition(f)`` for that instance alone. Before and after callbacks take
     ``(command)``; around callbacks ``(command, proceed)``, and what the outermost returns is the result of
     the phase; error callbacks ``(command, exception)``. Lower *priority* runs first, or outermost.
+
+    Each returns the callback, or a decorator where none is given: ``@Pay.before_any_transition(priority=1)``.
     """
 
     __slots__ = ()

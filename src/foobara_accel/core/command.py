@@ -74,9 +74,10 @@ class CommandInfo:
         found = _type_argument(cls, 0)
         base = pydantic.BaseModel
         if not (isinstance(found, type) and issubclass(found, base)) or found is base:
+            named = "names none" if found is None else f"has {_shown(found)}, which is no Pydantic model"
             raise TypeError(
-                f"Could not determine inputs type for {cls.__name__}: "
-                f"derive it from {_base_name(cls)}[SomeModel, SomeResult] with a Pydantic model"
+                f"Could not determine inputs type for {cls.__name__}: it {named}. Derive it from "
+                f"{_base_name(cls)}[SomeModel, SomeResult]; for a command without inputs, with an empty model"
             )
         return found
 
@@ -131,6 +132,13 @@ class CommandInfo:
     def possible_errors(cls) -> list[dict[str, Any]]:
         """Return ``{symbol, message}`` of each declared error, those of the base classes first."""
         return [{"symbol": each["symbol"], "message": each["message"]} for each in errors_of(cls).values()]
+
+
+def _shown(found: Any) -> str:
+    # What was given instead of a model may be an instance of one, with values in it.
+    if isinstance(found, type):
+        return f"the class {found.__name__}"
+    return f"an instance of {type(found).__name__}" if typing.get_origin(found) is None else str(found)
 
 
 def _base_name(cls: type) -> str:

@@ -529,12 +529,21 @@ def checked_command(command_class: Any) -> str:
     """
     if not isinstance(command_class, type):
         kind = type(command_class).__name__
-        fix = f"pass the class {kind}" if _is_command(type(command_class)) else "derive a class from Command"
+        fix = "derive a class from Command"
+        if _is_command(type(command_class)):
+            fix = f"pass the class {kind}"
+        elif callable(command_class):
+            fix = "make a command of it with @command"
         raise TypeError(f"command_class must be a command class, not an instance of {kind}; {fix}")
     if not _is_command(command_class):
         raise TypeError(
             f"command_class={command_class.__qualname__} is not a command: it has no full_name() and run(); "
             "derive it from Command or AsyncCommand"
+        )
+    if command_class.__dict__.get("_library_base"):
+        name = command_class.__name__
+        raise TypeError(
+            f"{name} itself is no command to register: derive a class from {name}[Inputs, Result]"
         )
     full_name = command_class.full_name()  # type: ignore[attr-defined]
     parts = full_name.split("::") if isinstance(full_name, str) else ()

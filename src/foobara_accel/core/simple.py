@@ -226,7 +226,7 @@ class AsyncSimpleCommand(_FunctionCommand[P, R]):
 def simple_command(func: Callable[P, R]) -> SimpleCommand[P, R]:
     """Make a command of a function."""
     if not callable(func):
-        raise TypeError(f"simple_command() takes a function, not {type(func).__name__}")
+        raise TypeError(f"a command is made of a function, not {type(func).__name__}")
     return SimpleCommand(func)
 
 
@@ -284,7 +284,15 @@ def command(
 
     def place(found: Any) -> Any:
         made = found
-        if not isinstance(found, type):
+        if isinstance(found, str):
+            raise TypeError("command() takes a class or a function; for a domain, write domain=...")
+        if isinstance(found, type):
+            if not issubclass(found, CommandInfo):
+                raise TypeError(
+                    f"{found.__name__} is no command class: derive it from Command or AsyncCommand, or have "
+                    "@command make a command of a function"
+                )
+        else:
             make = async_simple_command if inspect.iscoroutinefunction(found) else simple_command
             made = make(found)
         cls: Any = found if made is found else made.command_class

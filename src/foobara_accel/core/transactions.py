@@ -8,6 +8,7 @@ Whoever opened a transaction ends it: a handler that finds one open works in a s
 from __future__ import annotations
 
 import itertools
+import sys
 from _thread import LockType, allocate_lock
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -610,6 +611,13 @@ class TransactionConfig:
             if value is not None and not callable(value):
                 raise TypeError(
                     f"handler_factory must be callable and return a handler, not {type(value).__name__}"
+                )
+            # A connection can be called, too.
+            sqlite3 = sys.modules.get("sqlite3")
+            if sqlite3 is not None and isinstance(value, sqlite3.Connection):
+                raise TypeError(
+                    "handler_factory must return a handler, and a connection is none: "
+                    "lambda: Sqlite3TransactionHandler(connection)"
                 )
         elif name in ("enabled", "auto_detect", "requires_new") and not isinstance(value, bool):
             raise TypeError(f"{name} must be True or False, not {type(value).__name__}")

@@ -376,7 +376,7 @@ def _living_commands() -> list[type[Any]]:
             if id(each) not in found:
                 found[id(each)] = each
                 queue.append(each)
-    return [cls for cls in found.values() if not cls.__module__.startswith(libraries)]
+    return [cls for cls in found.values() if not (cls.__module__ or "").startswith(libraries)]
 
 
 def _has_inputs(cls: Any) -> bool:
