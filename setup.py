@@ -43,7 +43,10 @@ TRACE = os.environ.get("FOOBARA_ACCEL_TRACE") == "1"
 SANITIZE = os.environ.get("FOOBARA_ACCEL_SANITIZE") or ""
 SWITCHES = {"trace": TRACE, "sanitize": SANITIZE}
 CYTHON = [sys.executable, "-m", "cython"]
-DIRECTIVES = ["-3", "-X", "binding=True", "-X", f"linetrace={TRACE}"]
+# Methods as CPython's own. A bound one (binding=True) does not look at what it is called on: a call on
+# anything but an instance of its class reads memory that is not there. The signature stands in the docstring.
+DIRECTIVES = ["-3", "-X", "binding=False,embedsignature=True,embedsignature.format=clinic"]
+DIRECTIVES += ["-X", f"linetrace={TRACE}"]
 # coverage's C tracer is the one that sees .pyx lines; through sys.monitoring they are lost (Cython 3.3).
 MACROS = [("CYTHON_TRACE_NOGIL", "1"), ("CYTHON_USE_SYS_MONITORING", "0")] if TRACE else []
 

@@ -1,5 +1,5 @@
-# cython: language_level=3, binding=True
-# cython: boundscheck=False, wraparound=False, embedsignature=True, embedsignature.format=clinic
+# cython: language_level=3
+# cython: boundscheck=False, wraparound=False
 """Luhn and IBAN of one string, compiled. Twin of foobara_accel._pure.checks; the arithmetic is in
 kernels/checks.h.
 
@@ -59,7 +59,6 @@ __all__ = ["is_valid_card", "is_valid_iban", "parse_card", "parse_iban"]
 cdef tuple RULES = ("", "empty", "character", "length", "country", "structure", "check_digits", "checksum")
 
 
-@cython.binding(False)
 def is_valid_card(value, /, *, lenient=False):
     """Return True for 12 to 19 digits with a right Luhn sum (ISO/IEC 7812-1).
 
@@ -73,7 +72,6 @@ def is_valid_card(value, /, *, lenient=False):
     return bool(lenient) and _card_rule(text, True, digits, &count) == FA_OK
 
 
-@cython.binding(False)
 def is_valid_iban(value, /, *, lenient=False):
     """Return True for an IBAN of a registered country: structure, length, check digits 02-98, ISO 7064 sum.
 
@@ -88,7 +86,6 @@ def is_valid_iban(value, /, *, lenient=False):
     return bool(lenient) and _iban_rule(text, True, letters, &count) == FA_OK
 
 
-@cython.binding(False)
 def parse_card(value, /, *, lenient=False):
     """Return ``(canonical, "")``, or ``("", rule)`` with the first rule broken.
 
@@ -104,7 +101,6 @@ def parse_card(value, /, *, lenient=False):
     return PyUnicode_DecodeASCII(<const char *>digits, count, NULL) if display else text, ""
 
 
-@cython.binding(False)
 def parse_iban(value, /, *, lenient=False):
     """Return ``(canonical, "")``, or ``("", rule)`` with the first rule broken; canonical is in upper case.
 

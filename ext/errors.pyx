@@ -1,5 +1,4 @@
-# cython: language_level=3, binding=True
-# cython: embedsignature=False
+# cython: language_level=3
 """FoobaraError, ErrorCollection and CommandOutcome, compiled. Twin of ``_pure/errors.py``.
 
 1. Storage: an error is twelve fields; its key, its context dict and its JSON are made when someone asks.

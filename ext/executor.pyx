@@ -1,4 +1,4 @@
-# cython: language_level=3, binding=True, boundscheck=False, wraparound=False
+# cython: language_level=3, boundscheck=False, wraparound=False
 """Runs commands: the instance core, the plan of a class and the eight phases.
 
 Design (the twin of _pure/executor.py, in the same order)

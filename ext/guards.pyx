@@ -1,4 +1,4 @@
-# cython: language_level=3, binding=True
+# cython: language_level=3
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
 """Builds the inputs of a command from its arguments (compiled twin of ``_pure/guards.py``).
 

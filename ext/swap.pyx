@@ -1,4 +1,4 @@
-# cython: language_level=3, binding=True, boundscheck=False, wraparound=False, initializedcheck=False
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
 """The hot methods of foobara_py, written anew to take the place of its own (compiled twin of ``_pure/swap.py``).
 
 1. A `World` knows foobara_py's classes: where their instances keep their slots, and what their methods were.

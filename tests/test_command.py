@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import inspect
 import logging
@@ -496,6 +497,32 @@ def test_inputs_may_be_called_self_and_cls(fa: ModuleType) -> None:
     assert Use(cls=1).run_instance().result == (1, 0)
     assert Outer.run().result == (3, 4)
     assert Use.run(cls=1, self=2).is_success()
+
+
+def test_a_method_looked_up_on_the_class_refuses_what_is_no_instance(fa: ModuleType) -> None:
+    class Use(fa.Command[Pair, Any]):
+        pass
+
+    # The hooks that do nothing would swallow a callback that was meant to be registered.
+    for name in (
+        "load_records",
+        "validate_records",
+        "validate",
+        "before_execute",
+        "execute",
+        "commit_transaction",
+    ):
+        with pytest.raises(TypeError, match=name):
+            getattr(Use, name)(lambda command: None)
+    # The others have a use of what they are called on, which must not be memory that is not there.
+    for cls in (Use, fa.FoobaraError, fa.ErrorCollection, fa.CommandOutcome):
+        for name in dir(cls):
+            found = getattr(cls, name, None)
+            if name.startswith("__") or not callable(found) or getattr(found, "__self__", None) is cls:
+                continue
+            for arguments in ((5,), (5, 5)):
+                with contextlib.suppress(Exception):  # the interpreter goes on: that is all
+                    found(*arguments)
 
 
 def test_a_class_without_inputs_type_says_so(fa: ModuleType) -> None:

@@ -399,6 +399,15 @@ def _returned(owner: type, command: Any, succeeded: bool) -> Any:
     return None
 
 
+def _of_command(command: object, name: str) -> None:
+    # Looked up on the class and given a callback, a hook that does nothing would swallow it.
+    if not isinstance(command, Core):
+        raise TypeError(
+            f"{name}() is called on a command, not on {type(command).__name__}: override it in the class, or "
+            "register a callback with before_execute_transition or one of its like"
+        )
+
+
 class Runner:
     """The attribute ``run`` of a command class: a callable bound to the class it is looked up on."""
 
@@ -1177,18 +1186,23 @@ class Core:
 
     def load_records(self) -> Any:
         """Phase 3: fetch what the command works on; does nothing unless overridden."""
+        _of_command(self, "load_records")
 
     def validate_records(self) -> Any:
         """Phase 4: check what was loaded; does nothing unless overridden."""
+        _of_command(self, "validate_records")
 
     def validate(self) -> Any:
         """Phase 5: check the inputs against each other; does nothing unless overridden."""
+        _of_command(self, "validate")
 
     def before_execute(self) -> Any:
         """Run right before ``execute``; does nothing unless overridden."""
+        _of_command(self, "before_execute")
 
     def execute(self) -> Any:
         """Phase 6: the work; what it returns is the outcome's result."""
+        _of_command(self, "execute")
         return None
 
     def after_execute(self, result: Any) -> Any:
@@ -1197,6 +1211,7 @@ class Core:
 
     def commit_transaction(self) -> Any:
         """Phase 7: called before the transaction is committed; does nothing unless overridden."""
+        _of_command(self, "commit_transaction")
 
     def rollback_transaction(self) -> Any:
         """Undo the open transaction; called once by a run that does not succeed."""
