@@ -88,6 +88,11 @@ cdef extern from *:
         return NULL;
     }
 
+    /* Whether no __getattr__ or __getattribute__ answers for attributes of the instance. */
+    static inline int fa_plain(PyObject *self) {
+        return Py_TYPE(self)->tp_getattro == PyObject_GenericGetAttr;
+    }
+
     static inline int fa_ours_alone(PyObject *self) {
         Py_ssize_t offset = Py_TYPE(self)->tp_weaklistoffset;
         if (Py_REFCNT(self) != 1) return 0;
@@ -190,6 +195,7 @@ cdef extern from *:
     unsigned int fa_tag(PyObject *cls)
     PyObject *fa_lookup(PyObject *cls, PyObject *name)
     PyObject *fa_attributes(PyObject *self)
+    bint fa_plain(PyObject *self)
     bint fa_ours_alone(PyObject *self)
     PyObject *fa_call_one(PyObject *function, PyObject *self)
     PyObject *fa_raised()
@@ -347,7 +353,7 @@ cdef class Plan:
                 if spec.chains is None or spec.chains[phase] is None and (phase != COMMIT or spec.chains[7] is None):
                     self.nothing |= 1 << phase
         execute = resolved[spec.watched.index("execute")]
-        self.execute = execute if type(execute) is FunctionType else None
+        self.execute = execute if type(execute) is FunctionType and not spec.hooked else None
         self.pool = [None] * FA_POOL
         self.idle = 0
         self.poolable = FA_POOL > 0 and not spec.generic and not hasattr(cls, "__del__")
@@ -1493,7 +1499,11 @@ cdef int runtime_error(Core command, object symbol, object message, object conte
 cdef bint stock(Core command) except -1:
     # Whether command.add_error(error) is the library's own and has no runtime path to add.
     cdef PyObject *method
-    if command._parent is not None or fa_attributes(<PyObject *>command) is not NULL:
+    if (
+        command._parent is not None
+        or fa_attributes(<PyObject *>command) is not NULL
+        or not fa_plain(<PyObject *>command)
+    ):
         return False
     method = fa_lookup(<PyObject *>Py_TYPE(<PyObject *>command), <PyObject *>"add_error")
     if method is NULL:

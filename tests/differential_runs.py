@@ -29,6 +29,7 @@ import fuzz_guards
 
 RUNS_PER_MODEL = 250
 DOORS = ("run", "run", "run", "run_json", "run_json", "run_with", "run_or_raise", "run_instance", "await")
+DOORS += ("noted",)
 PATHS = ((), "field", ("orders", 0, "name"), ("größe",), ("a~b/c",), [1, 2])
 SYMBOLS = ("too_short", "not_allowed", "not_found", "timeout", "added")
 TEXTS = ("plain", "", 'quoted "text" \\ \n\t\x00', "größe 中 😀", "\ud800", "x" * 300)
@@ -112,12 +113,22 @@ class Rig:
             def execute(self) -> Any:
                 return rig.play(self, Child)
 
+        class Noted(Top):
+            # Answers for its attributes itself, and refuses what a run should keep without asking.
+            def __getattribute__(self, name: str) -> Any:
+                rig.noted.append(name)
+                return super().__getattribute__(name)
+
+            def __setattr__(self, name: str, value: Any) -> None:
+                raise AttributeError(name)
+
         class Later(package.AsyncCommand[model, Any]):  # type: ignore[misc, name-defined]
             async def execute(self) -> Any:
                 return rig.play(self, None)
 
-        self.package, self.command, self.later = package, Top, Later
+        self.package, self.command, self.later, self.noting = package, Top, Later, Noted
         self.errors = dict(zip(ERRORS, error_classes(package.FoobaraError), strict=True))
+        self.noted: list[str] = []
 
     def play(self, command: Any, child: Any) -> Any:
         """Do what the script says; the result is the last step's, or the inputs as the command sees them."""
@@ -315,6 +326,10 @@ def play(rig: Rig, door: str, steps: list[Step], given: dict[str, Any], data: An
             outcome = rig.command.run_with(data)
         elif door == "run_or_raise":
             return "returned", describe(rig.command.run_or_raise(**given))
+        elif door == "noted":
+            rig.noted.clear()
+            outcome = rig.noting.run(**given)
+            state = list(rig.noted)
         elif door == "await":
             outcome = awaited(rig.later.run(**given))
         else:

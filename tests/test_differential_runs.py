@@ -16,8 +16,8 @@ def test_both_backends_answer_random_runs_alike() -> None:
         pytest.skip(f"no compiled backend: {foobara_accel.backend().reason}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        counts = differential_runs.run(foobara_accel, load_twin("py"), 2000, seed=1)
-    assert sum(counts.values()) == 2000
+        counts = differential_runs.run(foobara_accel, load_twin("py"), 4000, seed=1)
+    assert sum(counts.values()) == 4000
     ways = {f"{door} {end}" for door in differential_runs.DOORS for end in ("failure", "success")}
     ways -= {"run_or_raise failure", "run_or_raise success"}
     assert ways | {"run_or_raise returned", "run_or_raise raised", "run raised"} <= counts.keys()

@@ -967,7 +967,9 @@ def _link(own: Plan, plan: Plan, track: Callable[[], None] | None) -> None:
 
 def _adopt(parent: Any, command_class: Any, errors: Any) -> None:
     name = command_class.__name__
-    own = parent.errors
+    own = parent._errors
+    if own is None:
+        own = parent._errors = _errors.new_collection()
     for error in errors:
         error.context["subcommand"] = name
         own.add(error)
@@ -1032,7 +1034,7 @@ class Core:
     @property
     def _entered(self) -> int:
         # Only a run that failed or was aborted, or an async one, left it other than its state says.
-        left: int = getattr(self, "_accel_left", -1)
+        left: int = _kept_or(_left, self, -1)
         return min(self._state, 7) if left < 0 else left
 
     @_entered.setter
@@ -1083,7 +1085,7 @@ class Core:
         """Run this instance, once, and return its outcome. Raises RuntimeError the second time."""
         # Taken before the plan, which may be made here: another thread may run the instance meanwhile.
         with _claim_lock:
-            if self._state != 0 or getattr(self, "_accel_claimed", False):
+            if self._state != 0 or _kept_or(_claimed, self, False):
                 name = type(self).__name__
                 raise RuntimeError(
                     f"this {name} has already run (state {self.state_name}): make a new instance"
@@ -1261,6 +1263,17 @@ class Core:
         return result
 
     run_subcommand_ = run_subcommand_bang
+
+
+# Not by getattr(): a __getattr__ of the user's would answer for what was never stored.
+_left, _claimed = vars(Core)["_accel_left"], vars(Core)["_accel_claimed"]
+
+
+def _kept_or(slot: Any, command: Core, default: Any) -> Any:
+    try:
+        return slot.__get__(command)
+    except AttributeError:
+        return default
 
 
 def install_runner(cls: type) -> None:

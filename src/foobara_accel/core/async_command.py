@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from .._backend import errors as _errors, executor
 from .._reports import exception_text
 from .._vocabulary import CommandState, ErrorSeverity, Halt
+from .attributes import pass_by
 from .callbacks import CallbackDSL
 from .command import CommandInfo, InputT, OtherT, ResultT
 from .outcome import CommandOutcome
@@ -112,6 +113,7 @@ class AsyncCommand(executor.Core, CallbackDSL, _Runs, CommandInfo, Generic[Input
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         refuse_both_kinds(cls)
+        pass_by(cls)
         # What ABCMeta does for its classes: the interpreter makes no instance of one that has any.
         abstract = getattr(cls.execute, "__isabstractmethod__", False)
         _set_abstract(cls, ("execute",) if abstract else ())

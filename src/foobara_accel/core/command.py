@@ -11,6 +11,7 @@ import pydantic  # BaseModel is looked up when used: it costs as much to import 
 from .._backend import errors as _twin, executor
 from .._vocabulary import CommandState, Halt
 from . import naming
+from .attributes import pass_by
 from .callbacks import CallbackDSL
 from .declared import errors_of, own_errors
 from .plan import refuse_both_kinds, remember_stock
@@ -264,6 +265,7 @@ class Command(executor.Core, CallbackDSL, _Runs, CommandInfo, Generic[InputT, Re
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         refuse_both_kinds(cls)
+        pass_by(cls)
         executor.install_runner(cls)
 
     @property

@@ -11,6 +11,7 @@ from pydantic_core import from_json
 
 from .._backend import executor
 from .._vocabulary import CommandState, ErrorSeverity
+from .attributes import HOOKED, pass_by
 from .callbacks import CallbackRegistry, compile_chains, refuse_unrun
 from .naming import class_of
 from .transactions import TransactionConfig, TransactionContext, TransactionError, may_open, open_context
@@ -36,6 +37,8 @@ WATCHED = (
     "__init__",
     "__new__",
     "run_instance",
+    "__setattr__",
+    "__getattribute__",
     "inputs_type",
     "_cached_inputs_type",
     "_transaction_config",
@@ -46,7 +49,8 @@ WATCHED = (
     "_callback_registry",
     "_enhanced_callback_registry",
 )
-_OF_CLASSES = frozenset(("__init__", "__new__"))
+_OF_CLASSES = frozenset(("__init__", "__new__", "__setattr__", "__getattribute__"))
+_GENERIC = ("__init__", "__new__", "run_instance", *HOOKED)
 _resolve = attrgetter(*WATCHED)
 plan_for: Callable[[type], executor.Plan] = executor.plan_for
 
@@ -63,6 +67,7 @@ class PlanSpec(NamedTuple):
     chains: tuple[Any, ...] | None
     opens: bool
     generic: bool
+    hooked: bool  # its instances are asked for each hook
     echo: bool
     logs: bool
     volatile: bool  # a metaclass answers for a watched name, at each run anew
@@ -121,7 +126,7 @@ def refuse_both_kinds(cls: type) -> None:
 def _answered_by_metaclass(command_class: type) -> bool:
     kind: Any = type(command_class)
     own = [vars(base) for base in kind.__mro__ if base not in (type, object)]
-    # Any metaclass may have the first two: for the classes it makes, not for their instances.
+    # Any metaclass may have these: for the classes it makes, not for their instances.
     return bool(own) and any(name in names for names in own for name in WATCHED if name not in _OF_CLASSES)
 
 
@@ -163,6 +168,7 @@ class Services:
         from .inputs import builder_for, model_of  # not before a run: importing Command stays cheap
 
         refuse_both_kinds(command_class)
+        pass_by(command_class)
         resolved = _resolve(command_class)
         found = dict(zip(WATCHED, resolved, strict=True))
         stock = next(_STOCK[base] for base in command_class.__mro__ if base in _STOCK)
@@ -172,13 +178,17 @@ class Services:
             if found[name] is not stock[name]:
                 mask |= 1 << bit
                 refuse_unrun(command_class, found[name], f"{command_class.__name__}.{name}")
+        hooked = found["__getattribute__"] is not stock["__getattribute__"]
+        if hooked:
+            mask = (1 << len(HOOKS)) - 1  # who answers for attributes may have a hook that no class has
         return PlanSpec(
             cls=command_class,
             builder=builder_for(model_of(command_class)),
             mask=mask,
             chains=_chains(command_class),
             opens=may_open(command_class._transaction_config),
-            generic=any(found[name] is not stock[name] for name in ("__init__", "__new__", "run_instance")),
+            generic=any(found[name] is not stock[name] for name in _GENERIC),
+            hooked=hooked,
             echo=bool(command_class.echo_inputs),
             logs=bool(command_class._log_failures),
             volatile=_answered_by_metaclass(command_class),
