@@ -1539,6 +1539,8 @@ cdef object subcommand(PyObject *parent_, PyObject *const *arguments, Py_ssize_t
     fa_leave(&section)
     if inner is None or not current(inner):
         at = _epoch
+        # A function command is looked up at each call: what it was made into may be replaced.
+        command_class = _services.class_of(command_class)
         tracker = _services.verdict(type(parent), command_class)
         inner = plan_for(command_class)
         fa_enter(&section, <PyObject *>plan)

@@ -19,6 +19,10 @@ class Item(BaseModel):
     name: str
 
 
+class Number(BaseModel):
+    a: int
+
+
 def symbols(outcome: Any) -> list[str]:
     return [error.symbol for error in outcome.errors]
 
@@ -264,27 +268,115 @@ def test_async_command_works_bare(fa: ModuleType) -> None:
     assert fa.async_command("Shop")(Later)._domain == "Shop"
 
 
-def test_a_function_command_is_no_class_for_run_subcommand(fa: ModuleType) -> None:
+def function_commands(fa: ModuleType) -> tuple[Any, Any]:
+    """A function command of each kind; both refuse zero."""
+
     @fa.simple_command
     def double(a: int) -> int:
-        return 2 * a
+        return 2 * a if a else 1 // a
+
+    @fa.async_simple_command
+    async def later(a: int) -> int:
+        return 2 * a if a else 1 // a
+
+    return double, later
+
+
+@pytest.mark.parametrize("name", ["run_subcommand", "run_subcommand_bang", "run_subcommand_"])
+def test_a_function_command_is_run_as_its_class(fa: ModuleType, name: str) -> None:
+    double, later = function_commands(fa)
+
+    class Sync(fa.Command[Number, Any]):
+        def execute(self) -> Any:
+            return getattr(self, name)(double, a=self.inputs.a)
+
+    class Later(fa.AsyncCommand[Number, Any]):
+        async def execute(self) -> Any:
+            return [await getattr(self, name)(each, a=self.inputs.a) for each in (double, later)]
+
+    for _ in range(3):
+        assert Sync.run(a=2).result == 4
+        assert asyncio.run(Later.run(a=2)).result == [4, 4]
+        (error,) = Sync.run(a=0).errors
+        assert error.symbol == "execution_error"
+        assert error.context["subcommand"] == "double"
+        assert error.runtime_path == ("sync",)
+        names = [error.context["subcommand"] for error in asyncio.run(Later.run(a=0)).errors]
+        assert names == ["double"] if name != "run_subcommand" else ["double", "later"]
+
+
+def test_a_function_command_is_run_on_mapped_inputs(fa: ModuleType, sub: Any) -> None:
+    double, later = function_commands(fa)
+    mappers = sub("domain.mappers")
+
+    class ToInputs(mappers.DomainMapper[str, double.command_class.inputs_type()]):
+        def map(self, value: str) -> Any:
+            return double.command_class.inputs_type()(a=int(value))
+
+    class ToLater(mappers.DomainMapper[str, later.command_class.inputs_type()]):
+        def map(self, value: str) -> Any:
+            return later.command_class.inputs_type()(a=int(value))
 
     class Sync(fa.Command[Item, Any]):
         def execute(self) -> Any:
-            return self.run_subcommand(double, a=1)
+            return self.run_mapped_subcommand(double, self.inputs.name)
 
     class Later(fa.AsyncCommand[Item, Any]):
         async def execute(self) -> Any:
-            return await self.run_subcommand(double, a=1)
+            return [
+                await self.run_mapped_subcommand(each, self.inputs.name, **extra)
+                for each, extra in ((double, {}), (later, {"a": 4}))
+            ]
 
-    class Right(fa.Command[Item, Any]):
+    for made in (ToInputs, ToLater):
+        mappers.DomainMapperRegistry.register(made)
+    try:
+        assert Sync.run(name="3").result == 6
+        assert asyncio.run(Later.run(name="3")).result == [6, 8]
+    finally:
+        for made in (ToInputs, ToLater):
+            mappers.DomainMapperRegistry.unregister(made)
+
+
+def test_what_a_function_command_was_made_into_may_be_replaced(fa: ModuleType) -> None:
+    double, _ = function_commands(fa)
+
+    class Triple(fa.Command[Number, int]):
+        def execute(self) -> int:
+            return 3 * self.inputs.a
+
+    class Sync(fa.Command[Number, Any]):
         def execute(self) -> Any:
-            return self.run_subcommand(double.command_class, a=1)
+            return self.run_subcommand(double, a=self.inputs.a)
 
-    expected = "run_subcommand() takes a Command class, not 'double': double is a function command, pass "
-    for outcome in (Sync.run(name="x"), Sync.run(name="x"), asyncio.run(Later.run(name="x"))):
-        assert [error.message for error in outcome.errors] == [f"{expected}double.command_class"]
-    assert Right.run(name="x").result == 2
+    assert [Sync.run(a=2).result for _ in range(3)] == [4, 4, 4]
+    double.command_class = Triple
+    assert [Sync.run(a=2).result for _ in range(3)] == [6, 6, 6]
+
+
+def test_an_async_function_command_is_nothing_for_a_sync_command(fa: ModuleType) -> None:
+    _, later = function_commands(fa)
+
+    class Sync(fa.Command[Number, Any]):
+        def execute(self) -> Any:
+            return self.run_subcommand(later, a=1)
+
+    (error,) = Sync.run(a=1).errors
+    assert error.message == "Sync is a sync command and cannot await later: derive it from AsyncCommand"
+
+
+def test_a_function_is_no_function_command(fa: ModuleType) -> None:
+    class Sync(fa.Command[Number, Any]):
+        def execute(self) -> Any:
+            return self.run_subcommand(len)
+
+    class Later(fa.AsyncCommand[Number, Any]):
+        async def execute(self) -> Any:
+            return await self.run_subcommand(len)
+
+    for outcome in (Sync.run(a=1), asyncio.run(Later.run(a=1))):
+        (error,) = outcome.errors
+        assert error.message == "run_subcommand() takes a Command class, not 'len'"
 
 
 def test_a_function_command_has_a_manifest(fa: ModuleType, sub: Any) -> None:

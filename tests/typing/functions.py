@@ -4,7 +4,7 @@ from typing import reveal_type
 
 from pydantic import BaseModel
 
-from foobara_accel import Command, async_command, async_simple_command, command, simple_command
+from foobara_accel import AsyncCommand, Command, async_command, async_simple_command, command, simple_command
 
 
 @command
@@ -68,3 +68,16 @@ async def awaited() -> None:
     reveal_type(await third.run(a=1))  # reveal: CommandOutcome[float]
     await later.run("1")  # error: both
     await third(b=1)  # error: both
+
+
+class Asks(Command[In, int]):
+    def execute(self) -> int:
+        reveal_type(self.run_subcommand(half, a=1))  # reveal: float | None
+        self.run_subcommand(third, a=1)  # error: both
+        return self.run_subcommand_bang(add, a=1)
+
+
+class AsksLater(AsyncCommand[In, float]):
+    async def execute(self) -> float:
+        reveal_type(await self.run_subcommand_bang(half, a=1))  # reveal: float
+        return await self.run_subcommand_bang(third, a=1)

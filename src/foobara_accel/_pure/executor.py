@@ -909,6 +909,8 @@ def _add_execution_error(command: Any, error: Exception) -> None:
 def _subcommand(parent: Any, command_class: Any, inputs: dict[str, Any]) -> Any:
     """Run a class inside a run; the result, or None with the child's errors in the parent's."""
     own = plan_for(type(parent))
+    # A function command is looked up at each call: what it was made into may be replaced.
+    command_class = _services.class_of(command_class)
     try:
         known = own.subcommands.get(command_class)
     except TypeError:

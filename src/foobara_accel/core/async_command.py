@@ -19,14 +19,18 @@ from .._vocabulary import CommandState, ErrorSeverity, Halt
 from .attributes import pass_by
 from .callbacks import CallbackDSL
 from .command import CommandInfo, InputT, OtherT, ResultT
+from .naming import class_of
 from .outcome import CommandOutcome
 from .plan import HOOKS, Services, refuse_both_kinds, remember_stock
 from .state import CommandStateMachine
 
 if TYPE_CHECKING:
-    from .command import Command
+    from .command import AnyCommand as SyncCommand
+    from .simple import AsyncSimpleCommand
 
-    AnyCommand: TypeAlias = "type[Command[Any, OtherT]] | type[AsyncCommand[Any, OtherT]]"
+    AnyCommand: TypeAlias = (
+        "SyncCommand[OtherT] | type[AsyncCommand[Any, OtherT]] | AsyncSimpleCommand[..., OtherT]"
+    )
 
 __all__ = ["AsyncCommand"]
 
@@ -186,7 +190,9 @@ class AsyncCommand(executor.Core, CallbackDSL, _Runs, CommandInfo, Generic[Input
         A sync command runs here, in this thread, so that it can join this run's transaction.
         """
         if not getattr(command_class, "_is_async", False):
-            return _run_here(self, command_class, **inputs)  # type: ignore[no-any-return]
+            command_class = class_of(command_class)
+            if not getattr(command_class, "_is_async", False):
+                return _run_here(self, command_class, **inputs)  # type: ignore[no-any-return]
         executor.judge(type(self), command_class)
         outcome = await executor.prepare(command_class, inputs, self)
         if outcome.is_success():

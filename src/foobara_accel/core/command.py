@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar, get_args
 
 import pydantic  # BaseModel is looked up when used: it costs as much to import as the rest of pydantic
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from .outcome import CommandOutcome
+    from .simple import SimpleCommand
+
+    AnyCommand: TypeAlias = "type[Command[Any, OtherT]] | SimpleCommand[..., OtherT]"
 else:
     CommandOutcome = _twin.CommandOutcome
 
@@ -238,13 +241,11 @@ class Command(executor.Core, CallbackDSL, _Runs, CommandInfo, Generic[InputT, Re
             """Run this instance, once, and return its outcome. Raises RuntimeError the second time."""
             raise NotImplementedError
 
-        def run_subcommand(
-            self, command_class: type[Command[Any, OtherT]], /, **inputs: Any
-        ) -> OtherT | None:
+        def run_subcommand(self, command_class: AnyCommand[OtherT], /, **inputs: Any) -> OtherT | None:
             """Run *command_class* inside this run and return its result, None when it failed."""
             raise NotImplementedError
 
-        def run_subcommand_bang(self, command_class: type[Command[Any, OtherT]], /, **inputs: Any) -> OtherT:
+        def run_subcommand_bang(self, command_class: AnyCommand[OtherT], /, **inputs: Any) -> OtherT:
             """Run *command_class* inside this run and return its result; halt this run when it failed."""
             raise NotImplementedError
 

@@ -200,14 +200,15 @@ class Services:
         """Return the chains of a class together with the callbacks of one instance."""
         return _chains(command_class, own)
 
+    class_of: Callable[[Any], Any] = staticmethod(class_of)
+
     @staticmethod
     def verdict(source: type, target: Any) -> Callable[[], None] | None:
         """Return what each run of *target* inside *source* calls, or None. Raises when it may not run."""
         if not (isinstance(target, type) and issubclass(target, executor.Core)):
-            named = getattr(target, "__name__", target)
-            made = class_of(target) is not target
-            fix = f": {named} is a function command, pass {named}.command_class" if made else ""
-            raise TypeError(f"run_subcommand() takes a Command class, not {named!r}{fix}")
+            raise TypeError(
+                f"run_subcommand() takes a Command class, not {getattr(target, '__name__', target)!r}"
+            )
         if target._is_async and not source._is_async:  # type: ignore[attr-defined]
             raise TypeError(
                 f"{source.__name__} is a sync command and cannot await {target.__name__}: "
