@@ -169,6 +169,19 @@ cdef extern from *:
     #endif
     }
 
+    /* Whether the class itself has the value under the name; None stands for nothing too. */
+    static int fa_holds(PyObject *cls, PyObject *name, PyObject *value) {
+        PyObject *members = fa_members((PyTypeObject *)cls), *found;
+    #if defined(Py_GIL_DISABLED)
+        if (PyDict_GetItemRef(members, name, &found) < 0) PyErr_Clear();
+        Py_XDECREF(found);  /* compared only */
+    #else
+        found = PyDict_GetItem(members, name);
+    #endif
+        Py_DECREF(members);
+        return found == value || (found == NULL && value == Py_None);
+    }
+
     static inline void fa_next(unsigned long long *number) {
     #if defined(Py_GIL_DISABLED)
         __atomic_fetch_add(number, 1, __ATOMIC_SEQ_CST);
@@ -206,6 +219,7 @@ cdef extern from *:
     void fa_put(PyObject *list, Py_ssize_t index, PyObject *item)
     object fa_new(object cls, object nothing)
     dict fa_members(PyTypeObject *cls)
+    bint fa_holds(PyObject *cls, PyObject *name, PyObject *value)
     void fa_make_vectorcall(PyTypeObject *cls, Py_ssize_t offset)
     Py_ssize_t PyVectorcall_NARGS(size_t nargsf)
     PyObject *PyTuple_GET_ITEM(PyObject *, Py_ssize_t)
@@ -258,6 +272,7 @@ cdef tuple HOOKS = (
 cdef frozenset HOOK_NAMES = frozenset(HOOKS)
 cdef tuple STATES = tuple(CommandState)
 cdef tuple NO_CHAINS = (None,) * 8 + ({}, {})
+cdef tuple REGISTRIES = ("_callback_registry", "_enhanced_callback_registry")
 cdef tuple EMPTY = ()
 
 RUN_SIGNATURE = Signature([Parameter("inputs", Parameter.VAR_KEYWORD)])
@@ -305,6 +320,8 @@ cdef class Plan:
     cdef bint plain_inputs             # guarded, and nothing to call before or while they are built
     cdef readonly tuple watched        # names whose values the plan was made from
     cdef tuple resolved                # those values, unbound; None where the MRO has none
+    cdef tuple behind                  # the bases that may have callbacks of their own,
+    cdef tuple registries              # and for each what it has under the two names of a registry
     cdef readonly unsigned long long epoch
     cdef unsigned int tag
     cdef unsigned int untimed          # the class's tag while it had no timeout (async runs)
@@ -329,6 +346,8 @@ cdef class Plan:
         self.echo = spec.echo
         self.watched = spec.watched
         self.resolved = resolved
+        self.behind = spec.behind
+        self.registries = spec.registries
         # What a metaclass answers is asked at every run: such a plan is never current.
         self.epoch = at - 1 if spec.volatile else at
         self.logs = spec.logs
@@ -395,6 +414,13 @@ cdef bint same(Plan plan) noexcept:
             continue
         Py_DECREF(<object>value)
         if value is not PyTuple_GET_ITEM(<PyObject *>plan.resolved, index):
+            return False
+    for index in range(PyTuple_GET_SIZE(<PyObject *>plan.registries)):
+        if not fa_holds(
+            PyTuple_GET_ITEM(<PyObject *>plan.behind, index >> 1),
+            PyTuple_GET_ITEM(<PyObject *>REGISTRIES, index & 1),
+            PyTuple_GET_ITEM(<PyObject *>plan.registries, index),
+        ):
             return False
     # Only a tag that held before and after the look-ups stands for what they found. The first of them gives
     # one to a class that had none; without a GIL another thread may have changed the class after that.

@@ -172,7 +172,7 @@ def _stale_run(owner: Any, cls: Any, name: str) -> Callable[..., Any]:
 def _hot(twin: Any, plan: Any, name: str) -> Callable[..., Any]:
     owner, builder, at = plan.cls, plan.builder, plan.epoch
     library, size, own, last = plan.library, plan.size, plan.own, plan.last
-    get = plan.members.get
+    get, registry = plan.members.get, plan.registry
     # The model's own validator while it is the one the plan has seen; the builder knows every other case.
     validator = builder.validator
     fields = twin._namespace(builder.model)
@@ -188,6 +188,7 @@ def _hot(twin: Any, plan: Any, name: str) -> Callable[..., Any]:
             or len(library) != size
             or owner.timeout is not None
             or (own and any(get(name) is not value for name, value in own))
+            or (registry is not twin._NONE and library.get("_callback_registry") is not registry)
         ):
             return await _stale_run(owner, cls, name)(**inputs)
         # As in the text of _codegen: the first item costs less than a call.

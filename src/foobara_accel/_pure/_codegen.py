@@ -36,6 +36,7 @@ class Shape(NamedTuple):
     mask: int  # hooks that the class overrides
     chains: tuple[tuple[int, int, int] | None, ...]  # callbacks of each transition: before, after, error
     own: int  # class attributes whose values are compared
+    registry: bool  # the library base has callbacks
     direct: bool  # the model's own validator takes the inputs as they are
     ended: bool  # callbacks run where it fails or errs
 
@@ -266,6 +267,8 @@ def source(shape: Shape) -> str:
     """Return the text of a shape's runs."""
     bindings = "".join(f"    (name{i}, value{i}) = own[{i}]\n" for i in range(shape.own))
     own = "".join(f" or get(name{i}) is not value{i}" for i in range(shape.own))
+    if shape.registry:
+        own += ' or library.get("_callback_registry") is not plan.registry'
     for at, chain in enumerate(shape.chains):
         if chain is not None:
             lists = ", ".join(

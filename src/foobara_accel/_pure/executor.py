@@ -75,6 +75,8 @@ _COMING = frozenset(
     ("_callback_registry", "__annotations__", "__annotations_cache__", "__annotate__", "__annotate_func__")
 )
 
+_NONE: Any = object()  # in a plan: the library base has no registry of callbacks
+
 _epoch = 0
 _epoch_lock = allocate_lock()
 _claim_lock = allocate_lock()
@@ -107,6 +109,7 @@ class Plan:
 
     __slots__ = (
         "__weakref__",
+        "behind",
         "builder",
         "chains",
         "cls",
@@ -122,6 +125,7 @@ class Plan:
         "members",
         "opens",
         "own",
+        "registry",
         "resolved",
         "run_in",
         "run_on",
@@ -156,6 +160,15 @@ class Plan:
         self.size: int
         self.own: tuple[tuple[str, Any], ...]
         self.library, self.size, self.own = _watch(self.cls)
+        # How to look at each base that may have callbacks, and what it had under the two names.
+        found = iter(spec.registries)
+        self.behind: tuple[tuple[Any, Any, Any], ...] = tuple(
+            [(_namespace(base).get, next(found), next(found)) for base in spec.behind]
+        )
+        # Of the library base alone: that it got one shows in its size, that it got another one does not.
+        self.registry: Any = _NONE
+        if self.library is not None:
+            self.registry = self.library.get("_callback_registry", _NONE)
 
 
 def plan_for(cls: type) -> Plan:
@@ -178,13 +191,22 @@ def _current(plan: Plan) -> bool:
         return False
     library = plan.library
     if library is None:
-        resolved: bool = plan.resolved == _services.resolve(plan.cls)
-        return resolved
+        return plan.resolved == _services.resolve(plan.cls) and _same_registries(plan)
     # The last name of the class is the plan's unless something was set since: an exact test that
     # costs one look instead of one for each hook (bench case "simple run").
     if next(plan.last) != "_accel_plan" or len(library) != plan.size:
         return False
+    if plan.registry is not _NONE and library.get("_callback_registry") is not plan.registry:
+        return False
     return not plan.own or _kept(plan.members, plan.own)
+
+
+def _same_registries(plan: Plan) -> bool:
+    # Both names written out: a loop over them takes three times as long.
+    for get, one, other in plan.behind:
+        if get("_callback_registry") is not one or get("_enhanced_callback_registry") is not other:
+            return False
+    return True
 
 
 def _last_names(members: dict[str, Any]) -> Iterator[str]:
@@ -226,7 +248,7 @@ def _install(cls: Any, plan: Plan) -> None:
         if "_accel_plan" in members:
             type.__delattr__(cls, "_accel_plan")
         type.__setattr__(cls, "_accel_plan", plan)
-        if plan.resolved != _services.resolve(cls):
+        if plan.resolved != _services.resolve(cls) or not _same_registries(plan):
             # Another thread changed the class since the analysis, so its name stands before the plan's.
             plan.epoch = -1
             plan.run_in = plan.run_on = None
@@ -317,6 +339,7 @@ def _write(owner: Any, plan: Plan) -> dict[str, Callable[..., Any]]:
         plan.mask & ~(1 << _EXECUTE),
         tuple(chain and (len(chain[0]), len(chain[2]), len(chain[3])) for chain in chains[:8]),
         len(own),
+        plan.registry is not _NONE,
         plan.builder.level < 3,
         bool(chains[8] or chains[9]),
     )

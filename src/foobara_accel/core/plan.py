@@ -31,6 +31,7 @@ HOOKS = (
     "after_execute",
     "rollback_transaction",
 )
+_REGISTRIES = ("_callback_registry", "_enhanced_callback_registry")
 # Class attributes that a plan is made from: one that changes makes the plan void.
 WATCHED = (
     *HOOKS,
@@ -46,8 +47,7 @@ WATCHED = (
     "_organization",
     "echo_inputs",
     "_log_failures",
-    "_callback_registry",
-    "_enhanced_callback_registry",
+    *_REGISTRIES,
 )
 _OF_CLASSES = frozenset(("__init__", "__new__", "__setattr__", "__getattribute__"))
 _GENERIC = ("__init__", "__new__", "run_instance", *HOOKED)
@@ -72,6 +72,8 @@ class PlanSpec(NamedTuple):
     logs: bool
     volatile: bool  # a metaclass answers for a watched name, at each run anew
     resolved: tuple[Any, ...]
+    behind: tuple[type, ...]  # the bases that may have callbacks of their own,
+    registries: tuple[Any, ...]  # and for each what it has under the two names of a registry
     watched: tuple[str, ...] = WATCHED
 
 
@@ -130,6 +132,14 @@ def _answered_by_metaclass(command_class: type) -> bool:
     return bool(own) and any(name in names for names in own for name in WATCHED if name not in _OF_CLASSES)
 
 
+def _behind(command_class: type) -> tuple[type, ...]:
+    """Return the bases whose callbacks a run calls too; what a library base derives from has none."""
+    library = next(base for base in command_class.__mro__ if base in _STOCK)
+    return tuple(
+        base for base in command_class.__mro__[1:] if base is library or not issubclass(library, base)
+    )
+
+
 def _check_settings(command_class: Any) -> None:
     name, config, domain = (
         command_class.__name__,
@@ -170,6 +180,8 @@ class Services:
         refuse_both_kinds(command_class)
         pass_by(command_class)
         resolved = _resolve(command_class)
+        behind = _behind(command_class)
+        registries = tuple([vars(base).get(name) for base in behind for name in _REGISTRIES])
         found = dict(zip(WATCHED, resolved, strict=True))
         stock = next(_STOCK[base] for base in command_class.__mro__ if base in _STOCK)
         _check_settings(command_class)
@@ -193,6 +205,8 @@ class Services:
             logs=bool(command_class._log_failures),
             volatile=_answered_by_metaclass(command_class),
             resolved=resolved,
+            behind=behind,
+            registries=registries,
         )
 
     @staticmethod
