@@ -31,15 +31,15 @@ class Post(Command[PostInputs, int]):
     _transaction_config = IN_DB
 
     def execute(self) -> int:
-        db.execute(
+        updated = db.execute(
             "UPDATE accounts SET cents = cents + ? WHERE name = ?", (self.inputs.cents, self.inputs.account)
         )
-        row = db.execute("SELECT cents FROM accounts WHERE name = ?", (self.inputs.account,)).fetchone()
-        if row is None:
+        if not updated.rowcount:
             self.add_runtime_error("no_account", f"there is no account {self.inputs.account}")
-        if row[0] < 0:
+        balance = balances()[self.inputs.account]
+        if balance < 0:
             self.add_runtime_error("overdrawn", f"{self.inputs.account} has too little")
-        return int(row[0])
+        return balance
 
 
 class TransferInputs(BaseModel):

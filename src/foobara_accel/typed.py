@@ -27,9 +27,9 @@ elif TYPE_CHECKING:
     from .core.outcome import CommandOutcome
 
     P = ParamSpec("P")
-    R = TypeVar("R")
+    R = TypeVar("R", covariant=True)
     InputT = TypeVar("InputT", bound=BaseModel)
-    ResultT = TypeVar("ResultT")
+    ResultT = TypeVar("ResultT", covariant=True)
 
     # The constructor of the inputs model is where P comes from, run_json() is where R does.
     class _Sync(Protocol[P, R]):

@@ -18,14 +18,10 @@ __all__ = [
     "succeed",
 ]
 
-_ResultT = TypeVar("_ResultT")
+_ResultT = TypeVar("_ResultT", covariant=True)
 _OtherT = TypeVar("_OtherT")
 _ErrorT = TypeVar("_ErrorT", bound="FoobaraError")
 _OutcomeT = TypeVar("_OutcomeT", bound="CommandOutcome[Any]")
-
-class _RareField(Generic[_ResultT]):
-    def __get__(self, error: object, owner: type) -> _ResultT: ...
-    def __set__(self, error: object, value: Any) -> None: ...
 
 @disjoint_base
 class FoobaraError:
@@ -34,20 +30,20 @@ class FoobaraError:
     category: Any
     symbol: Any
     message: Any
-    is_fatal: _RareField[bool]
-    severity: _RareField[ErrorSeverity]
-    suggestion: _RareField[str | None]
-    help_url: _RareField[str | None]
-    cause: _RareField[Any]
-    stack_trace: _RareField[str | None]
+    is_fatal: bool
+    severity: ErrorSeverity
+    suggestion: str | None
+    help_url: str | None
+    cause: Any
+    stack_trace: str | None
     def __init__(
         self,
         category: str = "data",
         symbol: str = "",
-        path: Iterable[Any] = (),
+        path: Iterable[Any] | None = (),
         message: str = "",
         context: Mapping[str, Any] | None = None,
-        runtime_path: Iterable[Any] = (),
+        runtime_path: Iterable[Any] | None = (),
         is_fatal: bool = False,
         severity: ErrorSeverity = ...,
         suggestion: str | None = None,
@@ -58,11 +54,11 @@ class FoobaraError:
     @property
     def path(self) -> tuple[str, ...]: ...
     @path.setter
-    def path(self, value: Iterable[Any]) -> None: ...
+    def path(self, value: Iterable[Any] | None) -> None: ...
     @property
     def runtime_path(self) -> tuple[str, ...]: ...
     @runtime_path.setter
-    def runtime_path(self, value: Iterable[Any]) -> None: ...
+    def runtime_path(self, value: Iterable[Any] | None) -> None: ...
     @property
     def context(self) -> dict[str, Any]: ...
     @context.setter
@@ -245,7 +241,7 @@ def append_new(
 def deferred_collection(
     validation_error: Any, runtime_path: Iterable[str] = (), echo_inputs: bool = False, model: Any = None
 ) -> ErrorCollection: ...
-def succeed(result: _ResultT) -> CommandOutcome[_ResultT]: ...
+def succeed(result: _OtherT) -> CommandOutcome[_OtherT]: ...
 def fail(result: Any, errors: ErrorCollection) -> CommandOutcome[Any]: ...
 def errors_from_validation(
     exc: Any, runtime_path: Iterable[Any] = (), echo_inputs: bool = False, model: Any = None

@@ -40,7 +40,7 @@ __all__ = [
     "succeed",
 ]
 
-ResultT = TypeVar("ResultT")
+ResultT = TypeVar("ResultT", covariant=True)
 OtherT = TypeVar("OtherT")
 ErrorT = TypeVar("ErrorT", bound="FoobaraError")
 OutcomeT = TypeVar("OutcomeT", bound="CommandOutcome[Any]")
@@ -159,15 +159,6 @@ class Rare:
         self.stack_trace = stack_trace
 
 
-if TYPE_CHECKING:
-
-    class RareField(Generic[ResultT]):
-        """A field that is kept in the error's Rare; it takes any value, as the error's own slots do."""
-
-        def __get__(self, error: object, owner: type) -> ResultT: ...
-        def __set__(self, error: object, value: Any) -> None: ...
-
-
 def rare_field(name: str, default: Any, doc: str) -> Any:
     # an attribute that is kept in the error's Rare
     def get(error: FoobaraError) -> Any:
@@ -208,16 +199,6 @@ class FoobaraError:
     """One error of a command: where (path, runtime path), what (category, symbol, message) and how bad."""
 
     __module__ = "foobara_accel.core.errors"
-    __slots__ = (
-        "__weakref__",
-        "_context",
-        "_path",
-        "_rare",
-        "_runtime_path",
-        "category",
-        "message",
-        "symbol",
-    )
     __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
     _path: tuple[str, ...]
@@ -227,23 +208,40 @@ class FoobaraError:
     category: Any
     symbol: Any
     message: Any
-    is_fatal: RareField[bool] = rare_field("is_fatal", False, "Whether the command could not go on.")
-    severity: RareField[ErrorSeverity] = rare_field("severity", ERROR, "How bad it is.")
-    suggestion: RareField[str | None] = rare_field(
-        "suggestion", None, "What the caller may do about it, or None."
-    )
-    help_url: RareField[str | None] = rare_field("help_url", None, "Where to read more, or None.")
-    cause: RareField[Any] = rare_field("cause", None, "The error behind this one, or None.")
-    stack_trace: RareField[str | None] = rare_field("stack_trace", None, "The stack trace as text, or None.")
+    if TYPE_CHECKING:
+        # Plain, as a subclass may put a plain value in place of one; without slots, which have none of them.
+        is_fatal: bool
+        severity: ErrorSeverity
+        suggestion: str | None
+        help_url: str | None
+        cause: Any
+        stack_trace: str | None
+    else:
+        __slots__ = (
+            "__weakref__",
+            "_context",
+            "_path",
+            "_rare",
+            "_runtime_path",
+            "category",
+            "message",
+            "symbol",
+        )
+        is_fatal = rare_field("is_fatal", False, "Whether the command could not go on.")
+        severity = rare_field("severity", ERROR, "How bad it is.")
+        suggestion = rare_field("suggestion", None, "What the caller may do about it, or None.")
+        help_url = rare_field("help_url", None, "Where to read more, or None.")
+        cause = rare_field("cause", None, "The error behind this one, or None.")
+        stack_trace = rare_field("stack_trace", None, "The stack trace as text, or None.")
 
     def __init__(
         self,
         category: str = "data",
         symbol: str = "",
-        path: Iterable[Any] = (),
+        path: Iterable[Any] | None = (),
         message: str = "",
         context: Mapping[str, Any] | None = None,
-        runtime_path: Iterable[Any] = (),
+        runtime_path: Iterable[Any] | None = (),
         is_fatal: bool = False,
         severity: ErrorSeverity = ERROR,
         suggestion: str | None = None,
@@ -265,7 +263,7 @@ class FoobaraError:
         return self._path
 
     @path.setter
-    def path(self, value: Iterable[Any]) -> None:
+    def path(self, value: Iterable[Any] | None) -> None:
         self._path = as_path(value, "path")
 
     @property
@@ -274,7 +272,7 @@ class FoobaraError:
         return self._runtime_path
 
     @runtime_path.setter
-    def runtime_path(self, value: Iterable[Any]) -> None:
+    def runtime_path(self, value: Iterable[Any] | None) -> None:
         self._runtime_path = as_path(value, "runtime_path")
 
     @property
@@ -1723,9 +1721,9 @@ def deferred_collection(
     return collection
 
 
-def succeed(result: ResultT) -> CommandOutcome[ResultT]:
+def succeed(result: OtherT) -> CommandOutcome[OtherT]:
     """Return a successful outcome."""
-    outcome: CommandOutcome[ResultT] = new(CommandOutcome)
+    outcome: CommandOutcome[OtherT] = new(CommandOutcome)
     outcome._result = result
     outcome._collection = outcome._errors = outcome._metadata = None
     return outcome

@@ -31,7 +31,7 @@ else:
 __all__ = ["Command", "CommandState", "Halt"]
 
 InputT = TypeVar("InputT", bound="BaseModel")
-ResultT = TypeVar("ResultT")
+ResultT = TypeVar("ResultT", covariant=True)  # commands and outcomes hand it out alone
 OtherT = TypeVar("OtherT")
 
 
@@ -295,7 +295,7 @@ class Command(executor.Core, CallbackDSL, _Runs, CommandInfo, Generic[InputT, Re
     def run_mapped_subcommand(
         self,
         command_class: Any,
-        unmapped_inputs: dict[str, Any] | None = None,
+        unmapped_inputs: Any = None,
         to: Any = None,
         **extra_inputs: Any,
     ) -> Any:
