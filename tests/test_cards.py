@@ -93,8 +93,10 @@ def test_display_form_is_for_lenient_alone(cards: ModuleType, text: str) -> None
     assert cards.is_valid_card(text) is False
     assert cards.is_valid_card(text, lenient=True) is True
     assert cards.parse_card(text, lenient=True).canonical == VISA
-    with pytest.raises(ValueError, match="rule: character"):
+    with pytest.raises(ValueError, match=r"rule: character\); lenient=True takes spaces and hyphens$"):
         cards.parse_card(text)
+    with pytest.raises(ValueError, match=r"rule: character\)$"):
+        cards.parse_card(f"{text}1")
 
 
 @pytest.mark.parametrize(

@@ -87,8 +87,10 @@ def test_print_form_and_case_are_for_lenient_alone(ibans: ModuleType, value: str
         assert ibans.is_valid_iban(text) is False
         assert ibans.is_valid_iban(text, lenient=True) is True
         assert ibans.parse_iban(text, lenient=True).canonical == value
-    with pytest.raises(ValueError, match="rule: character"):
+    with pytest.raises(ValueError, match=r"rule: character\); lenient=True takes spaces, lower case and AX$"):
         ibans.parse_iban(printed)
+    with pytest.raises(ValueError, match=r"rule: character\)$"):
+        ibans.parse_iban(f"{printed}0")
 
 
 def test_lower_case_in_class_c_is_in_the_registry(ibans: ModuleType) -> None:

@@ -31,6 +31,7 @@ class Masked:
     _SYMBOL: ClassVar[LiteralString]
     _WHAT: ClassVar[str]
     _RULES: ClassVar[dict[str, str]]
+    _LENIENCE: ClassVar[str]  # what ``lenient=True`` takes besides
     _LENIENT: ClassVar[bool] = False
     _check: ClassVar[Any]
 
@@ -48,7 +49,10 @@ class Masked:
     def _checked(cls, value: str, lenient: bool = False) -> str:
         canonical, rule = cls._check(value, lenient=lenient)
         if rule:
-            raise ValueError(f"{cls._WHAT} {cls._RULES[rule]} (rule: {rule})")
+            told = f"{cls._WHAT} {cls._RULES[rule]} (rule: {rule})"
+            if not lenient and not cls._check(value, lenient=True)[1]:
+                told += f"; lenient=True takes {cls._LENIENCE}"
+            raise ValueError(told)
         return str(canonical)
 
     @classmethod

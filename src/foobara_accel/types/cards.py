@@ -90,6 +90,7 @@ class CardNumber(Masked):
     _SYMBOL: ClassVar[LiteralString] = "card_number"
     _WHAT: ClassVar[str] = "card number"
     _RULES: ClassVar[dict[str, str]] = _RULES
+    _LENIENCE: ClassVar[str] = "spaces and hyphens"
     _check: ClassVar[Any] = staticmethod(checks.parse_card)
 
     @property

@@ -42,6 +42,7 @@ class Iban(Masked):
     _SYMBOL: ClassVar[LiteralString] = "iban"
     _WHAT: ClassVar[str] = "IBAN"
     _RULES: ClassVar[dict[str, str]] = _RULES
+    _LENIENCE: ClassVar[str] = "spaces, lower case and AX"
     _LENIENT: ClassVar[bool] = True
     _check: ClassVar[Any] = staticmethod(checks.parse_iban)
 
