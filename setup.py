@@ -83,7 +83,7 @@ class BuildExt(build_ext):
             except (Exception, SystemExit) as error:
                 if MODE == "require":
                     raise
-                state["accel_reason"] = f"{type(error).__name__}: {error}"
+                state["accel_reason"] = told(error)
             finally:
                 self.inplace = inplace  # setuptools clears it, and a failure leaves it so
         if state["accel_reason"]:
@@ -155,6 +155,17 @@ class Build(build):
     sub_commands: ClassVar = [
         (name, None if name == "build_ext" else when) for name, when in build.sub_commands
     ]
+
+
+def told(error: BaseException) -> str:
+    """Return a failure in one line: of a compiler that ran its name and status, as its words stand above."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, subprocess.CalledProcessError):
+        cause = cause.__cause__ or cause.__context__
+    if cause is not None:
+        program = cause.cmd if isinstance(cause.cmd, str) else cause.cmd[0]
+        return f"{type(error).__name__}: {os.path.basename(program)} ended with status {cause.returncode}"
+    return f"{type(error).__name__}: {error}".strip().partition("\n")[0]
 
 
 def first_line(command: list[str]) -> str:

@@ -109,6 +109,23 @@ def test_a_build_without_extensions_is_the_reason(copied, record, said):
     assert python("-c", SAY, path=copied).stdout.strip().startswith(said)
 
 
+def test_doctor_says_once_why_a_build_has_no_extensions(copied):
+    for file in (copied / "foobara_accel" / "_ext").glob("*"):
+        if file.name != "__init__.py" and file.is_file():
+            file.unlink()
+    record = '{"mode": "auto", "compiled": [], "reason": "CompileError: no gcc"}'
+    (copied / "foobara_accel" / "_ext" / "BUILD.json").write_text(record, encoding="utf-8")
+    told = python("-m", "foobara_accel", "doctor", path=copied).stdout
+    assert told.count("CompileError: no gcc") == 1 and "FOOBARA_ACCEL_BUILD=auto\n" in told
+    told = python("-m", "foobara_accel", "doctor", backend="py", path=copied).stdout
+    assert "FOOBARA_ACCEL_BUILD=auto: CompileError: no gcc\n" in told
+
+
+def test_doctor_shows_the_modules_that_are_loaded_late():
+    done = python("-m", "foobara_accel", "doctor", backend="py")
+    assert "swap.py, loaded when asked for\n" in done.stdout
+
+
 def test_one_missing_module_leaves_no_mixture(copied):
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
     (copied / "foobara_accel" / "_ext" / f"{_backend.MODULES[-1]}{suffix}").unlink(missing_ok=True)

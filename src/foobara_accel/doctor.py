@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib.metadata
+import importlib.util
 import json
 import os
 import platform
@@ -12,7 +13,7 @@ import sysconfig
 from pathlib import Path
 from typing import Any
 
-from ._backend import MODULES, VARIABLE, backend
+from ._backend import LATE, MODULES, VARIABLE, backend
 from ._version import __version__
 
 __all__ = ["build_record", "examine", "render", "to_json"]
@@ -47,6 +48,13 @@ def _files(modules: dict[str, str]) -> dict[str, str]:
         name: Path(getattr(sys.modules[path], "__file__", None) or "built in").name
         for name, path in modules.items()
     }
+
+
+def _late(compiled: bool) -> dict[str, str | None]:
+    # Found, not imported: a look shall not load what nobody asked for.
+    package = f"{__name__.rpartition('.')[0]}.{'_ext' if compiled else '_pure'}"
+    specs = {name: importlib.util.find_spec(f"{package}.{name}") for name in LATE}
+    return {name: Path(spec.origin).name if spec and spec.origin else None for name, spec in specs.items()}
 
 
 def _error(error: BaseException | None) -> dict[str, str | None] | None:
@@ -95,6 +103,7 @@ def examine() -> dict[str, Any]:
             "error": _error(active.error),
             "modules": dict(active.modules),
             "files": _files(dict(active.modules)),
+            "late": _late(active.compiled),
         },
         "build": build_record(),
         "cpu": {"machine": platform.machine(), "features": list(active.cpu), "count": os.cpu_count()},
@@ -129,14 +138,18 @@ def render(report: dict[str, Any]) -> str:
     active, python, cpu = report["backend"], report["python"], report["cpu"]
     guard, collector = report["guard"], report["gc"]
     kind = {"c": "compiled", "py": "pure Python"}[active["name"]]
-    width = max(len(name) for name in MODULES)
+    width = max(len(name) for name in (*MODULES, *LATE))
     found = [f"{name} {version}" for name, version in report["packages"].items() if version]
     rows = [("asked for", f"{VARIABLE}={active['requested']}")]
     if active["error"]:
         rows.append(("not loaded", f"{active['error']['type']}: {active['error']['message']}"))
     rows += [("module", f"{name:<{width}}  {file}") for name, file in active["files"].items()]
     rows += [
-        ("built", _built(report["build"])),
+        ("module", f"{name:<{width}}  {f'{file}, loaded when asked for' if file else 'is not there'}")
+        for name, file in active["late"].items()
+    ]
+    rows += [
+        ("built", _built(report["build"], active["reason"])),
         ("cpu", f"{cpu['machine']}: {' '.join(cpu['features']) or 'unknown'}"),
         ("python", f"{python['implementation']} {python['version']}, GIL {python['gil']}"),
         ("platform", f"{python['platform']}, {python['compiler']}"),
@@ -170,10 +183,12 @@ def _drop_in_rows(found: dict[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
-def _built(build: dict[str, Any]) -> str:
+def _built(build: dict[str, Any], told: str) -> str:
     if not build:
         return "not recorded (a source tree, not an installed build)"
     if not build.get("compiled"):
-        return f"pure, FOOBARA_ACCEL_BUILD={build.get('mode')}: {build.get('reason')}"
+        why = str(build.get("reason")).strip().partition("\n")[0]
+        # The first line of the report says it already where that build is why nothing compiled is active.
+        return f"pure, FOOBARA_ACCEL_BUILD={build.get('mode')}{'' if told.endswith(why) else f': {why}'}"
     parts = [build.get(name) for name in ("cython", "compiler", "flags")]
     return ", ".join([f"{len(build['compiled'])} modules", *(str(part) for part in parts if part)])
