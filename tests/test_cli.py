@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from foobara_accel._targets import not_a_path
 from foobara_accel.cli import main
 
 
@@ -57,6 +58,43 @@ def test_an_unknown_backend_is_refused_by_every_command(tmp_path: Path, words: l
     assert (done.returncode, done.stdout) == (1, "")
     assert "does not start: FOOBARA_ACCEL_BACKEND='bogus' is not a backend" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_help_is_there_where_no_backend_is(tmp_path: Path) -> None:
+    for words in (
+        ["--help"],
+        ["doctor", "-h"],
+        ["bench", "--help"],
+        ["bench", "compare", "-h"],
+        ["run", "-h"],
+    ):
+        done = run(tmp_path, *words, FOOBARA_ACCEL_BACKEND="bogus")
+        assert done.returncode == 0 and done.stdout.startswith("usage: foobara-accel"), done.stderr
+        assert "``" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("./okapp", "okapp"),
+        ("./okapp.py", "okapp"),
+        ("okapp.py", "okapp"),
+        ("shop/commands.py", "shop.commands"),
+        ("../elsewhere/okapp.py", "okapp"),
+    ],
+)
+def test_a_path_for_a_module_is_told_what_to_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], path: str, name: str
+) -> None:
+    (tmp_path / "okapp.py").touch()
+    (tmp_path / "calls.jsonl").write_text('{"command": "A", "inputs": {}}', encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    told = f"give a module name such as {name}, not a path\n"
+    assert main(["warmup", path]) == 2
+    assert capsys.readouterr().err == f"foobara-accel warmup: {path}: {told}"
+    assert main(["bench", "--app", f"{path}:registry", "--inputs", "calls.jsonl"]) == 2
+    assert capsys.readouterr().err == f"foobara-accel bench: error: --app '{path}:registry': {told}"
+    assert not_a_path("okapp") == not_a_path("shop.commands") == not_a_path("absent.py") == ""
 
 
 UNREGISTERED = """

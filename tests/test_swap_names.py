@@ -338,10 +338,33 @@ def test_subcommands_come_before_files_of_their_name(tmp_path: Path) -> None:
     assert done.stdout == "a file\n", done.stderr
 
 
-@pytest.mark.parametrize("words", [["run"], ["-m"], ["no_such.py"], ["run", "nothing"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run"],
+        ["-m"],
+        ["no_such.py"],
+        ["run", "nothing"],
+        ["run", "-m", "no_such"],
+        ["-m", "no_such.part"],
+        ["-m", "hollow"],
+    ],
+)
 def test_nothing_to_run_is_bad_usage(words: list[str], tmp_path: Path) -> None:
+    (tmp_path / "hollow").mkdir()
+    (tmp_path / "hollow" / "__init__.py").touch()
     done = python("-m", "foobara_accel", *words, foobara_py=False, cwd=tmp_path)
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and not done.stdout
+
+
+@pytest.mark.parametrize("name", ["broken", "hollow.part"])
+def test_a_module_that_misses_another_shows_where(name: str, tmp_path: Path) -> None:
+    (tmp_path / "hollow").mkdir()
+    for file in ("broken.py", "hollow/__init__.py"):
+        (tmp_path / file).write_text("import no_such_module\n", encoding="utf-8")
+    done = python("-m", "foobara_accel", "-m", name, foobara_py=False, cwd=tmp_path)
+    assert done.returncode == 1 and done.stderr.endswith("No module named 'no_such_module'\n")
+    assert "Traceback" in done.stderr and name.partition(".")[0] in done.stderr
 
 
 @needs_foobara_py

@@ -1,4 +1,4 @@
-"""The command ``foobara-accel``: what is active, whether both backends agree, how fast they are.
+"""The command line of foobara-accel: what is active, whether both backends agree, how fast they are.
 
 A first argument that is a file, or -m, runs that with foobara_py replaced in place.
 """
@@ -34,6 +34,12 @@ def _check(arguments: argparse.Namespace) -> int:
 def _warmup(arguments: argparse.Namespace) -> int:
     import importlib
 
+    from ._targets import not_a_path
+
+    for name in arguments.modules:
+        if told := not_a_path(name):
+            print(f"foobara-accel warmup: {name}: {told}", file=sys.stderr)
+            return 2
     sys.path.insert(0, os.getcwd())  # as python -m does: the application lies where the user stands
     for name in arguments.modules:
         try:
@@ -118,6 +124,8 @@ def _main(words: list[str]) -> int:
     benchmark = words[:1] == ["bench"]
     # Parsed first, so that --help is there even where no backend is.
     arguments = None if benchmark else _parser().parse_args(words)
+    if benchmark and not {"-h", "--help"}.isdisjoint(words):
+        return _bench(words[1:])
     try:
         from . import _backend  # noqa: F401
     except ImportError as error:
@@ -125,9 +133,13 @@ def _main(words: list[str]) -> int:
         return 1
     if arguments is not None:
         return int(arguments.handler(arguments))
+    return _bench(words[1:])
+
+
+def _bench(words: list[str]) -> int:
     from .bench import main as bench
 
-    return int(bench(words[1:]))
+    return int(bench(words))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from .._targets import not_a_path
 from .cases import Case, Loop, _answer, _driven
 
 __all__ = ["CommandRaised", "UsageError", "build", "check_target", "read_inputs"]
@@ -44,6 +45,8 @@ def check_target(target: str) -> None:
     module, colon, name = target.partition(":")
     if not (module and colon and name):
         raise UsageError(f"--app {target!r}: expected module:registry, for example shop.commands:registry")
+    if told := not_a_path(module):
+        raise UsageError(f"--app {target!r}: {told}")
 
 
 def read_inputs(path: Path) -> list[dict[str, Any]]:

@@ -181,7 +181,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         default=Path("foobara-accel-report"),
         metavar="DIR",
-        help="where the report goes",
+        help="where the report goes (default ./foobara-accel-report)",
     )
     parser.add_argument("--backends", type=_backends, help="some of c,py,foobara_py (default: all found)")
     parser.add_argument("--json", action="store_true", help="print report.json instead of the table")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import os
 import runpy
@@ -11,6 +12,8 @@ from types import ModuleType
 
 __all__ = ["run"]
 
+_USAGE = "usage: foobara-accel [run] FILE [ARGUMENTS] | -m MODULE [ARGUMENTS]"
+
 
 def run(words: list[str]) -> int:
     """Run the module or file that *words* name, as the interpreter would, and return the exit status.
@@ -18,25 +21,49 @@ def run(words: list[str]) -> int:
     What the program raises leaves this function.
     """
     if not words or words == ["-m"]:
-        print("usage: foobara-accel [run] FILE [ARGUMENTS] | -m MODULE [ARGUMENTS]", file=sys.stderr)
+        print(_USAGE, file=sys.stderr)
         return 2
+    if words[0] in ("-h", "--help"):
+        print(_USAGE)
+        print("Run FILE or MODULE as python would, with foobara_py replaced in place.")
+        return 0
     if words[0] != "-m" and not os.path.exists(words[0]):
         print(f"foobara-accel: there is no file {words[0]}", file=sys.stderr)
         return 2
     from .. import auto  # noqa: F401
 
     if words[0] == "-m":
-        _module(words[1:])
-    else:
-        _file(words)
+        return _module(words[1:])
+    _file(words)
     return 0
 
 
-def _module(words: list[str]) -> None:
+def _module(words: list[str]) -> int:
     sys.argv = words
     if not _safe_path():
         sys.path[0] = os.getcwd()
+    if missing := _missing(words[0]):
+        print(f"foobara-accel: there is no module {missing}", file=sys.stderr)
+        return 2
     runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+    return 0
+
+
+def _missing(name: str) -> str:
+    """Return the name of the module that *name* stands for if there is none, else an empty string."""
+    # Not told by what run_module raises: a module that is there may miss another.
+    try:
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.submodule_search_locations is not None:
+            name += ".__main__"
+            spec = importlib.util.find_spec(name)
+    except ModuleNotFoundError as error:
+        if not f"{name}.".startswith(f"{error.name}."):
+            raise
+        spec = None  # a package that it would be in is missing
+    except ValueError:
+        return ""  # run_module says what is wrong with such a name
+    return "" if spec else name
 
 
 def _file(words: list[str]) -> None:
