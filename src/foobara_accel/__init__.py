@@ -98,6 +98,7 @@ if TYPE_CHECKING:
         GCProfile as GCProfile,
         WarmUpError as WarmUpError,
         WarmUpReport as WarmUpReport,
+        restore as restore,
         tune as tune,
         warm_up as warm_up,
     )
@@ -199,6 +200,7 @@ _EXPORTS: dict[str, str] = {
     "WarmUpError": ".core.warmup",
     "WarmUpReport": ".core.warmup",
     "GCProfile": ".core.warmup",
+    "restore": ".core.warmup",
     "tune": ".core.warmup",
     "warm_up": ".core.warmup",
     "Domain": ".domain",
@@ -313,6 +315,7 @@ __all__ = [
     "parse_card",
     "parse_iban",
     "register",
+    "restore",
     "retry",
     "retry_async",
     "set_current_transaction",
