@@ -15,7 +15,7 @@ from typing import Any
 README = Path(__file__).resolve().parent.parent / "README.md"
 START, END = "<!-- measured -->", "<!-- /measured -->"
 UNITS = {"await": "A", "json": "J", "lookups": "two look-ups", "V": "V", "I": "I"}
-HEADS = {"c": "compiled", "py": "Python"}
+HEADS = {"c": "compiled", "py": "pure"}
 
 
 def cell(verdict: dict[str, Any]) -> str:
