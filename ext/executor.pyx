@@ -44,6 +44,9 @@ from foobara_accel._vocabulary import STATE_NAMES, CommandState, Halt
 cdef extern from *:
     """
     #include <stddef.h>
+
+    #include "foobara_accel/calls.h"
+
     #if defined(Py_GIL_DISABLED)
       #define FA_POOL 0
       #define FA_GIL 0
@@ -105,38 +108,6 @@ cdef extern from *:
         return 1;
     }
 
-    /* Calls a Python function, a FunctionType and nothing else. */
-    static inline PyObject *fa_call_one(PyObject *function, PyObject *self) {
-        PyObject *arguments[2] = {NULL, self};
-        return ((PyFunctionObject *)function)->vectorcall(
-            function, arguments + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
-    }
-
-    /* The raised exception as one object, cleared; its traceback is on it. */
-    static inline PyObject *fa_raised(void) {
-    #if PY_VERSION_HEX >= 0x030C0000
-        return PyErr_GetRaisedException();
-    #else
-        PyObject *type, *value, *trace;
-        PyErr_Fetch(&type, &value, &trace);
-        PyErr_NormalizeException(&type, &value, &trace);
-        if (trace != NULL) PyException_SetTraceback(value, trace);
-        Py_XDECREF(type);
-        Py_XDECREF(trace);
-        return value;
-    #endif
-    }
-
-    static inline void fa_raise_again(PyObject *value) {
-    #if PY_VERSION_HEX >= 0x030C0000
-        PyErr_SetRaisedException(value);
-    #else
-        PyObject *type = (PyObject *)Py_TYPE(value);
-        Py_INCREF(type);
-        PyErr_Restore(type, value, PyException_GetTraceback(value));
-    #endif
-    }
-
     static inline PyObject *fa_new(PyObject *cls, PyObject *nothing) {
         PyObject *self = ((PyTypeObject *)cls)->tp_new((PyTypeObject *)cls, nothing, NULL);
         /* Cython makes the dict at once; without one the interpreter calls methods without looking into it. */
@@ -158,15 +129,6 @@ cdef extern from *:
         Py_INCREF(item);
         PyList_SET_ITEM(list, index, item);
         Py_DECREF(old);
-    }
-
-    static PyObject *fa_members(PyTypeObject *type) {
-    #if PY_VERSION_HEX >= 0x030C0000
-        return PyType_GetDict(type);
-    #else
-        Py_INCREF(type->tp_dict);
-        return type->tp_dict;
-    #endif
     }
 
     /* Whether the class itself has the value under the name; None stands for nothing too. */

@@ -69,6 +69,9 @@ cdef tuple _SYMBOLS = (
 cdef extern from *:
     """
     #include "structmember.h"
+
+    #include "foobara_accel/calls.h"
+
     #ifdef Py_GIL_DISABLED
     #define FA_FREE_THREADED 1
     #else
@@ -82,33 +85,8 @@ cdef extern from *:
     static inline PyObject *FA_OWN(PyObject *made) { return made; }
     static inline void FA_UNTRACK(PyObject *rows) { PyObject_GC_UnTrack(rows); }
 
-    /* The raised exception as one object, cleared. */
-    static inline PyObject *FA_RAISED(void) {
-    #if PY_VERSION_HEX >= 0x030C0000
-        return PyErr_GetRaisedException();
-    #else
-        PyObject *type, *value, *trace;
-        PyErr_Fetch(&type, &value, &trace);
-        PyErr_NormalizeException(&type, &value, &trace);
-        if (trace != NULL) PyException_SetTraceback(value, trace);
-        Py_XDECREF(type);
-        Py_XDECREF(trace);
-        return value;
-    #endif
-    }
-
     /* Not for a free-threaded build, where the class may go meanwhile. */
     #define FA_REFERS(reference, target) (((PyWeakReference *)(reference))->wr_object == (target))
-
-    /* Raise it again; the reference is taken over. */
-    static inline void FA_RAISE(PyObject *value) {
-    #if PY_VERSION_HEX >= 0x030C0000
-        PyErr_SetRaisedException(value);
-    #else
-        Py_INCREF(Py_TYPE(value));
-        PyErr_Restore((PyObject *)Py_TYPE(value), value, PyException_GetTraceback(value));
-    #endif
-    }
 
     /* Whether the instance holds its attributes itself, beside the keys of its class. Makes its dict, so: for a
        sample only. From 3.13 on a class with slots, as every model has, always makes a dict. */
@@ -174,8 +152,8 @@ cdef extern from *:
     bint FA_STR_READY(PyObject* s) noexcept
     object FA_OWN(PyObject* made)      # NULL means that an exception is set
     void FA_UNTRACK(PyObject* rows) noexcept
-    PyObject* FA_RAISED() noexcept
-    void FA_RAISE(PyObject* value) noexcept
+    PyObject* fa_raised() noexcept
+    void fa_raise_again(PyObject* value) noexcept
     bint FA_REFERS(PyObject* reference, PyObject* target) noexcept
 
 
@@ -954,7 +932,7 @@ cdef class InputsBuilder:
         if made != NULL:
             self._judging = False
             return made
-        error = FA_RAISED()
+        error = fa_raised()
         found = PyBytes_FromStringAndSize(<const char*> classes, self._total)
         learnt = NULL if found == NULL else PyObject_CallFunctionObjArgs(
             <PyObject*> _LEARN, <PyObject*> self, error, found, NULL
@@ -964,7 +942,7 @@ cdef class InputsBuilder:
             self._judging = False
         Py_XDECREF(learnt)
         Py_XDECREF(found)
-        FA_RAISE(error)
+        fa_raise_again(error)
         return NULL
 
     cdef Py_ssize_t _find(self, PyObject* name, Py_ssize_t hint) noexcept:

@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
+# cython: language_level=3, binding=True, boundscheck=False, wraparound=False, initializedcheck=False
 """The hot methods of foobara_py, written anew to take the place of its own (compiled twin of ``_pure/swap.py``).
 
 1. A `World` knows foobara_py's classes: where their instances keep their slots, and what their methods were.
@@ -32,6 +32,9 @@ __all__ = ["REPAIRS", "STANDS_FOR", "replacements"]
 cdef extern from *:
     """
     #include "structmember.h"
+
+    #include "foobara_accel/calls.h"
+
     #ifdef Py_GIL_DISABLED
       #define FA_GIL 0
     #else
@@ -120,38 +123,8 @@ cdef extern from *:
         return count;
     }
 
-    static inline PyObject *fa_call_function(PyObject *function, PyObject *self) {
-        PyObject *arguments[2] = {NULL, self};
-        return ((PyFunctionObject *)function)->vectorcall(
-            function, arguments + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
-    }
-
-    /* The raised exception as one object, cleared; its traceback is on it. */
-    static inline PyObject *fa_raised(void) {
-    #if PY_VERSION_HEX >= 0x030C0000
-        return PyErr_GetRaisedException();
-    #else
-        PyObject *type, *value, *trace;
-        PyErr_Fetch(&type, &value, &trace);
-        PyErr_NormalizeException(&type, &value, &trace);
-        if (trace != NULL) PyException_SetTraceback(value, trace);
-        Py_XDECREF(type);
-        Py_XDECREF(trace);
-        return value;
-    #endif
-    }
-
     static inline int fa_abstract(PyObject *cls) {
         return PyType_HasFeature((PyTypeObject *)cls, Py_TPFLAGS_IS_ABSTRACT);
-    }
-
-    static PyObject *fa_members(PyObject *cls) {
-    #if PY_VERSION_HEX >= 0x030C0000
-        return PyType_GetDict((PyTypeObject *)cls);
-    #else
-        Py_INCREF(((PyTypeObject *)cls)->tp_dict);
-        return ((PyTypeObject *)cls)->tp_dict;
-    #endif
     }
 
     static Py_ssize_t fa_offset(PyObject *descriptor) {
@@ -175,10 +148,10 @@ cdef extern from *:
     void fa_empty(PyObject *history) noexcept
     void PyDict_Clear(PyObject *) noexcept
     Py_ssize_t fa_references(PyObject *self) noexcept
-    PyObject *fa_call_function(PyObject *function, PyObject *self) noexcept
+    PyObject *fa_call_one(PyObject *function, PyObject *self) noexcept
     PyObject *fa_raised() noexcept
     bint fa_abstract(PyObject *cls) noexcept
-    dict fa_members(PyObject *cls)
+    dict fa_members(PyTypeObject *cls)
     Py_ssize_t fa_offset(PyObject *descriptor) noexcept
     PyTypeObject *Py_TYPE(PyObject *) noexcept
     void Py_XDECREF(PyObject *) noexcept
@@ -544,7 +517,7 @@ cdef bint same(Plan plan) noexcept:
     if base != 0 and base == plan.base_tag:
         # Only the classes above Command can have changed.
         for i in range(len(plan.users)):
-            members = fa_members(PyTuple_GET_ITEM(<PyObject *>plan.users, i))
+            members = fa_members(<PyTypeObject *>PyTuple_GET_ITEM(<PyObject *>plan.users, i))
             held = <list>plan.held[i]
             for j in range(total):
                 found = PyDict_GetItem(<PyObject *>members, PyTuple_GET_ITEM(<PyObject *>WATCHED, j))
@@ -590,7 +563,7 @@ cdef Plan new_plan(World w, PyObject *cls):
     plan.users = tuple([one for one in owner.__mro__ if one not in base])
     plan.held = []
     for one in plan.users:
-        members = fa_members(<PyObject *>one)
+        members = fa_members(<PyTypeObject *>one)
         plan.held.append([members.get(name, ABSENT) for name in WATCHED])
     plan.resolved = []
     for name in WATCHED:
@@ -660,7 +633,7 @@ cdef Plan new_plan(World w, PyObject *cls):
 
 cdef int forget(World w, object owner) except -1:
     """Let an instance go that was kept for the class as it was: a __del__ of now is not for it."""
-    old = fa_members(<PyObject *>owner).get(PLAN)
+    old = fa_members(<PyTypeObject *>owner).get(PLAN)
     if type(old) is Plan and (<Plan>old).spare is not None:
         try:
             (<Plan>old).spare.__class__ = (<Plan>old).base
@@ -886,7 +859,7 @@ cdef object drive(World w, object command, Plan plan, int *ended, bint *clean):
         for number in range(3, 7):
             advance(w, self, number)
         if plan.execute is not None:
-            called = fa_call_function(<PyObject *>plan.execute, self)
+            called = fa_call_one(<PyObject *>plan.execute, self)
         else:
             called = PyObject_CallMethodNoArgs(self, PyTuple_GET_ITEM(<PyObject *>NAMES, EXECUTE))
         if called is NULL:
@@ -995,7 +968,7 @@ cdef int step(World w, object command, Plan plan, object registry, int number) e
     if chains is None:
         if number == EXECUTE and plan.execute is not None:
             advance(w, self, number + 1)
-            called = fa_call_function(<PyObject *>plan.execute, self)
+            called = fa_call_one(<PyObject *>plan.execute, self)
         elif number == CASTING and not plan.hooks & 2:
             advance(w, self, number + 1)
             return cast(w, command, plan)

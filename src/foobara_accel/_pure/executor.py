@@ -1158,7 +1158,7 @@ class Core:
                 return
         items.append(error)
 
-    def add_input_error(self, path: Any, symbol: str, message: str, **context: Any) -> None:
+    def add_input_error(self, /, path: Any, symbol: str, message: str, **context: Any) -> None:
         """Add a data error at *path* (a name or a sequence of names)."""
         self.add_error(
             _errors.make_error(
@@ -1166,7 +1166,7 @@ class Core:
             )
         )
 
-    def add_runtime_error(self, symbol: str, message: str, halt: bool = True, **context: Any) -> None:
+    def add_runtime_error(self, /, symbol: str, message: str, halt: bool = True, **context: Any) -> None:
         """Add a runtime error and, unless *halt* is false, stop the command by raising Halt."""
         # make_error() without the call (bench case "two runtime errors").
         error: Any = None
