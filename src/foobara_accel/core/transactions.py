@@ -2,20 +2,22 @@
 
 A handler begins, commits and rolls back; a context makes sure that each happens once. A command opens a
 context by its TransactionConfig; a subcommand whose handler equals the enclosing one joins it.
-Whoever opened a transaction ends it: a handler that finds one open works in a savepoint of it.
+Whoever opened a transaction ends it: a handler that finds one open works in a savepoint of it, unless it
+belongs to another run that has not ended, which it could only spoil.
 """
 
 from __future__ import annotations
 
 import itertools
 import sys
-from _thread import LockType, allocate_lock
+from _thread import LockType, RLock, allocate_lock
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from weakref import ref
 
 from .._backend import executor
 
@@ -89,6 +91,97 @@ class NoOpTransactionHandler:
         """Do nothing."""
 
 
+class _Begun:
+    """What has begun on a connection and not ended: what other runs must not take for their own.
+
+    It stands while *open* is true and its owner lives, so that one store ends it, which no interrupt cuts in
+    half, and so that what was dropped blocks nobody.
+    """
+
+    __slots__ = ("before", "joins", "key", "open", "outer", "owner", "spoiled", "what")
+
+    def __init__(self, owner: Any, key: int, joins: bool = False) -> None:
+        self.owner = ref(owner)
+        self.key = key  # the connection's id, of no other while the owner, which holds it, lives
+        self.joins = joins  # a part of a transaction: other parts may overlap it, contexts see to them
+        self.open = False
+        self.spoiled = False
+        self.what: Any = None
+        self.outer: _Begun | None = None  # what it works in on the same connection
+        self.before: _Begun | None = None  # what was begun before it in this thread or task
+
+    def enter(self, enclosing: _Begun | None = None) -> None:
+        """Claim the connection. Raises TransactionError when a run that this one is not inside has it."""
+        inside = _inside_of(_inside.get())
+        if enclosing is not None and enclosing not in inside:
+            inside = _inside_of(enclosing)
+        with _claims_lock:
+            others = _standing(self.key)
+            for other in others:
+                if other not in inside and not (self.joins and other.joins):
+                    raise TransactionError(
+                        "another run has a transaction open on this connection or session, which has one at "
+                        "a time: give each run its own, let one wait for the other, or run both inside "
+                        "`with transaction(handler):`, where they succeed or fail together"
+                    )
+            self.outer = others[-1] if others else None
+            self.open = True
+            _claims[self.key] = [*others, self]
+        self.before = inside[0] if inside else None
+        _inside.set(self)
+
+    def stands(self) -> bool:
+        """Whether it has not ended."""
+        return self.open and self.owner() is not None
+
+    def check(self) -> None:
+        """Raise TransactionError when a commit would not keep all that was done in it, or more than that."""
+        if _standing(self.key)[-1:] != [self]:
+            raise TransactionError(
+                "a run in this transaction has not ended: wait for it before the transaction ends"
+            )
+        if self.outer is not None and not self.outer.stands():
+            raise TransactionError("the transaction that this run worked in has ended before it")
+        if self.spoiled:
+            raise TransactionPoisoned("a part of the transaction failed and could not be undone alone")
+
+    def spoil(self) -> None:
+        """Make what it works in fail: something that was done here may be left in there."""
+        if self.outer is not None:
+            self.outer.spoiled = True
+
+    def forget(self) -> None:
+        """Free what was kept for others to find it. An interrupt here leaves what enter() passes over."""
+        with _claims_lock:
+            others = [each for each in _standing(self.key) if each is not self]
+            if others:
+                _claims[self.key] = others
+            else:
+                _claims.pop(self.key, None)
+        if _inside.get() is self:
+            _inside.set(self.before)
+
+
+def _standing(key: int) -> list[_Begun]:
+    return [each for each in _claims.get(key, ()) if each.stands()]
+
+
+def _inside_of(begun: _Begun | None) -> list[_Begun]:
+    found = []
+    while begun is not None:
+        if begun.stands():
+            found.append(begun)
+        begun = begun.before
+    return found
+
+
+# By the connection's id, in the order of their begin.
+_claims: dict[int, list[_Begun]] = {}
+# A signal handler or a finalizer that runs a command may come while its thread holds the lock.
+_claims_lock = RLock()
+_inside: ContextVar[_Begun | None] = ContextVar("foobara_accel_begun", default=None)
+
+
 class SQLAlchemyTransactionHandler:
     """A handler of a SQLAlchemy Session: a transaction, or a savepoint when the session is in one already.
 
@@ -96,7 +189,7 @@ class SQLAlchemyTransactionHandler:
     Raises TypeError for anything but a Session.
     """
 
-    __slots__ = ("_began", "_session")
+    __slots__ = ("__weakref__", "_began", "_session")
 
     def __init__(self, session: Any) -> None:
         if hasattr(session, "registry") and callable(session):
@@ -109,7 +202,7 @@ class SQLAlchemyTransactionHandler:
             if not callable(getattr(session, name, None)):
                 raise TypeError(f"session must be a sqlalchemy.orm.Session, not {type(session).__name__}")
         self._session = session
-        self._began: list[Any] = []
+        self._began: list[_Begun] = []
 
     @property
     def session(self) -> Any:
@@ -117,33 +210,66 @@ class SQLAlchemyTransactionHandler:
         return self._session
 
     def begin(self) -> None:
-        """Begin a transaction, or a savepoint when the session is in one."""
-        if self._session.in_transaction():
-            self._began.append(self._nested())
-        else:
-            self._began.append(self._session.begin())
+        """Begin a transaction, or a savepoint when the session is in one.
+
+        Raises TransactionError when that one is of another run.
+        """
+        begun = _Begun(self, id(self._session))
+        depth = len(self._began)
+        opening = False
+        try:
+            begun.enter()
+            if self._session.in_transaction():
+                begun.what = self._nested()
+            else:
+                opening = True
+                begun.what = self._session.begin()
+            self._began.append(begun)
+        except BaseException:
+            # An interrupt may arrive once the call has worked.
+            del self._began[depth:]
+            try:
+                if opening and self._session.in_transaction():
+                    self._session.rollback()
+            finally:
+                begun.open = False
+                begun.forget()
+            raise
 
     def commit(self) -> None:
         """Flush and commit. Raises TransactionError when other code has ended the transaction meanwhile."""
-        began = self._last()
-        if not self._open(began):
+        begun = self._last()
+        if not self._open(begun.what):
             raise TransactionError(
                 "the session's transaction was ended inside the command: leave commit() and rollback() to it"
             )
-        if began.nested:
-            began.commit()
+        begun.check()
+        if begun.what.nested:
+            begun.what.commit()
         else:
             self._session.commit()
-        self._began.pop()
+        # Closed first and dropped last: rollback() after an interrupt in between finds nothing left to undo.
+        begun.open = False
+        begun.forget()
+        del self._began[-1]
 
     def rollback(self) -> None:
         """Roll back; nothing is left to do when other code has ended the transaction."""
-        began = self._last()
-        self._began.pop()
-        if not began.nested:
-            self._session.rollback()
-        elif self._open(began):
-            began.rollback()
+        begun = self._last()
+        try:
+            if not begun.open:
+                pass
+            elif not begun.what.nested:
+                self._session.rollback()
+            elif self._open(begun.what):
+                begun.what.rollback()
+        except BaseException:
+            begun.spoil()
+            raise
+        finally:
+            begun.open = False
+            del self._began[-1]
+            begun.forget()
 
     def savepoint(self) -> Any:
         """Flush, set a savepoint and return it."""
@@ -161,7 +287,7 @@ class SQLAlchemyTransactionHandler:
             raise TransactionError("the savepoint was ended inside the command")
         token.commit()
 
-    def _last(self) -> Any:
+    def _last(self) -> _Begun:
         if not self._began:
             raise TransactionError("begin() has not been called")
         return self._began[-1]
@@ -210,12 +336,12 @@ class Sqlite3TransactionHandler:
     """A handler of a ``sqlite3.Connection``: a transaction, or a savepoint when one is open already.
 
     *mode* is what follows BEGIN; by default the connection's ``isolation_level``. A connection with
-    ``autocommit=False`` (Python 3.12+) is always in a transaction: there begin does nothing and commit
-    and rollback take uncommitted work from before with them, as ``with connection:`` does.
+    ``autocommit=False`` (Python 3.12+) is always in a transaction: there the outermost begin opens none, and
+    its commit and rollback take uncommitted work from before with them, as ``with connection:`` does.
     Raises TypeError for anything but a connection, ValueError for an unknown mode.
     """
 
-    __slots__ = ("_began", "_connection", "_mode")
+    __slots__ = ("__weakref__", "_began", "_connection", "_mode")
 
     def __init__(
         self, connection: Any, mode: Literal["DEFERRED", "IMMEDIATE", "EXCLUSIVE"] | None = None
@@ -227,8 +353,8 @@ class Sqlite3TransactionHandler:
             raise ValueError(f"mode={mode!r} is unknown: use 'DEFERRED', 'IMMEDIATE' or 'EXCLUSIVE'")
         self._connection = connection
         self._mode = mode
-        # Per begin(): the savepoint's name, "" for a transaction, None for the standing one.
-        self._began: list[str | None] = []
+        # What each began: the savepoint's name, "" for a transaction, None for the standing one.
+        self._began: list[_Begun] = []
 
     @property
     def connection(self) -> Any:
@@ -236,34 +362,45 @@ class Sqlite3TransactionHandler:
         return self._connection
 
     def begin(self) -> None:
-        """Begin a transaction, or a savepoint when one is open."""
+        """Begin a transaction, or a savepoint when one is open.
+
+        Raises TransactionError when that one is of another run.
+        """
         connection = self._connection
-        if not self._began and getattr(connection, "autocommit", None) is False:
-            self._began.append(None)
-            return
-        within = connection.in_transaction
+        begun = _Begun(self, id(connection))
         depth = len(self._began)
+        opening = False
         try:
-            if within:
-                self._began.append(self.savepoint())
+            begun.enter()
+            if begun.outer is None and getattr(connection, "autocommit", None) is False:
+                pass
+            elif connection.in_transaction:
+                begun.what = self.savepoint()
             else:
+                opening = True
                 connection.execute(f"BEGIN {self._mode or connection.isolation_level or ''}".rstrip())
-                self._began.append("")
+                begun.what = ""
+            self._began.append(begun)
         except BaseException:
             # An interrupt may arrive once the call has worked: it would leave the transaction open, or a
             # level that the next rollback takes for its own.
             del self._began[depth:]
-            if not within and connection.in_transaction:
-                connection.execute("ROLLBACK")
+            try:
+                if opening and connection.in_transaction:
+                    connection.execute("ROLLBACK")
+            finally:
+                begun.open = False
+                begun.forget()
             raise
 
     def commit(self) -> None:
         """Commit. Raises TransactionError when other code, or SQLite, has ended the transaction meanwhile."""
-        began = self._last()
-        if began is None:
+        begun = self._last()
+        begun.check()
+        if begun.what is None:
             self._connection.commit()
-        elif began:
-            self.release(began)
+        elif begun.what:
+            self.release(begun.what)
         elif not self._connection.in_transaction:
             # connection.commit() would be silent about it.
             raise TransactionError(
@@ -272,20 +409,32 @@ class Sqlite3TransactionHandler:
             )
         else:
             self._connection.execute("COMMIT")
-        self._began.pop()
+        # Closed first and dropped last: rollback() after an interrupt in between finds nothing left to undo.
+        begun.open = False
+        begun.forget()
+        del self._began[-1]
 
     def rollback(self) -> None:
         """Roll back; nothing is left to do when SQLite has rolled the transaction back by itself."""
-        began = self._last()
-        self._began.pop()
-        if began is None:
-            self._connection.rollback()
-        elif not self._connection.in_transaction:
-            return
-        elif began:
-            self.rollback_to(began)
-        else:
-            self._connection.execute("ROLLBACK")
+        begun = self._last()
+        try:
+            if not begun.open:
+                pass
+            elif begun.what is None:
+                self._connection.rollback()
+            elif self._connection.in_transaction and (begun.outer is None or begun.outer.stands()):
+                if begun.what:
+                    self.rollback_to(begun.what)
+                else:
+                    self._connection.execute("ROLLBACK")
+        except BaseException:
+            begun.spoil()
+            raise
+        finally:
+            # Without a call in between, where an interrupt would come.
+            begun.open = False
+            del self._began[-1]
+            begun.forget()
 
     def savepoint(self) -> str:
         """Set a savepoint and return its name."""
@@ -302,7 +451,7 @@ class Sqlite3TransactionHandler:
         """Release the savepoint. Raises sqlite3.OperationalError when it is gone."""
         self._connection.execute(f"RELEASE {token}")
 
-    def _last(self) -> str | None:
+    def _last(self) -> _Begun:
         if not self._began:
             raise TransactionError("begin() has not been called")
         return self._began[-1]
@@ -328,6 +477,7 @@ class TransactionContext:
 
     __slots__ = (
         "__weakref__",
+        "_begun",
         "_children",
         "_committed",
         "_depth",
@@ -360,6 +510,7 @@ class TransactionContext:
         self._savepoint = False
         self._overlaps = False
         self._token: Any = None
+        self._begun: _Begun | None = None
         self._children: list[TransactionContext] | None = None
 
     @property
@@ -386,7 +537,7 @@ class TransactionContext:
         if self._depth:
             raise TransactionError("this transaction has begun already")
         self._failed = self._poisoned = self._committed = self._overlaps = False
-        self._children = None
+        self._children = self._begun = None
         enclosing = self._enclosing
         # Counted first, so that an interrupt during begin() finds a context that is open rather than lost.
         self._depth = 1
@@ -401,6 +552,8 @@ class TransactionContext:
                     raise TypeError(
                         f"{type(self._handler).__name__}.begin() is a coroutine: handlers are synchronous"
                     )
+                if isinstance(self._handler, (Sqlite3TransactionHandler, SQLAlchemyTransactionHandler)):
+                    self._begun = self._handler._began[-1]
             else:
                 self._join(enclosing)
         except BaseException as error:
@@ -408,6 +561,8 @@ class TransactionContext:
             # An interrupt may come once begin() has worked, and what that opened has to be closed.
             if begun:
                 self._undo_after(error)
+            elif enclosing is not None:
+                self._leave()
             raise
 
     def commit(self) -> None:
@@ -417,7 +572,8 @@ class TransactionContext:
         """
         if not self._depth:
             raise TransactionError("nothing to commit: the transaction has not begun or has ended")
-        if self._failed or self._poisoned:
+        spoiled = self._begun is not None and self._begun.spoiled
+        if self._failed or self._poisoned or spoiled:
             self.rollback()
             raise TransactionPoisoned("a part of the transaction failed, so all of it was rolled back")
         enclosing = self._enclosing
@@ -430,9 +586,14 @@ class TransactionContext:
             elif self._savepoint and not self._overlapped():
                 self._handler.release(self._token)  # type: ignore[attr-defined]
         except BaseException as error:
-            self._undo_after(error)
+            try:
+                self._undo_after(error)
+            finally:
+                self._make_sure()
             raise
         self._committed = True
+        if self._begun is not None:
+            self._begun.open = False  # here, as an interrupt may come where _leave() is called
         self._leave()
 
     def rollback(self) -> None:
@@ -443,18 +604,28 @@ class TransactionContext:
         if not self._depth:
             return
         self._depth = 0
-        self._undo()
+        try:
+            self._undo()
+        finally:
+            self._make_sure()
 
     def abort(self, error: BaseException) -> None:
         """Roll back because of *error*, which the caller raises on: a failing rollback becomes its note."""
         if not self._depth:
             return
         self._depth = 0
-        self._undo_after(error)
+        try:
+            self._undo_after(error)
+        finally:
+            self._make_sure()
 
     def _join(self, enclosing: TransactionContext) -> None:
         if not enclosing._depth:
             raise TransactionError("the enclosing transaction has ended")
+        outer = enclosing._begun
+        if outer is not None:
+            self._begun = _Begun(self, outer.key, joins=True)
+            self._begun.enter(outer)
         siblings = enclosing._children
         if siblings is None:
             siblings = enclosing._children = []
@@ -480,7 +651,10 @@ class TransactionContext:
 
     def _leave(self) -> None:
         self._token = None
-        enclosing = self._enclosing
+        enclosing, begun = self._enclosing, self._begun
+        if enclosing is not None and begun is not None:
+            begun.open = False
+            begun.forget()
         if enclosing is not None and enclosing._children:
             enclosing._children = [child for child in enclosing._children if child is not self]
 
@@ -501,6 +675,19 @@ class TransactionContext:
             else:
                 enclosing._poisoned = True
         finally:
+            if self._begun is not None and enclosing is not None:
+                self._begun.open = False
+            self._leave()
+
+    def _make_sure(self) -> None:
+        # An interrupt may have come on the way to the handler's rollback(), before it did anything.
+        begun, enclosing = self._begun, self._enclosing
+        if begun is None or not begun.open:
+            return
+        if enclosing is None:
+            self._handler.rollback()
+        else:
+            enclosing._poisoned = True
             self._leave()
 
     def _undo_after(self, error: BaseException) -> None:
