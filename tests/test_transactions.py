@@ -7,6 +7,7 @@ import itertools
 import sqlite3
 import sys
 import threading
+from contextlib import suppress
 from contextvars import copy_context
 from unittest import mock
 
@@ -644,24 +645,108 @@ def test_sqlite_leaves_a_transaction_that_was_open_to_its_owner(tx, db):
     assert rows() == [1, 3]
 
 
-def test_sqlite_tells_of_a_transaction_that_was_ended_inside(tx, db):
+ENDINGS = {
+    "commit()": lambda connection: connection.commit(),
+    "rollback()": lambda connection: connection.rollback(),
+    "COMMIT": lambda connection: connection.execute("COMMIT"),
+    "ROLLBACK": lambda connection: connection.execute("ROLLBACK"),
+    "executescript()": lambda connection: connection.executescript("SELECT 1"),
+    "with connection": lambda connection: connection.__exit__(None, None, None),
+}
+
+
+@pytest.mark.parametrize("goes_on", ["no", "writes", "begins and writes"])
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_sqlite_tells_of_a_transaction_that_was_ended_inside(tx, db, ending, goes_on):
+    """Also when the connection is in a transaction again at the end: that one is not ours."""
     connection, rows = db
-    if getattr(connection, "autocommit", None) is False:
-        pytest.skip("there is always a next transaction")
-    for statement in ("COMMIT", "ROLLBACK"):
-        with (
-            pytest.raises(tx.TransactionError, match="ended inside"),
-            tx.transaction(tx.Sqlite3TransactionHandler(connection)),
-        ):
-            add(connection, statement)
-            connection.execute(statement)
-    assert rows() == ["COMMIT"]
+    automatic = getattr(connection, "autocommit", None)
+    by_statement = ending in ("COMMIT", "ROLLBACK")
+    if (automatic is True and not by_statement) or (automatic is False and by_statement):
+        pytest.skip("it ends nothing there, or leaves what no commit() works on")
+    if automatic is False and ending == "executescript()":
+        pytest.skip("it ends nothing there")
+    kept = [] if "ROLLBACK" in ending.upper() else [1]
+
+    def work():
+        add(connection, 1)
+        ENDINGS[ending](connection)
+        if goes_on == "begins and writes" and not connection.in_transaction:
+            connection.execute("BEGIN")
+        if goes_on != "no":
+            add(connection, 2)
+            if not connection.in_transaction:
+                kept.append(2)  # committed by itself
+
+    with (
+        pytest.raises(tx.TransactionError, match="ended inside the command"),
+        tx.transaction(tx.Sqlite3TransactionHandler(connection)),
+    ):
+        work()
+    assert idle(connection)
+    assert rows() == kept
     with pytest.raises(KeyError), tx.transaction(tx.Sqlite3TransactionHandler(connection)):
-        connection.execute("ROLLBACK")
+        ENDINGS[ending](connection)
         raise KeyError
     with tx.transaction(tx.Sqlite3TransactionHandler(connection)):
         add(connection, 9)
-    assert rows() == [9, "COMMIT"]
+    assert rows()[-1] == 9
+    assert idle(connection)
+
+
+def test_sqlite_tells_of_a_savepoint_that_was_ended_inside(tx, db):
+    connection, rows = db
+    handler = tx.Sqlite3TransactionHandler(connection)
+    handler.begin()
+    add(connection, 1)
+    handler.begin()
+    if getattr(connection, "autocommit", None) is True:
+        connection.execute("ROLLBACK")
+    else:
+        connection.rollback()
+    for text in ("ended inside the command", r"ended inside the command|could not be undone alone"):
+        with pytest.raises(tx.TransactionError, match=text):
+            handler.commit()
+        with suppress(sqlite3.OperationalError):  # there is another transaction, without the savepoint
+            handler.rollback()
+    assert rows() == []
+    assert idle(connection)
+
+
+def test_sqlite_commit_on_a_locked_database_may_be_tried_again(tx, db):
+    connection, rows = db
+    path = connection.execute("PRAGMA database_list").fetchone()[2]
+    connection.commit()
+    handler = tx.Sqlite3TransactionHandler(connection, "DEFERRED")
+    handler.begin()
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM t").fetchall()
+    add(connection, 1)
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        handler.commit()
+    reader.close()
+    handler.commit()
+    assert rows() == [1]
+
+
+def test_sqlite_commit_tells_of_what_keeps_it_from_committing(tx):
+    """An unfinished statement is no transaction that was ended."""
+
+    class Busy:
+        isolation_level = None
+        in_transaction = False
+        commit = rollback = None
+
+        def execute(self, sql):
+            if sql.startswith("RELEASE"):
+                raise sqlite3.OperationalError("cannot release savepoint - SQL statements in progress")
+
+    handler = tx.Sqlite3TransactionHandler(Busy())
+    handler.begin()
+    with pytest.raises(sqlite3.OperationalError, match="in progress"):
+        handler.commit()
+    handler.rollback()
 
 
 def test_sqlite_commit_on_a_locked_database_rolls_back(tx, db):

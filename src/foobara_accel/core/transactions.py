@@ -112,11 +112,12 @@ class _Begun:
 
     def enter(self, enclosing: _Begun | None = None) -> None:
         """Claim the connection. Raises TransactionError when a run that this one is not inside has it."""
-        inside = _inside_of(_inside.get())
+        before = _inside.get()
+        inside = [] if before is None else _inside_of(before)
         if enclosing is not None and enclosing not in inside:
             inside = _inside_of(enclosing)
         with _claims_lock:
-            others = _standing(self.key)
+            others = _standing(self.key) if self.key in _claims else []
             for other in others:
                 if other not in inside and not (self.joins and other.joins):
                     raise TransactionError(
@@ -124,9 +125,11 @@ class _Begun:
                         "a time: give each run its own, let one wait for the other, or run both inside "
                         "`with transaction(handler):`, where they succeed or fail together"
                     )
-            self.outer = others[-1] if others else None
+            if others:
+                self.outer = others[-1]
             self.open = True
-            _claims[self.key] = [*others, self]
+            others.append(self)
+            _claims[self.key] = others
         self.before = inside[0] if inside else None
         _inside.set(self)
 
@@ -136,7 +139,7 @@ class _Begun:
 
     def check(self) -> None:
         """Raise TransactionError when a commit would not keep all that was done in it, or more than that."""
-        if _standing(self.key)[-1:] != [self]:
+        if _claims[self.key][-1] is not self and _standing(self.key)[-1] is not self:
             raise TransactionError(
                 "a run in this transaction has not ended: wait for it before the transaction ends"
             )
@@ -153,10 +156,13 @@ class _Begun:
     def forget(self) -> None:
         """Free what was kept for others to find it. An interrupt here leaves what enter() passes over."""
         with _claims_lock:
-            others = [each for each in _standing(self.key) if each is not self]
-            if others:
+            others = _claims.get(self.key, ())
+            if others and (len(others) > 1 or others[0] is not self):
+                others = [each for each in others if each is not self and each.stands()]
                 _claims[self.key] = others
             else:
+                others = ()
+            if not others:
                 _claims.pop(self.key, None)
         if _inside.get() is self:
             _inside.set(self.before)
@@ -330,6 +336,8 @@ class SQLAlchemyTransactionHandler:
 
 
 _savepoint_numbers = itertools.count(1)
+# Set right after BEGIN: it goes with the transaction, and what begins the next one does not bring it back.
+_GUARD = "foobara_begun"
 
 
 class Sqlite3TransactionHandler:
@@ -373,12 +381,13 @@ class Sqlite3TransactionHandler:
         try:
             begun.enter()
             if begun.outer is None and getattr(connection, "autocommit", None) is False:
-                pass
+                connection.execute(f"SAVEPOINT {_GUARD}")
             elif connection.in_transaction:
                 begun.what = self.savepoint()
             else:
                 opening = True
                 connection.execute(f"BEGIN {self._mode or connection.isolation_level or ''}".rstrip())
+                connection.execute(f"SAVEPOINT {_GUARD}")
                 begun.what = ""
             self._began.append(begun)
         except BaseException:
@@ -397,18 +406,27 @@ class Sqlite3TransactionHandler:
         """Commit. Raises TransactionError when other code, or SQLite, has ended the transaction meanwhile."""
         begun = self._last()
         begun.check()
-        if begun.what is None:
-            self._connection.commit()
-        elif begun.what:
-            self.release(begun.what)
-        elif not self._connection.in_transaction:
-            # connection.commit() would be silent about it.
+        connection = self._connection
+        try:
+            self.release(begun.what or _GUARD)
+        except Exception as error:
+            if "no such savepoint" not in str(error):
+                raise
+            # COMMIT would end what other code has begun since, and connection.commit() would be silent.
             raise TransactionError(
                 "the connection's transaction was ended inside the command: "
                 "leave commit(), rollback() and executescript() out of it"
-            )
-        else:
-            self._connection.execute("COMMIT")
+            ) from None
+        if not begun.what:
+            try:
+                if begun.what is None:
+                    connection.commit()
+                else:
+                    connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute(f"SAVEPOINT {_GUARD}")  # a locked database may be tried again
+                raise
         # Closed first and dropped last: rollback() after an interrupt in between finds nothing left to undo.
         begun.open = False
         begun.forget()
