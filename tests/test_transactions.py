@@ -7,6 +7,7 @@ import itertools
 import sqlite3
 import sys
 import threading
+import types
 from contextlib import suppress
 from contextvars import copy_context
 from unittest import mock
@@ -112,15 +113,126 @@ def test_a_handler_without_a_method_is_refused_by_name(tx, missing):
     assert isinstance(Savepoints(), tx.SavepointHandler)
 
 
-def test_a_coroutine_handler_is_refused(tx):
-    class Async(Recorder):
-        async def begin(self):
-            raise AssertionError("never runs")
+METHODS = ("begin", "commit", "rollback", "savepoint", "rollback_to", "release")
 
-    context = tx.TransactionContext(Async())
-    with pytest.raises(TypeError, match=r"Async.begin\(\) is a coroutine"):
-        context.begin()
-    assert not context.is_active
+
+async def coroutine(self, *_):
+    raise AssertionError("never runs")
+
+
+def generator(self, *_):
+    yield
+
+
+async def async_generator(self, *_):
+    yield
+
+
+@pytest.mark.parametrize("function", [coroutine, generator, async_generator])
+@pytest.mark.parametrize("name", METHODS)
+def test_a_handler_with_a_method_that_a_call_does_not_run_is_refused_at_once(tx, name, function):
+    handler = type("Async", (Savepoints,), {name: function})()
+    with pytest.raises(TypeError, match=rf"Async.{name}\(\) is a coroutine or a generator.*open_transaction"):
+        tx.TransactionContext(handler)
+    assert handler.log == []
+
+
+class Future:
+    """What can be awaited, and says whether it was given up."""
+
+    given_up = 0
+
+    def __await__(self):
+        raise AssertionError("never awaited")
+
+    def close(self):
+        self.given_up += 1
+
+
+class Task(Future):
+    close = None
+
+    def cancel(self):
+        self.given_up += 1
+
+
+@pytest.mark.parametrize("future", [Future, Task])
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_that_answers_what_has_to_be_awaited_is_an_error(tx, name, future):
+    """What answers it may be no coroutine function: a wrapper, a partial, a mock."""
+    answer = future()
+    handler = Savepoints()
+    setattr(handler, name, lambda *_: handler.log.append(name) or answer)
+    outer, parts = opened(tx, handler), []
+
+    def run():
+        outer.begin()
+        for end in ("commit", "rollback"):
+            parts.append(opened(tx, handler, outer))
+            parts[-1].begin()
+            getattr(parts[-1], end)()
+        outer.rollback() if name == "rollback" else outer.commit()
+
+    with pytest.raises(TypeError, match=rf"Savepoints.{name}\(\) is a coroutine"):
+        run()
+    assert answer.given_up == 1
+    assert not any(part.is_active for part in parts)
+    outer.rollback()
+    assert not outer.is_active
+    expected = {"begin": ["begin"], "commit": ["commit", "rollback"]}.get(name, [name])
+    assert [call for call in handler.log if call in expected][-len(expected) :] == expected
+    if name != "begin":
+        assert handler.log[-1] == "rollback"
+
+
+@pytest.mark.parametrize("name", ["commit", "rollback"])
+def test_a_command_whose_handler_is_a_coroutine_does_not_succeed(tx, sub, name):
+    handler = type("Async", (Recorder,), {name: coroutine})()
+    for module, base in (("core.command", "Command"), ("core.async_command", "AsyncCommand")):
+
+        def execute(self):
+            return 1
+
+        async def execute_later(self):
+            return 1
+
+        body = {
+            "_transaction_config": tx.TransactionConfig.with_handler(lambda: handler),
+            "execute": execute if base == "Command" else execute_later,
+        }
+        made = types.new_class(
+            "Made", (getattr(sub(module), base)[Value, int],), {}, lambda space, body=body: space.update(body)
+        )
+        with pytest.raises(TypeError, match=rf"Async.{name}\(\) is a coroutine"):
+            made.run(x=1) if base == "Command" else asyncio.run(made.run(x=1))
+    assert handler.log == []
+
+
+def test_an_async_command_may_do_the_transaction_by_itself(sub, tx):
+    """What the error of a coroutine handler advises."""
+    calls = []
+
+    class Own(sub("core.async_command").AsyncCommand[Value, int]):
+        _transaction_config = tx.TransactionConfig.disabled()
+
+        async def open_transaction(self):
+            calls.append("begin")
+
+        async def commit_transaction(self):
+            calls.append("commit")
+
+        async def rollback_transaction(self):
+            calls.append("rollback")
+
+        async def execute(self):
+            if self.inputs.x < 0:
+                self.add_runtime_error("negative", "is negative")
+            return self.inputs.x
+
+    assert asyncio.run(Own.run(x=1)).is_success()
+    assert calls == ["begin", "commit"]
+    assert asyncio.run(Own.run(x=-1)).is_failure()
+    assert calls[2:] == ["begin", "rollback"]
 
 
 def test_entering_again_counts_and_the_outermost_exit_ends(tx):

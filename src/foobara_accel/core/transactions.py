@@ -50,7 +50,10 @@ class TransactionPoisoned(TransactionError):
 
 @runtime_checkable
 class TransactionHandler(Protocol):
-    """What a context needs of a database. Two handlers of one connection should compare equal."""
+    """What a context needs of a database. Two handlers of one connection should compare equal.
+
+    Its methods are synchronous: nothing awaits what they answer.
+    """
 
     def begin(self) -> None:
         """Start a transaction."""
@@ -486,11 +489,21 @@ class Sqlite3TransactionHandler:
         return f"<{type(self).__name__} of {type(self._connection).__name__} at {id(self._connection):#x}>"
 
 
+_METHODS = ("begin", "commit", "rollback", "savepoint", "rollback_to", "release")
+_NOT_RUN_BY_A_CALL = 0x20 | 0x80 | 0x200  # inspect's CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR
+_AWAITED_BY_NOBODY = (
+    "is a coroutine or a generator, and a call of one does nothing: handlers are synchronous. For an async "
+    "database let an AsyncCommand override open_transaction, commit_transaction and rollback_transaction by "
+    "async methods, and disable its _transaction_config"
+)
+
+
 class TransactionContext:
     """One transaction, or a part of an enclosing one: begins once, and commits or rolls back once.
 
     As a context manager it may be entered again while open; the outermost exit commits, or rolls back when
-    an exception passed any level. Raises TypeError for a handler without begin, commit and rollback.
+    an exception passed any level. Raises TypeError for a handler without begin, commit and rollback, and for
+    one of which any method is a coroutine or generator function.
     """
 
     __slots__ = (
@@ -519,6 +532,10 @@ class TransactionContext:
                     f"handler must have begin(), commit() and rollback(): "
                     f"{type(handler).__name__} has no {name}()"
                 )
+        for name in _METHODS:
+            code = getattr(getattr(handler, name, None), "__code__", None)
+            if code is not None and getattr(code, "co_flags", 0) & _NOT_RUN_BY_A_CALL:
+                raise TypeError(f"{type(handler).__name__}.{name}() {_AWAITED_BY_NOBODY}")
         self._handler = handler
         self._enclosing = enclosing
         self._depth = 0
@@ -563,13 +580,8 @@ class TransactionContext:
         try:
             if enclosing is None:
                 answer: Any = self._handler.begin()  # type: ignore[func-returns-value]
-                begun = True
-                if answer is not None and hasattr(answer, "__await__"):
-                    begun = False
-                    answer.close()
-                    raise TypeError(
-                        f"{type(self._handler).__name__}.begin() is a coroutine: handlers are synchronous"
-                    )
+                begun = answer is None or not hasattr(answer, "__await__")
+                self._refuse_awaitable(answer, "begin")
                 if isinstance(self._handler, (Sqlite3TransactionHandler, SQLAlchemyTransactionHandler)):
                     self._begun = self._handler._began[-1]
             else:
@@ -598,11 +610,13 @@ class TransactionContext:
         self._depth = 0
         try:
             if enclosing is None:
-                self._handler.commit()
+                answer: Any = self._handler.commit()  # type: ignore[func-returns-value]
+                self._refuse_awaitable(answer, "commit")
             elif not enclosing._depth:
                 raise TransactionError("the enclosing transaction has ended before this part of it")
             elif self._savepoint and not self._overlapped():
-                self._handler.release(self._token)  # type: ignore[attr-defined]
+                answer = self._handler.release(self._token)  # type: ignore[attr-defined]
+                self._refuse_awaitable(answer, "release")
         except BaseException as error:
             try:
                 self._undo_after(error)
@@ -657,7 +671,17 @@ class TransactionContext:
         )
         if self._savepoint:
             self._token = handler.savepoint()  # type: ignore[attr-defined]
+            self._refuse_awaitable(self._token, "savepoint")
         siblings.append(self)
+
+    def _refuse_awaitable(self, answer: Any, name: str) -> None:
+        if answer is None or not hasattr(answer, "__await__"):
+            return
+        # So that nothing warns of a coroutine that was never awaited, and no task goes on.
+        end = getattr(answer, "close", None) or getattr(answer, "cancel", None)
+        if callable(end):
+            end()
+        raise TypeError(f"{type(self._handler).__name__}.{name}() {_AWAITED_BY_NOBODY}")
 
     def _overlapped(self) -> bool:
         context: TransactionContext | None = self
@@ -680,13 +704,15 @@ class TransactionContext:
         enclosing = self._enclosing
         try:
             if enclosing is None:
-                self._handler.rollback()
+                answer: Any = self._handler.rollback()  # type: ignore[func-returns-value]
+                self._refuse_awaitable(answer, "rollback")
             elif not enclosing._depth:
                 if enclosing._committed:
                     raise TransactionError("cannot be undone: the enclosing transaction was committed first")
             elif self._savepoint and not self._overlapped():
                 try:
-                    self._handler.rollback_to(self._token)  # type: ignore[attr-defined]
+                    answer = self._handler.rollback_to(self._token)  # type: ignore[attr-defined]
+                    self._refuse_awaitable(answer, "rollback_to")
                 except BaseException:
                     enclosing._poisoned = True
                     raise
