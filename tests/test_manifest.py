@@ -247,6 +247,20 @@ def test_command_classes_as_dependencies_are_named(sub, pay):
     assert Top.manifest()["depends_on"] == ["Acme::Billing::Pay", "Ledger"]
 
 
+def test_depends_on_declares_the_domains_of_one_class(sub, pay):
+    class Child(pay):
+        pass
+
+    assert Child.depends_on("Stock", sub("domain").Domain("Users")) is None
+    assert Child.manifest()["depends_on"] == ["Stock", "Users"]
+    assert pay.manifest()["depends_on"] == ["Ledger"]
+    for wrong in ("", ["Stock"], 5):
+        with pytest.raises(TypeError, match="takes names of domains, or domains, not"):
+            Child.depends_on("Stock", wrong)
+    Child.depends_on()
+    assert Child.manifest()["depends_on"] == []
+
+
 @pytest.mark.mortal_classes
 def test_a_described_class_and_its_model_are_freed(sub, manifests):
     def build() -> tuple[Any, Any]:

@@ -136,6 +136,99 @@ def test_map_may_read_the_value_from_the_mapper(mappers):
     assert Old.map_value(3) == "3"
 
 
+def test_run_maps_the_value_once(mappers):
+    made = []
+
+    class Old(mappers.DomainMapper[int, str]):
+        def map(self) -> str:
+            made.append(self.from_value)
+            return str(self.from_value)
+
+    one = Old(3)
+    assert (one.run(), one.run()) == ("3", "3")
+    assert made == [3]
+    assert Old.map_value(from_value=4) == "4"
+
+
+def test_a_run_of_its_own_is_what_maps(mappers, registry):
+    class Loud(mappers.DomainMapper[int, str]):
+        def map(self, value: int) -> str:
+            return str(value)
+
+        def run(self) -> str:
+            return super().run() + "!"
+
+    assert Loud.map_value(3) == "3!"
+
+
+def test_a_mapper_says_how_well_it_fits(kit):
+    mapper = kit.UserToCustomer
+    assert mapper.match_score(User, Customer) == 40
+    assert mapper.match_score(Admin(name="a"), Customer(title="a")) == 30
+    assert mapper.match_score({"name": "a"}, Customer) == 25
+    assert mapper.match_score(None, None) == 2
+    assert mapper.match_score({"title": "a"}, Customer) == mapper.match_score(User, Bill) == 0
+    assert mapper.applicable(User, Customer) and not mapper.applicable(User, Bill)
+
+
+def test_a_score_of_its_own_decides(mappers, registry, kit):
+    class Picky(mappers.DomainMapper[User, Customer]):
+        @classmethod
+        def match_score(cls, from_value: Any, to_value: Any) -> int:
+            return 100 if getattr(from_value, "name", None) == "ann" else 0
+
+    registry.register(kit.UserToCustomer)
+    registry.register(Picky)
+    for find in (registry.find, registry.find_matching_mapper):
+        assert find(User(name="bob"), Customer) is kit.UserToCustomer
+        assert find(User(name="ann"), Customer) is Picky
+        assert find(User(name="bob"), Customer) is kit.UserToCustomer
+
+
+def test_mappers_are_found_by_name_and_by_domain(mappers, registry, sub):
+    @mappers.domain_mapper(domain="Users", organization="Acme")
+    class First(mappers.DomainMapper[User, Customer]):
+        pass
+
+    @mappers.domain_mapper(domain=sub("domain").Domain("Users"))
+    class Second(mappers.DomainMapper[Admin, Customer]):
+        pass
+
+    third = registry.register(mapper_class=types.new_class("Third", (mappers.DomainMapper[User, Bill],)))
+    assert (First.full_name(), Second.full_name()) == ("Acme::Users::First", "Users::Second")
+    assert registry.get("Acme::Users::First") is First and registry.get("Third") is third
+    assert registry.get("First") is None
+    assert registry.list_for_domain("Users") == {"Acme::Users::First": First, "Users::Second": Second}
+    assert registry.list_for_domain("Acme::Users") == {"Acme::Users::First": First}
+    assert registry.list_for_domain("Global") == {"Third": third}
+    assert registry.list_for_domain("Nowhere") == {}
+
+
+def test_the_best_match_is_of_one_domain_or_of_all(mappers, registry):
+    def mapper(source: Any, target: Any, where: Any) -> Any:
+        return registry.register(types.new_class("M", (mappers.DomainMapper[source, target],)), where)
+
+    wide, exact = mapper(User, Customer, "Shop"), mapper(Admin, Customer, "Stock")
+    mapper(User, Customer, None)
+    admin = Admin(name="a")
+    assert registry.find_matching_mapper(admin, Customer) is exact
+    assert registry.find_matching_mapper(admin, Customer, domain="Shop") is wide
+    assert registry.find_matching_mapper(User(name="a"), Customer) is wide
+    assert registry.find_matching_mapper(admin, Customer, domain="Nowhere") is None
+    assert registry.find_matching_mapper(from_value=admin, to_value=Bill) is None
+
+
+def test_a_mapper_is_no_command(kit, sub):
+    with pytest.raises(TypeError, match="is not a command"):
+        sub("core.registry").CommandRegistry().register(kit.UserToCustomer)
+
+
+@pytest.mark.parametrize("given", [{"domain": 5}, {"organization": 5}, {"domain": "A", "organization": [1]}])
+def test_a_decorator_for_no_domain_is_refused(mappers, kit, given):
+    with pytest.raises(TypeError, match="must be a name or a"):
+        mappers.domain_mapper(**given)(type("New", (kit.UserToCustomer,), {}))
+
+
 def test_a_mapper_without_map_says_so(mappers):
     class Nothing(mappers.DomainMapper[int, str]):
         pass
@@ -243,7 +336,7 @@ def test_registering_twice_keeps_one(registry, kit):
 
 @pytest.mark.parametrize("value", [3, None, User, "mapper"])
 def test_what_is_no_mapper_is_refused(registry, value):
-    with pytest.raises(TypeError, match="mapper must be a class derived from DomainMapper"):
+    with pytest.raises(TypeError, match="mapper_class must be a class derived from DomainMapper"):
         registry.register(value)
 
 

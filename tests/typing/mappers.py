@@ -27,4 +27,5 @@ class ByAttribute(DomainMapper[Celsius, Kelvin]):
 
 reveal_type(ToKelvin.map_value(Celsius(degrees=1)))  # reveal: Kelvin
 reveal_type(ByAttribute(Celsius(degrees=1)).map())  # reveal: Kelvin
+reveal_type(ByAttribute(Celsius(degrees=1)).run())  # reveal: Kelvin
 ToKelvin(Celsius(degrees=1)).map("1")  # error: both

@@ -118,6 +118,15 @@ class CommandInfo:
         return CommandManifest.from_command(cls)
 
     @classmethod
+    def depends_on(cls, *domains: Any) -> None:
+        """Declare the domains, by name or as objects, that the class's manifest says it depends on."""
+        for domain in domains:
+            if not (domain if isinstance(domain, str) else hasattr(domain, "name")):
+                given = "an empty one" if domain == "" else type(domain).__name__
+                raise TypeError(f"depends_on() takes names of domains, or domains, not {given}")
+        cls._depends_on = domains
+
+    @classmethod
     def possible_error(
         cls, symbol: str, message: str | None = None, context: dict[str, Any] | None = None
     ) -> None:

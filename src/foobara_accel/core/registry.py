@@ -616,7 +616,9 @@ def _no_type(name: str, model: Any) -> TypeError:
 
 
 def _is_command(cls: type[Any]) -> bool:
-    return callable(getattr(cls, "full_name", None)) and callable(getattr(cls, "run", None))
+    # A domain mapper has a full name and a run, too.
+    named = callable(getattr(cls, "full_name", None)) and callable(getattr(cls, "run", None))
+    return named and not callable(getattr(cls, "map_value", None))
 
 
 def _named(table: Mapping[str, V], name: object) -> V | None:

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ValidationError
 
 from .._vocabulary import Halt
 from ..core.inputs import model_of
-from ..core.naming import class_of
+from ..core.manifest import name_of
+from ..core.naming import class_of, full_name
 from .domain import GLOBAL, Domain, domain_key
 
 __all__ = ["DomainMapper", "DomainMapperRegistry", "domain_mapper", "run_mapped", "run_mapped_async", "score"]
@@ -39,6 +40,7 @@ class DomainMapper(Generic[FromT, ToT]):
     _from_type: ClassVar[Any] = None
     _to_type: ClassVar[Any] = None
     _takes_value: ClassVar[bool] = True
+    _result: Any = None
 
     def __init__(self, from_value: FromT) -> None:
         self.from_value = from_value
@@ -67,13 +69,45 @@ class DomainMapper(Generic[FromT, ToT]):
         """Return the converted value; every mapper overrides this."""
         raise NotImplementedError(f"{type(self).__name__} has no map(self, value)")
 
+    def run(self) -> ToT:
+        """Return the converted value of ``self.from_value``, made at the first call."""
+        if self._result is None:
+            self._result = self.map(self.from_value) if self._takes_value else self.map()
+        return self._result  # type: ignore[no-any-return]
+
     @classmethod
-    def map_value(cls, value: Any) -> ToT:
-        """Convert *value* and return the result."""
-        model = cls._from_type
-        if isinstance(value, dict) and isinstance(model, type) and issubclass(model, BaseModel):
-            value = model.model_validate(value)
-        return _apply(cls, value)  # type: ignore[no-any-return]
+    def map_value(cls, from_value: Any) -> ToT:
+        """Convert *from_value* and return the result."""
+        model = cls.from_type()
+        if isinstance(from_value, dict) and isinstance(model, type) and issubclass(model, BaseModel):
+            from_value = model.model_validate(from_value)
+        return _apply(cls, from_value)  # type: ignore[no-any-return]
+
+    @classmethod
+    def applicable(cls, from_value: Any, to_value: Any) -> bool:
+        """Say whether this mapper makes *to_value* (a type, or a value of it) of *from_value*."""
+        return cls.match_score(from_value, to_value) > 0
+
+    @classmethod
+    def match_score(cls, from_value: Any, to_value: Any) -> int:
+        """Return how well both fit, as the sum of two ``score``; 0 when one does not. None counts 1.
+
+        A mapper that overrides this is rated by it wherever one is looked for.
+        """
+        source = UNTYPED if from_value is None else score(cls.from_type(), from_value)
+        if to_value is None:
+            target = UNTYPED
+        else:
+            target = _made(to_value if _is_type(to_value) else type(to_value), cls)
+        return source + target if source and target else 0
+
+    @classmethod
+    def full_name(cls) -> str:
+        """Return ``Organization::Domain::Class`` without the parts that the class has not."""
+        return full_name(cls)
+
+
+_MATCH_SCORE = DomainMapper.match_score.__func__  # type: ignore[attr-defined]
 
 
 class DomainMapperRegistry:
@@ -84,25 +118,25 @@ class DomainMapperRegistry:
     _cache: ClassVar[dict[Any, Any]] = {}
 
     @classmethod
-    def register(cls, mapper: M, domain: Any = None) -> M:
+    def register(cls, mapper_class: M, domain: Any = None) -> M:
         """Add a mapper class for *domain* (by default its own ``_domain``, else ``Global``) and return it.
 
         Registering it again for the same domain changes nothing. Raises TypeError for anything but a mapper
         class.
         """
-        if not (isinstance(mapper, type) and issubclass(mapper, DomainMapper)):
+        if not (isinstance(mapper_class, type) and issubclass(mapper_class, DomainMapper)):
             raise TypeError(
-                f"mapper must be a class derived from DomainMapper, not {_shown(mapper)}; "
+                f"mapper_class must be a class derived from DomainMapper, not {_shown(mapper_class)}; "
                 "define class YourMapper(DomainMapper[Source, Target])"
             )
-        key = _domain_name(domain) if domain is not None else domain_key(mapper) or GLOBAL
+        key = _domain_name(domain) if domain is not None else domain_key(mapper_class) or GLOBAL
         with cls._lock:
             known = cls._mappers.get(key, ())
-            if mapper not in known:
+            if mapper_class not in known:
                 # Tuples are replaced, not changed: a look-up reads one without the lock.
-                cls._mappers[key] = (*known, mapper)
+                cls._mappers[key] = (*known, mapper_class)
                 DomainMapperRegistry._cache = {}
-        return mapper
+        return mapper_class
 
     @classmethod
     def unregister(cls, mapper: type[DomainMapper[Any, Any]]) -> bool:
@@ -125,6 +159,32 @@ class DomainMapperRegistry:
             return [mapper for known in cls._mappers.values() for mapper in known]
 
     @classmethod
+    def get(cls, name: str) -> type[DomainMapper[Any, Any]] | None:
+        """Return the mapper of that full name, the one registered last where several have it, or None."""
+        named = [mapper for mapper in cls.mappers() if mapper.full_name() == name]
+        return named[-1] if named else None
+
+    @classmethod
+    def list_for_domain(cls, domain: Any) -> dict[str, type[DomainMapper[Any, Any]]]:
+        """Return the mappers of *domain* by full name; a name without organization is that of any."""
+        return {mapper.full_name(): mapper for mapper in _mappers_of(domain)}
+
+    @classmethod
+    def find_matching_mapper(
+        cls, from_value: Any, to_value: Any, domain: Any = None
+    ) -> type[DomainMapper[Any, Any]] | None:
+        """Return the mapper of the highest ``match_score``, or None; the first registered wins a tie.
+
+        Looks at those of *domain*, and at nothing else, or at all there are. ``find`` is what commands use.
+        """
+        best, best_score = None, 0
+        for mapper in cls.mappers() if domain is None else _mappers_of(domain):
+            found = mapper.match_score(from_value, to_value)
+            if found > best_score:
+                best, best_score = mapper, found
+        return best
+
+    @classmethod
     def find(cls, value: Any, to: Any, domain: Any = None) -> type[DomainMapper[Any, Any]] | None:
         """Return the mapper of the highest score for *value* and *to*, or None.
 
@@ -144,12 +204,22 @@ class DomainMapperRegistry:
 @overload
 def domain_mapper(domain: M) -> M: ...
 @overload
-def domain_mapper(domain: Any = None) -> Callable[[M], M]: ...
-def domain_mapper(domain: Any = None) -> Any:
-    """Decorate a mapper class to register it for *domain*, by default its own; usable bare, too."""
+def domain_mapper(domain: Any = None, organization: Any = None) -> Callable[[M], M]: ...
+def domain_mapper(domain: Any = None, organization: Any = None) -> Any:
+    """Decorate a mapper class to register it, in *domain* and *organization* if given; usable bare, too."""
 
     def decorate(mapper: M) -> M:
-        return DomainMapperRegistry.register(mapper, domain)
+        checked = isinstance(mapper, type) and issubclass(mapper, DomainMapper)
+        if checked and domain:
+            _domain_name(domain)
+            mapper._domain = domain
+        if checked and organization:
+            if name_of(organization) is None:
+                raise TypeError(
+                    f"organization must be a name or an Organization, not {type(organization).__name__}"
+                )
+            mapper._organization = organization
+        return DomainMapperRegistry.register(mapper)
 
     if isinstance(domain, type) and issubclass(domain, DomainMapper):
         return DomainMapperRegistry.register(domain)
@@ -261,7 +331,7 @@ def _result_possible(command_class: type[Any], to: Any, domain: str) -> bool:
     for mapper in _candidates(domain):
         if not _made(to, mapper):
             continue
-        source = mapper._from_type
+        source = mapper.from_type()
         if (
             declared is None
             or source is None
@@ -273,6 +343,13 @@ def _result_possible(command_class: type[Any], to: Any, domain: str) -> bool:
         if issubclass(declared, (source, dict)) or issubclass(source, declared):
             return True
     return False
+
+
+def _mappers_of(domain: Any) -> list[type[DomainMapper[Any, Any]]]:
+    name = _domain_name(domain)
+    with DomainMapperRegistry._lock:
+        groups = list(DomainMapperRegistry._mappers.items())
+    return [mapper for key, group in groups if name in (key, key.rpartition("::")[2]) for mapper in group]
 
 
 def _candidates(domain: str) -> tuple[type[DomainMapper[Any, Any]], ...]:
@@ -301,9 +378,13 @@ def _find(value: Any, to: Any, domain: str) -> tuple[type[DomainMapper[Any, Any]
     for group in _groups(domain):
         for mapper in group:
             target = _made(to, mapper)
-            source, prepared = _score(mapper._from_type, value) if target else (0, value)
-            if source and target + source > best_score:
-                best, seen, best_score = mapper, prepared, target + source
+            source, prepared = _score(mapper.from_type(), value) if target else (0, value)
+            total = source and target + source
+            if mapper.match_score.__func__ is not _MATCH_SCORE:  # type: ignore[attr-defined]
+                # One of its own may look at what is in a value.
+                total, key = mapper.match_score(value, to), None
+            if total > best_score:
+                best, seen, best_score = mapper, prepared, total
         if best is not None:
             break
     if key is not None and cache is DomainMapperRegistry._cache:
@@ -317,7 +398,8 @@ def _made(wanted: Any, mapper: type[DomainMapper[Any, Any]]) -> int:
     """Return how well what *mapper* makes fits *wanted*; a target without a type asks for no mapping."""
     if wanted is None or wanted is Any or wanted is object:
         return 0
-    return UNTYPED if mapper._to_type is None else _score(wanted, mapper._to_type)[0]
+    made = mapper.to_type()
+    return UNTYPED if made is None else _score(wanted, made)[0]
 
 
 def _score(wanted: Any, given: Any) -> tuple[int, Any]:
@@ -376,6 +458,8 @@ def _ref(kind: Any) -> Any:
 
 def _apply(mapper: type[DomainMapper[Any, Any]], value: Any) -> Any:
     made = mapper(value)
+    if mapper.run is not DomainMapper.run:
+        return made.run()
     return made.map(value) if mapper._takes_value else made.map()
 
 
