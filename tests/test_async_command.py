@@ -10,6 +10,7 @@ import types
 import warnings
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -706,6 +707,59 @@ def test_values_that_stay_as_they_were_given_are_not_validated_again(fa: ModuleT
     assert asyncio.run(Own.run_json('{"day": "2024-01-02"}')).result == model
     assert symbols(asyncio.run(Own.run_json('{"day": 1.5}'))) == ["date_type"]
     assert symbols(asyncio.run(Own.run_json("[1]"))) == ["model_type"]
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_a_validate_inputs_of_its_own_decides(fa: ModuleType, start: Any, kind: str) -> None:
+    class Checked(fa.AsyncCommand[Pair, int]):
+        def validate_inputs(self) -> bool:
+            if not super().validate_inputs():
+                return False
+            if self.inputs.a < 0:
+                self.add_input_error("a", "negative", "below zero")
+            return self.inputs.a < 9
+
+        async def execute(self) -> int:
+            return self.inputs.a
+
+    class Child(Checked):
+        if kind == "async def":
+
+            async def validate_inputs(self) -> bool:
+                return super().validate_inputs()
+
+    assert Child(a=1).validate_inputs.__func__ is Child.validate_inputs
+    for run, *given in (
+        (Child.run_with, Pair(a=1), Pair(a=-1), Pair(a=9)),
+        (Child.run_json, '{"a": 1}', '{"a": -1}', '{"a": 9}', '{"a": "x"}'),
+        (lambda a: Child.run(a=a), 1, -1, 9, "x"),
+    ):
+        outcomes = [start(partial(run, each)) for each in given]
+        assert outcomes[0].result == 1
+        symbols = [outcome.errors[0].symbol for outcome in outcomes[1:] if len(outcome.errors) == 1]
+        assert symbols == ["negative", "halted", "int_parsing"][: len(given) - 1]
+
+
+def test_a_validate_inputs_is_called_by_hand_and_by_a_cast_of_its_own(fa: ModuleType) -> None:
+    class Checked(fa.AsyncCommand[Pair, int]):
+        def validate_inputs(self) -> bool:
+            return super().validate_inputs() and self.inputs.a > 0
+
+        async def execute(self) -> int:
+            return self.inputs.a
+
+    class Both(Checked):
+        def cast_and_validate_inputs(self) -> Any:
+            calls.append("cast")
+            return super().cast_and_validate_inputs()
+
+    calls: list[str] = []
+    assert Checked(a=1).validate_inputs() and not Checked(a=0).validate_inputs()
+    assert not make(fa)(a="x").validate_inputs()
+    assert asyncio.run(Both.run(a=1)).result == 1 and asyncio.run(Both.run(a=0)).is_failure()
+    assert calls == ["cast", "cast"]
+    with pytest.raises(TypeError, match=r"Bad\.validate_inputs is a method, not int"):
+        type("Bad", (Checked,), {"validate_inputs": 5})
 
 
 def test_positional_inputs_are_refused(fa: ModuleType) -> None:

@@ -128,6 +128,7 @@ SIGNATURES: list[tuple[str, str, str]] = [
     ("CommandRegistry", "get_manifest", ""),
     ("Domain", "depends_on", "*domains"),
     ("Command", "depends_on", "*domains"),
+    ("AsyncCommand", "validate_inputs", ""),
     ("DomainMapper", "run", ""),
     ("DomainMapper", "map_value", "from_value"),
     ("DomainMapper", "applicable", "from_value, to_value"),

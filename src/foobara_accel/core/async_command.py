@@ -121,6 +121,12 @@ class AsyncCommand(executor.Core, CallbackDSL, _Runs, CommandInfo, Generic[Input
         # What ABCMeta does for its classes: the interpreter makes no instance of one that has any.
         abstract = getattr(cls.execute, "__isabstractmethod__", False)
         _set_abstract(cls, ("execute",) if abstract else ())
+        own: Any = cls.validate_inputs
+        if not callable(own):
+            raise TypeError(f"{cls.__name__}.validate_inputs is a method, not {type(own).__name__}")
+        if own is not _validate_inputs and cls.cast_and_validate_inputs is _cast:
+            # A hook of its own, which the plan of the class then has: the others are spared the question.
+            cls.cast_and_validate_inputs = _cast_as_told  # type: ignore[method-assign]
         executor.install_async_runner(cls)
 
     @classmethod
@@ -176,12 +182,22 @@ class AsyncCommand(executor.Core, CallbackDSL, _Runs, CommandInfo, Generic[Input
 
         def cast_and_validate_inputs(self):
             """Phase 2: make ``inputs`` of the raw inputs, or add a data error for each that is wrong."""
-            values, unread = self.__dict__.get(_GIVEN, (None, None))
-            if values is not None and _same(values, self._raw_inputs):
-                if unread is None:
-                    return
-                self._json_error = unread
-            super().cast_and_validate_inputs()
+            if type(self).validate_inputs is _validate_inputs:
+                return self.validate_inputs()
+            return _accepted(self, self.validate_inputs())
+
+    def validate_inputs(self) -> bool:
+        """Make ``inputs`` of the raw inputs and return True, or add a data error for each that is wrong.
+
+        A class that defines its own has it called in phase 2: False ends the run.
+        """
+        values, unread = self.__dict__.get(_GIVEN, (None, None))
+        if values is not None and _same(values, self._raw_inputs):
+            if unread is None:
+                return True
+            self._json_error = unread
+        super().cast_and_validate_inputs()
+        return not self._errors
 
     async def run_subcommand(self, command_class: AnyCommand[OtherT], /, **inputs: Any) -> OtherT | None:
         """Run *command_class*, sync or async, inside this run and return its result.
@@ -228,6 +244,26 @@ class AsyncCommand(executor.Core, CallbackDSL, _Runs, CommandInfo, Generic[Input
 
 # As a sync command does it: all that is wrong with the class it is given is wrong there too.
 _run_here = executor.Core.run_subcommand
+
+
+_validate_inputs: Any = AsyncCommand.validate_inputs
+_cast: Any = AsyncCommand.cast_and_validate_inputs
+
+
+def _cast_as_told(self: AsyncCommand[Any, Any]) -> Any:
+    return _cast(self)
+
+
+def _accepted(command: Any, answer: Any) -> Any:
+    if isawaitable(answer):
+        return _accepted_later(command, answer)
+    if not answer and not command._errors:
+        raise Halt
+    return None
+
+
+async def _accepted_later(command: Any, answer: Awaitable[Any]) -> None:
+    _accepted(command, await answer)
 
 
 # The key, in a command's own namespace, of the values that it was given and of what was wrong with them.
