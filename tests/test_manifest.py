@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import json
+import types
 import typing
 import weakref
 from typing import Any
@@ -245,6 +247,23 @@ def test_command_classes_as_dependencies_are_named(sub, pay):
         _depends_on = (pay, "Ledger")
 
     assert Top.manifest()["depends_on"] == ["Acme::Billing::Pay", "Ledger"]
+
+
+def test_a_command_that_is_awaited_is_async_whatever_its_execute_is(sub):
+    def plain(self: Any) -> int:
+        return 1
+
+    async def coroutine(self: Any) -> int:
+        return 1
+
+    def made(base: Any, execute: Any) -> Any:
+        return types.new_class("Made", (base[Inputs, int],), {}, lambda body: body.update(execute=execute))
+
+    for execute in (plain, functools.partialmethod(coroutine), coroutine):
+        later = made(sub("core.async_command").AsyncCommand, execute)
+        assert later.manifest()["async"] is later.reflect().is_async is True
+    sync = made(sub("core.command").Command, plain)
+    assert "async" not in sync.manifest() and sync.reflect().is_async is False
 
 
 def test_depends_on_declares_the_domains_of_one_class(sub, pay):

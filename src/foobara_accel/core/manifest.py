@@ -98,8 +98,9 @@ def owners_of(cls: type[Any]) -> tuple[str | None, str | None]:
 
 
 def is_async_command(cls: type[Any]) -> bool:
-    """Say whether the ``execute`` of *cls* is a coroutine function."""
-    return inspect.iscoroutinefunction(getattr(cls, "execute", None))
+    """Say whether *cls* is an async command; of what is derived from neither kind, ``execute`` tells."""
+    known = getattr(cls, "_is_async", None)
+    return inspect.iscoroutinefunction(getattr(cls, "execute", None)) if known is None else bool(known)
 
 
 def describe(cls: type[Any]) -> str:
