@@ -1287,6 +1287,26 @@ def test_domain_dependencies_are_enforced_inside_organizations(fa: ModuleType) -
 # -- names, logs -----------------------------------------------------------------------------------
 
 
+def test_a_full_name_of_its_own_is_the_name_everywhere(fa: ModuleType) -> None:
+    class Pay(fa.Command[Pair, Any]):
+        _domain = "Shop"
+        _log_failures = True
+
+        @classmethod
+        def full_name(cls) -> str:
+            return "Acme::Billing"
+
+        def execute(self) -> Any:
+            return self.run_subcommand(make(fa, lambda self: self.halt(), name="Inner"), a=1)
+
+    assert Pay.name == Pay(a=1).name == Pay.manifest()["name"] == "Acme::Billing"
+    assert Pay.full_command_symbol() == "acme_billing"
+    assert Pay.run(a=1).errors[0].runtime_path == ("acme_billing",)
+    registry = fa.CommandRegistry()
+    registry.register(Pay)
+    assert registry.find_command(Pay.name) is Pay and registry.list_names() == [Pay.name]
+
+
 def test_names_are_computed_per_class(fa: ModuleType) -> None:
     class Pay(fa.Command[Pair, Any]):
         _domain, _organization = "Shop", "Acme"

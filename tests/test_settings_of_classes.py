@@ -88,9 +88,19 @@ def test_a_transaction_config_is_one(fa: ModuleType, wrong: Any) -> None:
         make(fa.Command, _transaction_config=wrong).run()
 
 
-def test_a_domain_is_a_name_or_a_domain(fa: ModuleType) -> None:
-    with pytest.raises(TypeError, match=r"^Made\._domain is a Domain, the name of one or None, not int$"):
-        make(fa.Command, _domain=5).run()
+@pytest.mark.parametrize(
+    ("attribute", "kind"), [("_domain", "a Domain"), ("_organization", "an Organization")]
+)
+def test_a_domain_is_a_name_or_a_domain(fa: ModuleType, attribute: str, kind: str) -> None:
+    cls = make(fa.Command, **{attribute: 5})
+    registry = fa.CommandRegistry()
+    for use in (cls.run, cls.full_name, cls.manifest, cls.reflect, lambda: registry.register(cls)):
+        with pytest.raises(
+            TypeError, match=rf"^Made\.{attribute} is {kind}, the name of one or None, not int$"
+        ):
+            use()
+    made = make(fa.Command, _organization=fa.Organization("Acme"), execute=lambda self: 1)
+    assert made.run().result == 1 and made.full_name() == "Acme::Made"
     assert make(fa.Command, _domain="Math", execute=lambda self: 1).run().result == 1
     assert make(fa.Command, _domain=fa.Domain("Sums"), execute=lambda self: 1).run().result == 1
 

@@ -39,7 +39,7 @@ class _NameDescriptor:
     """``Cls.name`` and ``command.name``: the full name, unless a class defines its own."""
 
     def __get__(self, instance: Any, owner: Any) -> str:
-        return naming.full_name(owner)
+        return owner.full_name()  # type: ignore[no-any-return]
 
 
 class CommandInfo:

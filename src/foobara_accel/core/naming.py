@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["class_of", "full_name", "symbol"]
-
-
-def _name_of(owner: Any) -> str:
-    return owner if isinstance(owner, str) else str(owner.name)
+__all__ = ["class_of", "full_name", "owner_of", "symbol"]
 
 
 def class_of(command: Any) -> Any:
@@ -19,20 +15,31 @@ def class_of(command: Any) -> Any:
     return made if isinstance(made, type) else command
 
 
+def owner_of(cls: Any, attribute: str) -> Any:
+    """Return ``_domain`` or ``_organization`` of *cls*. Raises TypeError for what has no name and is none."""
+    owner = getattr(cls, attribute)
+    if owner is None or isinstance(owner, str) or hasattr(owner, "name"):
+        return owner
+    kind = "an Organization" if attribute == "_organization" else "a Domain"
+    raise TypeError(
+        f"{cls.__name__}.{attribute} is {kind}, the name of one or None, not {type(owner).__name__}"
+    )
+
+
 def full_name(cls: Any) -> str:
     """Return ``Organization::Domain::Class`` without the parts that *cls* has not."""
     parts: list[str] = []
-    domain, organization = cls._domain, cls._organization
+    domain, organization = owner_of(cls, "_domain"), owner_of(cls, "_organization")
     if not organization and domain and not isinstance(domain, str):
         organization = getattr(domain, "organization", None)
     if organization:
-        parts.append(_name_of(organization))
+        parts.append(organization if isinstance(organization, str) else str(organization.name))
     if domain:
-        parts.append(_name_of(domain))
+        parts.append(domain if isinstance(domain, str) else str(domain.name))
     parts.append(cls.__name__)
     return "::".join(parts)
 
 
 def symbol(cls: Any) -> str:
-    """Return the name as runtime paths show it: lower case, parts joined by ``_``."""
-    return full_name(cls).replace("::", "_").lower()
+    """Return the full name of *cls* as runtime paths show it: lower case, parts joined by ``_``."""
+    return str(cls.full_name()).replace("::", "_").lower()

@@ -13,7 +13,7 @@ from .._backend import executor
 from .._vocabulary import CommandState, ErrorSeverity
 from .attributes import HOOKED, pass_by
 from .callbacks import CallbackRegistry, compile_chains, refuse_unrun
-from .naming import class_of
+from .naming import class_of, owner_of
 from .transactions import TransactionConfig, TransactionContext, TransactionError, may_open, open_context
 
 __all__ = ["HOOKS", "PlanSpec", "plan_for", "set_domain_policy"]
@@ -141,18 +141,14 @@ def _behind(command_class: type) -> tuple[type, ...]:
 
 
 def _check_settings(command_class: Any) -> None:
-    name, config, domain = (
-        command_class.__name__,
-        command_class._transaction_config,
-        command_class._domain,
-    )
+    name, config = command_class.__name__, command_class._transaction_config
     if not isinstance(config, TransactionConfig):
         raise TypeError(
             f"{name}._transaction_config is a TransactionConfig, not {type(config).__name__}: "
             "TransactionConfig.with_handler(...) makes one, TransactionConfig.disabled() one that opens none"
         )
-    if domain is not None and not isinstance(domain, str) and not hasattr(domain, "name"):
-        raise TypeError(f"{name}._domain is a Domain, the name of one or None, not {type(domain).__name__}")
+    owner_of(command_class, "_domain")
+    owner_of(command_class, "_organization")
 
 
 def _given_name(name: str, field: Any) -> str:
