@@ -11,7 +11,7 @@
 cimport cython
 from cpython.object cimport PyObject, Py_EQ, Py_NE
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 from foobara_accel import _reports
 from foobara_accel._vocabulary import ErrorSeverity
@@ -501,7 +501,8 @@ cdef inline object as_path(object value, str name):
         return value
     if value is None:
         return ()
-    if isinstance(value, (bytes, bytearray)):
+    # bytes would become numbers, a dict would lose its values and a set has no order
+    if isinstance(value, (bytes, bytearray, Mapping, Set)):
         raise TypeError(f"{name} must be a tuple or list of names, not {type(value).__name__}")
     try:
         return tuple(value)
@@ -516,6 +517,15 @@ cdef inline object as_context(object value):
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"context must be a dict or another mapping, not {type(value).__name__}")
+
+
+cdef object as_metadata(object value):
+    # always a copy
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        raise TypeError(f"metadata must be a dict or another mapping, not {type(value).__name__}")
+    return dict(value)
 
 
 cdef inline object part(object value):
@@ -549,6 +559,11 @@ severity=ErrorSeverity.ERROR, suggestion=None, help_url=None, cause=None, stack_
 One error of a command: where (path, runtime path), what (category, symbol, message) and how bad."""
 
     __hash__ = None
+    __match_args__ = ("category", "symbol", "path", "message", "context", "runtime_path", "is_fatal", "severity",
+                      "suggestion", "help_url", "cause", "stack_trace")
+    __dataclass_fields__ = _reports.ErrorFields()
+    __dataclass_params__ = _reports.ERROR_PARAMS
+    __foobara_error__ = True
 
     def __init__(self, category="data", symbol="", path=(), message="", context=None, runtime_path=(),
                  is_fatal=False, severity=ERROR, suggestion=None, help_url=None, cause=None, stack_trace=None):
@@ -766,6 +781,11 @@ One error of a command: where (path, runtime path), what (category, symbol, mess
             return NotImplemented
         return same_error(self, other)
 
+    def __ne__(self, other):
+        # Not what Cython makes of __eq__: a subclass may have one of its own.
+        equal = (<object>self).__eq__(other)
+        return equal if equal is NotImplemented else not equal
+
     def __repr__(self):
         if Py_ReprEnter(self):
             return "..."
@@ -781,6 +801,9 @@ One error of a command: where (path, runtime path), what (category, symbol, mess
 
     def __copy__(self):
         return clone(self, True)
+
+    def __replace__(self, **changes):
+        return _reports.replaced(clone(self, True), changes)
 
     def __deepcopy__(self, memo):
         cdef FoobaraError copy = clone(self, False)
@@ -801,8 +824,11 @@ One error of a command: where (path, runtime path), what (category, symbol, mess
         if isinstance(severity, ErrorSeverity):
             severity = (severity.value,)
         fields = (category_of(self), symbol_of(self), self._path, message_of(self), self._context, self._runtime_path,
-                  is_fatal_of(self), severity, suggestion_of(self), help_url_of(self), cause_of(self), stack_trace_of(self))
-        return restore, (None if kind is FoobaraError else kind, fields, _reports.extras(self, FoobaraError))
+                  is_fatal_of(self), severity, suggestion_of(self), help_url_of(self), None, stack_trace_of(self))
+        given = (None if kind is FoobaraError else kind, fields, _reports.extras(self, FoobaraError))
+        cause = cause_of(self)
+        # Not among what the error is made of: it may lead back to this error.
+        return (restore, given) if cause is None else (restore, given, (None, {"cause": cause}))
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source, handler):
@@ -1347,7 +1373,7 @@ cdef class CommandOutcome:
         self._result = result
         self._collection = None
         self._errors = as_errors(errors)
-        self._metadata = None if metadata is None else dict(metadata)
+        self._metadata = as_metadata(metadata)
 
     @classmethod
     def from_result(cls, result=None, **metadata):
@@ -1390,7 +1416,7 @@ cdef class CommandOutcome:
     @metadata.setter
     def metadata(self, value):
         fa_track(<PyObject*>self)
-        self._metadata = dict(value)
+        self._metadata = as_metadata(value)
 
     def is_success(self):
         """Tell whether there are no errors."""

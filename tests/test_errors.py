@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import inspect
 import json
 import os
@@ -602,9 +603,105 @@ def test_pickle(errors, protocol):
     assert again.count() == 1
 
 
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_cause_that_leads_back_is_pickled(F, C, protocol):
+    first, second = F(symbol="a"), F(symbol="b")
+    first.cause, second.cause = second, first
+    restored = pickle.loads(pickle.dumps(first, protocol))
+    assert restored.cause.cause is restored and restored.cause.symbol == "b"
+    alone = F(symbol="c")
+    alone.cause = alone
+    found = pickle.loads(pickle.dumps(C().add(alone), protocol)).first()
+    assert found.cause is found
+
+
+def test_a_cause_among_the_arguments_of_a_pickle_is_restored(errors):
+    cause = errors.FoobaraError(symbol="c")
+    fields = ("data", "s", (), "", None, (), False, ("error",), None, None, cause, None)
+    assert errors._restore_error(None, fields, {}) == errors.FoobaraError(symbol="s", cause=cause)
+
+
+def test_an_error_is_a_dataclass(F, C):
+    error = F("data", "s", ("a",), "m", {"x": 1}, cause=F(symbol="c"))
+    assert [field.name for field in dataclasses.fields(F)] == list(F.__match_args__)
+    assert list(inspect.signature(F).parameters) == list(F.__match_args__)
+    defaults = F()
+    for field in dataclasses.fields(error):
+        made = field.default_factory() if field.default is dataclasses.MISSING else field.default
+        assert made == getattr(defaults, field.name)
+    written = dataclasses.asdict(error)
+    assert written["context"] == {"x": 1} and written["cause"]["symbol"] == "c"
+    match error:
+        case F("data", symbol, path):
+            assert (symbol, path) == ("s", ("a",))
+        case _:
+            raise AssertionError
+    assert (
+        repr(error).startswith("FoobaraError(category='data'") and error.to_dict()["cause"]["symbol"] == "c"
+    )
+
+
+def test_an_error_is_replaced_by_one_with_other_fields(F):
+    class Coded(F):
+        code = 5
+
+    error = Coded("data", "s", ("a",), "m", {"x": 1}, suggestion="do")
+    error.code = 7
+    replaces = [dataclasses.replace, lambda given, **changes: given.__replace__(**changes)]
+    if sys.version_info >= (3, 13):
+        replaces.append(copy.replace)
+    for replace in replaces:
+        other = replace(error, message="n", path=["b"], context=None, is_fatal=True)
+        assert (other.symbol, other.message, other.path, other.is_fatal) == ("s", "n", ("b",), True)
+        assert (other.context, other.suggestion, type(other)) == ({}, "do", Coded)
+        assert (error.message, error.path, error.context, error.is_fatal) == ("m", ("a",), {"x": 1}, False)
+        assert replace(error).context is error.context
+        with pytest.raises(TypeError, match="wrong"):
+            replace(error, wrong=1)
+    assert error.__replace__(symbol="t").code == 7
+
+
+def test_a_dataclass_may_derive_from_an_error(F):
+    @dataclasses.dataclass
+    class Coded(F):
+        code: int = 5
+
+    error = Coded("data", "s", ["a"], code=7)
+    assert (error.path, error.code, error.key()) == (("a",), 7, "data.a.s")
+    assert error.to_dict() == F("data", "s", ["a"]).to_dict()
+    same, other = Coded("data", "s", ["a"], code=7), Coded("data", "s", ["a"], code=8)
+    assert error == same and error != other
+    assert not error != same and not error == other  # noqa: SIM201, SIM202
+    assert error != F("data", "s", ["a"]) != 5
+    assert dataclasses.replace(error, code=8).code == 8 and "code=7" in repr(error)
+
+
+def test_a_name_of_a_parameter_is_a_name_in_a_context_too(F, sub):
+    given = {"cls": "Gold", "self": 1}
+    for factory in (F.data_error, F.validation_error):
+        assert factory("s", (), "m", **given).context == given
+    for factory in (F.runtime_error, F.domain_error, F.system_error, F.auth_error, F.external_error):
+        assert factory("s", "m", **given).context == given
+    outcome = sub("core.outcome").CommandOutcome
+    assert outcome.from_result(1, **given).metadata == outcome.from_errors(**given).metadata == given
+    assert outcome[int].from_result(1, **given).metadata == given
+    assert outcome(1, **given).result == outcome[int](1, **given).result == 1
+
+
+@pytest.mark.parametrize("wrong", [{"a": 1}, {"a"}, frozenset("a"), {"a": 1}.keys(), b"a"])
+def test_a_path_has_an_order_and_no_values(F, wrong):
+    for name in ("path", "runtime_path"):
+        refusal = f"^{name} must be a tuple or list of names, not {type(wrong).__name__}$"
+        with pytest.raises(TypeError, match=refusal):
+            F(**{name: wrong})
+        with pytest.raises(TypeError, match=refusal):
+            setattr(F(), name, wrong)
+
+
 def test_pickles_of_one_backend_load_in_the_other(errors, sub):
     outcome = sub("core.outcome").CommandOutcome
     error = errors.FoobaraError("data", "s", ("a",), "m", {"x": [1]}, severity=errors.ErrorSeverity.INFO)
+    error.cause = errors.FoobaraError(symbol="c", cause=error)
     things = [error, errors.ErrorCollection().add(error), outcome(5), outcome.from_errors(error, trace="t")]
     code = (
         "import pickle, sys, foobara_accel; assert str(foobara_accel.backend()) == 'py'\n"
@@ -769,7 +866,7 @@ def test_outputs(three):
     assert three.summary() == {"total": 3, "fatal": 1, "by_category": {"data": 2, "runtime": 1}}
     assert three.to_human_readable() == (
         "Errors:\n\n1. [user.email] email is required\n   Suggestion: give one\n\n"
-        "2. [general] card declined\n   Context: attempt=2\n\n3. [user.name] name is too long"
+        "2. [general] card declined\n   Context: {'attempt': 2}\n\n3. [user.name] name is too long"
     )
     assert json.loads(three.to_json_bytes()) == three.to_list()
     problem = three.to_problem()

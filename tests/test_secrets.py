@@ -306,6 +306,54 @@ def test_secrets_in_a_context_are_hidden_when_it_is_written(fa: ModuleType) -> N
     assert SECRET not in json.dumps(problem, default=str)
 
 
+@pytest.mark.parametrize("depth", ["error", "cause", "context"])
+def test_an_error_in_a_result_writes_itself(fa: ModuleType, depth: str) -> None:
+    class Mark:
+        __foobara_sensitive__ = True
+
+    class Account(BaseModel):
+        pin: Annotated[str, Mark()]
+
+    class Coded(fa.FoobaraError):
+        def to_dict(self) -> dict[str, Any]:
+            return {**super().to_dict(), "status": 404}
+
+    class Anything(BaseModel):
+        held: Any
+
+    class Extra(BaseModel, extra="allow"):
+        pass
+
+    class Wrapped(Anything):
+        @model_serializer(mode="wrap")
+        def write(self, handler: Any) -> Any:
+            return handler(self)
+
+    class Written(Anything):
+        @field_serializer("held")
+        def write(self, value: Any) -> str:
+            return "mine"
+
+    error = Coded(symbol="s", context={"account": Account(pin=SECRET)})
+    if depth == "cause":
+        error = fa.FoobaraError(symbol="o", cause=error)
+    elif depth == "context":
+        error = fa.FoobaraError(symbol="o", context={"inner": [error]})
+    wanted = json.loads(error.to_json_bytes())
+    assert SECRET not in json.dumps(wanted) and "404" in json.dumps(wanted)
+    for given in (Anything(held=error), Extra(held=error)):
+        assert json.loads(fa.CommandOutcome(given).to_json_bytes())["result"] == {"held": wanted}
+    for nested in (Anything(held=[error]), Anything(held={"a": Anything(held=error)})):
+        written = fa.CommandOutcome(nested).to_json_bytes()
+        assert SECRET.encode() not in written and b'"status":404' in written
+    assert json.loads(fa.CommandOutcome(Wrapped(held=error)).to_json_bytes())["result"] == "**********"
+    plain = fa.FoobaraError(symbol="s", context={"n": 1})
+    assert b'"symbol":"s"' in fa.CommandOutcome(Wrapped(held=plain)).to_json_bytes()
+    assert json.loads(fa.CommandOutcome(Written(held=error)).to_json_bytes())["result"] == {"held": "mine"}
+    for holder in (Anything(held=error), [error], {"a": error}):
+        assert SECRET not in repr(fa.CommandOutcome(holder))
+
+
 def test_defaults_that_are_secret_stay_out_of_the_manifest(fa: ModuleType, sub: Any) -> None:
     class Defaulted(BaseModel):
         password: SecretStr = SecretStr(SECRET)

@@ -135,7 +135,7 @@ def _simplify(value: Any, kind: Any) -> Any:
         return [HIDDEN if hidden.get(name) else part for name, part in zip(kind._fields, value, strict=True)]
     if isinstance(value, list | tuple | set | frozenset):
         return list(value)
-    if dataclasses.is_dataclass(kind):
+    if by_fields(kind):
         hidden = _view(type(value))
         names = [field.name for field in dataclasses.fields(value)]
         return {name: HIDDEN if hidden.get(name) else getattr(value, name) for name in names}
@@ -186,10 +186,18 @@ def _veiled(value: pydantic.BaseModel) -> dict[str, Any]:
         part = value.__dict__.get(name)
         if hide:
             found[name] = HIDDEN
+        elif not holds_mark(part, _hides_or_writes_itself):
+            continue
         elif holds_mark(part):
             found[name] = HIDDEN if _has_serializer(kind, name) else part
+        elif kind.__pydantic_decorators__.model_serializers:
+            # It writes the error, or has Pydantic write each of its fields.
+            if holds_mark(part, in_errors=True):
+                found[name] = HIDDEN
+        elif not _has_serializer(kind, name):
+            found[name] = part
     for name, part in (value.__pydantic_extra__ or {}).items():
-        if holds_mark(part):
+        if holds_mark(part, _hides_or_writes_itself):
             found[name] = part
     return found
 
@@ -253,15 +261,23 @@ def _hides(kind: Any) -> bool:
     return _marked(kind) and not getattr(kind, "__foobara_masked__", False)
 
 
-def holds_mark(value: Any, hides: Callable[[Any], bool] = _hides) -> bool:
-    """Say whether JSON or repr of *value* would show something marked; also when nobody can tell."""
+def _hides_or_writes_itself(kind: Any) -> bool:
+    # Pydantic would write an error as a dataclass.
+    return _hides(kind) or is_error(kind)
+
+
+def holds_mark(value: Any, hides: Callable[[Any], bool] = _hides, in_errors: bool = False) -> bool:
+    """Say whether JSON or repr of *value* would show something marked; also when nobody can tell.
+
+    Of an error only with *in_errors*: it hides what is marked by itself.
+    """
     try:
-        return _holds_mark(value, hides)
+        return _holds_mark(value, hides, in_errors)
     except Exception:
         return True
 
 
-def _holds_mark(value: Any, hides: Callable[[Any], bool]) -> bool:
+def _holds_mark(value: Any, hides: Callable[[Any], bool], in_errors: bool) -> bool:
     seen: dict[int, Any] = {}
     waiting = [value]
     while waiting:
@@ -294,7 +310,9 @@ def _holds_mark(value: Any, hides: Callable[[Any], bool]) -> bool:
             waiting.extend(part)
         elif isinstance(part, Enum):
             waiting.append(part.value)
-        elif dataclasses.is_dataclass(kind):
+        elif in_errors and is_error(kind):
+            waiting += part.context, part.cause
+        elif by_fields(kind):
             if any(_view(kind).values()):
                 return True
             waiting.extend(getattr(part, field.name, None) for field in dataclasses.fields(kind))
@@ -352,7 +370,7 @@ def _hints(cls: Any) -> dict[str, Any]:
         hints = get_type_hints(cls, include_extras=True)
     except Exception:
         hints = _readable_hints(cls)
-    if dataclasses.is_dataclass(cls):
+    if by_fields(cls):
         return {field.name: hints.get(field.name, Any) for field in dataclasses.fields(cls)}
     return {name: hints.get(name, Any) for name in getattr(cls, "_fields", hints)}
 
@@ -432,7 +450,7 @@ def _verdict_on_class(cls: Any, seen: dict[int, Any]) -> bool | None:
         config = cls.model_config
         if config.get("extra") == "allow" or config.get("polymorphic_serialization"):
             return False
-    elif not dataclasses.is_dataclass(cls):
+    elif not by_fields(cls):
         return False
     inner = _worst(_verdict(part, seen) for part in _hints(cls).values())
     return None if inner is None else False
@@ -511,7 +529,7 @@ def human_readable(errors: Iterable[Any]) -> str:
         context = error.context
         if context:
             pairs = context.items() if isinstance(context, Mapping) else [("value", context)]
-            lines.append("   Context: " + ", ".join(f"{key_text(k)}={_repr(v)}" for k, v in pairs))
+            lines.append("   Context: {" + ", ".join(f"{_repr(k)}: {_repr(v)}" for k, v in pairs) + "}")
         if error.suggestion:
             lines.append(f"   Suggestion: {text(error.suggestion)}")
         blocks.append("\n".join(lines))
@@ -802,7 +820,7 @@ _LISTED = ("__args__", "__metadata__", "__constraints__")
 def _items_of(cls: type) -> Iterable[Any]:
     # A model is asked for its fields; these are what else Pydantic looks into.
     if (
-        dataclasses.is_dataclass(cls)
+        by_fields(cls)
         or (issubclass(cls, dict) and hasattr(cls, "__total__"))
         or (issubclass(cls, tuple) and hasattr(cls, "_fields"))
     ):
@@ -825,7 +843,7 @@ def _sensitive(value: Any, depth: int) -> bool:
     parts: Iterable[Any] = ()
     if isinstance(value, pydantic.BaseModel):
         parts = [*value.__dict__.values(), *(value.__pydantic_extra__ or {}).values()]
-    elif dataclasses.is_dataclass(kind):
+    elif by_fields(kind):
         parts = [getattr(value, field.name, None) for field in dataclasses.fields(kind)]
     elif isinstance(value, list | tuple | set | frozenset):
         if not hasattr(kind, "_fields"):
@@ -879,13 +897,83 @@ def set_extras(value: object, found: Mapping[str, Any]) -> None:
         object.__setattr__(value, name, part)
 
 
+# Errors as dataclasses
+
+# Nothing reads more of it than this; ``repr`` False: an error shows itself.
+ERROR_PARAMS = SimpleNamespace(
+    init=True,
+    repr=False,
+    eq=True,
+    order=False,
+    unsafe_hash=False,
+    frozen=False,
+    match_args=True,
+    kw_only=False,
+    slots=False,
+    weakref_slot=False,
+)
+
+
+class ErrorFields:
+    """The ``__dataclass_fields__`` of the error class: made when someone asks, as hardly any program does."""
+
+    def __get__(self, error: object, owner: type) -> dict[str, dataclasses.Field[Any]]:
+        return _error_fields()
+
+
+@functools.cache
+def _error_fields() -> dict[str, dataclasses.Field[Any]]:
+    def fresh() -> Any:
+        return dataclasses.field(default_factory=dict)
+
+    made: Any = dataclasses.make_dataclass(
+        "FoobaraError",
+        [
+            ("category", str, "data"),
+            ("symbol", str, ""),
+            ("path", tuple[str, ...], ()),
+            ("message", str, ""),
+            ("context", dict[str, Any], fresh()),
+            ("runtime_path", tuple[str, ...], ()),
+            ("is_fatal", bool, False),
+            ("severity", ErrorSeverity, ErrorSeverity.ERROR),
+            ("suggestion", str | None, None),
+            ("help_url", str | None, None),
+            ("cause", Any, None),
+            ("stack_trace", str | None, None),
+        ],
+    )
+    fields: dict[str, dataclasses.Field[Any]] = made.__dataclass_fields__
+    return fields
+
+
+def is_error(kind: type) -> bool:
+    """Say whether *kind* is the error class of a twin, or derived from it."""
+    return hasattr(kind, "__foobara_error__")
+
+
+def by_fields(kind: type) -> bool:
+    """Say whether *kind* is a dataclass, and no error: an error knows what of it is written."""
+    return dataclasses.is_dataclass(kind) and not is_error(kind)
+
+
+def replaced(error: Any, changes: Mapping[str, Any]) -> Any:
+    """Set the fields in *changes* on *error* and return it; TypeError for what is no field."""
+    names = type(error).__match_args__
+    for name, value in changes.items():
+        if name not in names:
+            raise TypeError(f"{type(error).__name__} has no field {name!r}; it has {', '.join(names)}")
+        setattr(error, name, value)
+    return error
+
+
 # Typed outcomes
 
 
 class OutcomeAlias(GenericAlias):
     """``CommandOutcome[T]``: an outcome made through it has its result validated as a T, None excepted."""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         made: Any = super().__call__  # type: ignore[misc]
         return _validated(self, made(*args, **kwargs))
 
@@ -917,7 +1005,8 @@ def _validated(alias: Any, outcome: Any) -> Any:
 def _outcome_validator(alias: Any) -> Any:
     # A class that Pydantic knows nothing of is what isinstance says.
     try:
-        return pydantic.TypeAdapter(alias, config={"arbitrary_types_allowed": True})
+        title = repr(alias).removeprefix(f"{alias.__origin__.__module__}.")
+        return pydantic.TypeAdapter(alias, config={"arbitrary_types_allowed": True, "title": title})
     except pydantic.PydanticUserError:
         raise  # says what to do
     except Exception as error:

@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import Field
 from typing import Any, ClassVar, Generic, Never, Self, TypeVar
 
 from typing_extensions import disjoint_base
@@ -27,6 +28,23 @@ _OutcomeT = TypeVar("_OutcomeT", bound="CommandOutcome[Any]")
 class FoobaraError:
     __module__: str
     __hash__: ClassVar[None]  # type: ignore[assignment]
+    __match_args__ = (
+        "category",
+        "symbol",
+        "path",
+        "message",
+        "context",
+        "runtime_path",
+        "is_fatal",
+        "severity",
+        "suggestion",
+        "help_url",
+        "cause",
+        "stack_trace",
+    )
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    __dataclass_params__: ClassVar[Any]
+    __foobara_error__: ClassVar[bool]
     category: Any
     symbol: Any
     message: Any
@@ -65,19 +83,26 @@ class FoobaraError:
     def context(self, value: Mapping[str, Any] | None) -> None: ...
     @classmethod
     def data_error(
-        cls, symbol: str, path: Iterable[Any], message: str, suggestion: str | None = None, **context: Any
+        cls, /, symbol: str, path: Iterable[Any], message: str, suggestion: str | None = None, **context: Any
     ) -> Self: ...
     @classmethod
     def validation_error(
-        cls, symbol: str, path: Iterable[Any], message: str, suggestion: str | None = None, **context: Any
+        cls, /, symbol: str, path: Iterable[Any], message: str, suggestion: str | None = None, **context: Any
     ) -> Self: ...
     @classmethod
     def runtime_error(
-        cls, symbol: str, message: str, is_fatal: bool = False, suggestion: str | None = None, **context: Any
+        cls,
+        /,
+        symbol: str,
+        message: str,
+        is_fatal: bool = False,
+        suggestion: str | None = None,
+        **context: Any,
     ) -> Self: ...
     @classmethod
     def domain_error(
         cls,
+        /,
         symbol: str,
         message: str,
         path: Iterable[Any] = (),
@@ -86,13 +111,22 @@ class FoobaraError:
     ) -> Self: ...
     @classmethod
     def system_error(
-        cls, symbol: str, message: str, is_fatal: bool = True, suggestion: str | None = None, **context: Any
+        cls,
+        /,
+        symbol: str,
+        message: str,
+        is_fatal: bool = True,
+        suggestion: str | None = None,
+        **context: Any,
     ) -> Self: ...
     @classmethod
-    def auth_error(cls, symbol: str, message: str, suggestion: str | None = None, **context: Any) -> Self: ...
+    def auth_error(
+        cls, /, symbol: str, message: str, suggestion: str | None = None, **context: Any
+    ) -> Self: ...
     @classmethod
     def external_error(
         cls,
+        /,
         symbol: str,
         message: str,
         service: str | None = None,
@@ -120,6 +154,7 @@ class FoobaraError:
     def to_problem(self) -> dict[str, Any]: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __copy__(self) -> Self: ...
+    def __replace__(self, /, **changes: Any) -> Self: ...
     def __deepcopy__(self, memo: dict[int, Any]) -> Self: ...
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]: ...
     @classmethod
@@ -184,15 +219,16 @@ class CommandOutcome(Generic[_ResultT]):
     __hash__: ClassVar[None]  # type: ignore[assignment]
     def __init__(
         self,
+        /,
         result: Any = None,
         errors: Iterable[FoobaraError] = (),
         metadata: Mapping[str, Any] | None = None,
         **ignored: Never,
     ) -> None: ...
     @classmethod
-    def from_result(cls, result: Any = None, **metadata: Any) -> Self: ...
+    def from_result(cls, /, result: Any = None, **metadata: Any) -> Self: ...
     @classmethod
-    def from_errors(cls, *errors: FoobaraError, **metadata: Any) -> Self: ...
+    def from_errors(cls, /, *errors: FoobaraError, **metadata: Any) -> Self: ...
     @property
     def result(self) -> _ResultT: ...
     @result.setter

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import importlib
 from _thread import RLock
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from copy import deepcopy
+from dataclasses import Field
 from functools import partial
 from math import isfinite
 from reprlib import recursive_repr
@@ -77,7 +78,8 @@ def as_path(value: Any, name: str) -> Any:
         return value
     if value is None:
         return ()
-    if isinstance(value, bytes | bytearray):
+    # bytes would become numbers, a dict would lose its values and a set has no order
+    if isinstance(value, bytes | bytearray | Mapping | Set):
         raise TypeError(f"{name} must be a tuple or list of names, not {type(value).__name__}")
     try:
         return tuple(value)
@@ -92,6 +94,15 @@ def as_context(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"context must be a dict or another mapping, not {type(value).__name__}")
+
+
+def as_metadata(value: Any) -> dict[str, Any] | None:
+    # always a copy
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        raise TypeError(f"metadata must be a dict or another mapping, not {type(value).__name__}")
+    return dict(value)
 
 
 def part(value: object) -> str:
@@ -200,6 +211,23 @@ class FoobaraError:
 
     __module__ = "foobara_accel.core.errors"
     __hash__: ClassVar[None] = None  # type: ignore[assignment]
+    __match_args__ = (
+        "category",
+        "symbol",
+        "path",
+        "message",
+        "context",
+        "runtime_path",
+        "is_fatal",
+        "severity",
+        "suggestion",
+        "help_url",
+        "cause",
+        "stack_trace",
+    )
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]] = _reports.ErrorFields()  # type: ignore[assignment]
+    __dataclass_params__: ClassVar[Any] = _reports.ERROR_PARAMS
+    __foobara_error__: ClassVar[bool] = True
 
     _path: tuple[str, ...]
     _runtime_path: tuple[str, ...]
@@ -289,21 +317,27 @@ class FoobaraError:
 
     @classmethod
     def data_error(
-        cls, symbol: str, path: Iterable[Any], message: str, suggestion: str | None = None, **context: Any
+        cls, /, symbol: str, path: Iterable[Any], message: str, suggestion: str | None = None, **context: Any
     ) -> Self:
         """An input that is wrong; ``severity`` and ``is_fatal`` go by name, other names are context."""
         return build(cls, "data", symbol, path, message, suggestion, None, context)
 
     @classmethod
     def validation_error(
-        cls, symbol: str, path: Iterable[Any], message: str, suggestion: str | None = None, **context: Any
+        cls, /, symbol: str, path: Iterable[Any], message: str, suggestion: str | None = None, **context: Any
     ) -> Self:
         """The same as :meth:`data_error`."""
         return build(cls, "data", symbol, path, message, suggestion, None, context)
 
     @classmethod
     def runtime_error(
-        cls, symbol: str, message: str, is_fatal: bool = False, suggestion: str | None = None, **context: Any
+        cls,
+        /,
+        symbol: str,
+        message: str,
+        is_fatal: bool = False,
+        suggestion: str | None = None,
+        **context: Any,
     ) -> Self:
         """Something that went wrong while running; critical when fatal."""
         context["is_fatal"] = is_fatal
@@ -315,6 +349,7 @@ class FoobaraError:
     @classmethod
     def domain_error(
         cls,
+        /,
         symbol: str,
         message: str,
         path: Iterable[Any] = (),
@@ -326,7 +361,13 @@ class FoobaraError:
 
     @classmethod
     def system_error(
-        cls, symbol: str, message: str, is_fatal: bool = True, suggestion: str | None = None, **context: Any
+        cls,
+        /,
+        symbol: str,
+        message: str,
+        is_fatal: bool = True,
+        suggestion: str | None = None,
+        **context: Any,
     ) -> Self:
         """A failure of the system itself: fatal, or critical when *is_fatal* is False."""
         context["is_fatal"] = is_fatal
@@ -334,13 +375,14 @@ class FoobaraError:
         return build(cls, "system", symbol, (), message, suggestion, FATAL if is_fatal else CRITICAL, context)
 
     @classmethod
-    def auth_error(cls, symbol: str, message: str, suggestion: str | None = None, **context: Any) -> Self:
+    def auth_error(cls, /, symbol: str, message: str, suggestion: str | None = None, **context: Any) -> Self:
         """A caller who is not known, or not allowed to do this."""
         return build(cls, "auth", symbol, (), message, suggestion, None, context)
 
     @classmethod
     def external_error(
         cls,
+        /,
         symbol: str,
         message: str,
         service: str | None = None,
@@ -477,6 +519,9 @@ class FoobaraError:
     def __copy__(self) -> Self:
         return clone(self, True)
 
+    def __replace__(self, /, **changes: Any) -> Self:
+        return cast(Self, _reports.replaced(clone(self, True), changes))
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         copy = clone(self, False)
         memo[id(self)] = copy
@@ -504,10 +549,13 @@ class FoobaraError:
             severity,
             self.suggestion,
             self.help_url,
-            self.cause,
+            None,
             self.stack_trace,
         )
-        return restore, (None if kind is FoobaraError else kind, fields, _reports.extras(self, FoobaraError))
+        given = (None if kind is FoobaraError else kind, fields, _reports.extras(self, FoobaraError))
+        cause = self.cause
+        # Not among what the error is made of: it may lead back to this error.
+        return (restore, given) if cause is None else (restore, given, (None, {"cause": cause}))
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
@@ -1042,6 +1090,7 @@ class CommandOutcome(_OutcomeBase[ResultT]):
 
     def __init__(
         self,
+        /,
         result: Any = None,
         errors: Iterable[FoobaraError] = (),
         metadata: Mapping[str, Any] | None = None,
@@ -1050,15 +1099,15 @@ class CommandOutcome(_OutcomeBase[ResultT]):
         self._result = result
         self._collection = None
         self._errors = as_errors(errors)
-        self._metadata = None if metadata is None else dict(metadata)
+        self._metadata = as_metadata(metadata)
 
     @classmethod
-    def from_result(cls, result: Any = None, **metadata: Any) -> Self:
+    def from_result(cls, /, result: Any = None, **metadata: Any) -> Self:
         """Return a success; keyword arguments become the metadata."""
         return cls(result=result, metadata=metadata)
 
     @classmethod
-    def from_errors(cls, *errors: FoobaraError, **metadata: Any) -> Self:
+    def from_errors(cls, /, *errors: FoobaraError, **metadata: Any) -> Self:
         """Return a failure with these errors (none: a success); keyword arguments become the metadata."""
         return cls(errors=errors, metadata=metadata)
 
@@ -1094,7 +1143,7 @@ class CommandOutcome(_OutcomeBase[ResultT]):
 
     @metadata.setter
     def metadata(self, value: Mapping[str, Any]) -> None:
-        self._metadata = dict(value)
+        self._metadata = as_metadata(value)
 
     def is_success(self) -> bool:
         """Tell whether there are no errors."""
