@@ -29,7 +29,7 @@ MODULES = {
         FoobaraError Symbols
     """,
     "core.outcome": """
-        CommandOutcome Failure Outcome Success
+        CommandOutcome Failure Outcome OutcomeBase Success
     """,
     "core.registry": """
         CommandRegistry DomainRegistry TypeRegistry get_default_registry register

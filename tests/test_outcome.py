@@ -6,6 +6,7 @@ import copy
 import gc
 import json
 import pickle
+import re
 import sys
 import sysconfig
 import threading
@@ -87,6 +88,21 @@ def test_wrong_errors_are_a_type_error(Result, F, wrong):
         Result(errors=F())
     with pytest.raises(TypeError, match="an outcome holds FoobaraError objects, not str"):
         Result().add_error("text")
+
+
+@pytest.mark.parametrize("wrong", [5, [1], [("a", 1)], "ab"])
+def test_wrong_metadata_is_a_type_error(Result, wrong):
+    refusal = f"^metadata must be a dict or another mapping, not {type(wrong).__name__}$"
+    with pytest.raises(TypeError, match=refusal):
+        Result(metadata=wrong)
+    with pytest.raises(TypeError, match=refusal):
+        Result().metadata = wrong
+
+
+def test_a_typed_outcome_names_itself_where_it_refuses_a_result(Result):
+    for given, name in ((int, "int"), (list[int], "list[int]")):
+        with pytest.raises(ValidationError, match=re.escape(f"for CommandOutcome[{name}]\n")):
+            Result[given](result="x")
 
 
 def test_no_errors_from_errors_is_a_success(Result):
@@ -407,6 +423,14 @@ def test_success_class(outcomes):
         outcomes.Success()
 
 
+def test_an_outcome_of_ones_own_has_the_four_methods(outcomes):
+    names = ("is_success", "is_failure", "unwrap", "unwrap_or")
+    own = type("Own", (outcomes.OutcomeBase,), {name: lambda self, *default: 1 for name in names})
+    assert own().unwrap_or(2) == 1
+    with pytest.raises(TypeError, match="abstract"):
+        type("Half", (outcomes.OutcomeBase,), {})()
+
+
 def test_failure_class(outcomes, F):
     bad = outcomes.Failure(errors=(F(message="m"),))
     assert bad.is_failure() and not bad.is_success() and bad.unwrap_or(9) == 9 and bad.map(str) is bad
@@ -414,4 +438,9 @@ def test_failure_class(outcomes, F):
     with pytest.raises(ValueError, match=r"Called unwrap on failure: \['m'\]"):
         bad.unwrap()
     assert outcomes.Failure().is_failure() and outcomes.Failure().first_error() is None
+    for wrong in ("abc", None, 5, {}, F()):
+        with pytest.raises(TypeError, match=r"^errors must be an iterable of FoobaraError objects"):
+            outcomes.Failure(errors=wrong)
+    with pytest.raises(TypeError, match=r"^an outcome holds FoobaraError objects, not str$"):
+        outcomes.Failure(errors=["abc"])
     assert typing.get_args(outcomes.Outcome)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
@@ -13,10 +14,30 @@ if TYPE_CHECKING:
 else:
     CommandOutcome = _twin.CommandOutcome
 
-__all__ = ["CommandOutcome", "Failure", "Outcome", "Success"]
+__all__ = ["CommandOutcome", "Failure", "Outcome", "OutcomeBase", "Success"]
 
 T = TypeVar("T")
 U = TypeVar("U")
+
+
+class OutcomeBase(ABC, Generic[T]):
+    """What an outcome of one's own is to have; those of this module do not derive from it."""
+
+    @abstractmethod
+    def is_success(self) -> bool:
+        """Tell whether there is a result."""
+
+    @abstractmethod
+    def is_failure(self) -> bool:
+        """Tell whether there are errors."""
+
+    @abstractmethod
+    def unwrap(self) -> T:
+        """Return the result, or raise."""
+
+    @abstractmethod
+    def unwrap_or(self, default: T) -> T:
+        """Return the result, or *default*."""
 
 
 @dataclass
@@ -53,7 +74,7 @@ class Failure:
     errors: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.errors = list(self.errors)
+        self.errors = CommandOutcome(errors=self.errors).errors  # a list of its own, of errors
 
     def is_success(self) -> bool:
         """Return False."""
