@@ -15,9 +15,11 @@ def rc(sub):
 
 @pytest.fixture(scope="module")
 def error(sub):
-    """``error(symbol)`` makes a runtime error."""
+    """``error(symbol)`` makes a runtime error, if not of another category."""
     foobara_error = sub("core.errors").FoobaraError
-    return lambda symbol="timeout": foobara_error.runtime_error(symbol, f"it was {symbol}")
+    return lambda symbol="timeout", category="runtime": foobara_error(
+        category, symbol, message=f"it was {symbol}"
+    )
 
 
 @pytest.fixture
@@ -519,6 +521,24 @@ def test_retry_tells_the_breaker_and_obeys_it(rc, error, way):
     with pytest.raises(OSError, match="x"):
         run(rc, [OSError("x")], way, breaker=circuit)
     assert circuit.failure_count == 1
+
+
+def test_wrong_input_opens_no_circuit(rc, error, way):
+    clock = Clock()
+    circuit = breaker(rc, clock, failure_threshold=1)
+    wrong = Result(error("missing", category="data"), error("blank", category="data"))
+    for _ in range(3):
+        assert run(rc, [wrong], way, breaker=circuit)[0] is wrong
+    assert (circuit.state, circuit.failure_count) == (rc.CircuitState.CLOSED, 0)
+    run(rc, [Result(error("blank", category="data"), error("fatal"))], way, breaker=circuit)
+    assert circuit.state is rc.CircuitState.OPEN
+    clock.now += 10
+    run(rc, [wrong], way, breaker=circuit)
+    assert (circuit.state, circuit.half_open_attempts) == (rc.CircuitState.HALF_OPEN, 0)
+    halted = Result()
+    halted.success = False
+    run(rc, [halted], way, breaker=circuit)
+    assert circuit.state is rc.CircuitState.OPEN
 
 
 @pytest.mark.parametrize("given", [5, None, "x"])

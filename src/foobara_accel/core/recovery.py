@@ -595,8 +595,9 @@ def retry(
     """Run *operation*, which returns a command's outcome, until it succeeds or another attempt is no use.
 
     It runs again when every error is retryable and attempts are left; the last outcome is returned. An
-    exception passes through (and counts as a failure for *breaker*). Raises CircuitOpenError when *breaker*
-    refuses the first attempt, TypeError when *operation* returns something else.
+    exception passes through, and counts as a failure for *breaker*; an outcome of data errors alone counts
+    for nothing, since what was given is wrong. Raises CircuitOpenError when *breaker* refuses the first
+    attempt, TypeError when *operation* returns something else.
     """
     rules = _rules(operation, config, breaker)
     outcome: Any = None
@@ -669,5 +670,12 @@ class _Recorded:
                 breaker.release(self._admission)
         elif self.outcome.is_success():
             breaker.record_success(self._admission)
+        elif _is_data(self.outcome.errors):
+            # What was given is wrong: that says nothing of the service behind the breaker.
+            breaker.release(self._admission)
         else:
             breaker.record_failure(self._admission)
+
+
+def _is_data(errors: Any) -> bool:
+    return bool(errors) and all(getattr(error, "category", None) == "data" for error in errors)
