@@ -397,6 +397,8 @@ def test_the_default_registry(registries, make):
     own = registries.CommandRegistry()
     assert own.name == "default"
     assert registries.register(registry=own)(other) is other
+    with pytest.raises(TypeError, match=r"^registry must be a CommandRegistry, not int$"):
+        registries.register(other, registry=5)
     assert own.list_commands() == [other]
 
 

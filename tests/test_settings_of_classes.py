@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import types
 from types import ModuleType
@@ -86,6 +87,31 @@ def test_a_transaction_config_is_one(fa: ModuleType, wrong: Any) -> None:
     kind = type(wrong).__name__
     with pytest.raises(TypeError, match=f"^Made._transaction_config is a TransactionConfig, not {kind}: "):
         make(fa.Command, _transaction_config=wrong).run()
+
+
+@pytest.mark.parametrize("kind", ["Command", "AsyncCommand"])
+@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize("wrong", [None, 5])
+def test_a_hook_is_a_method(fa: ModuleType, kind: str, hook: str, wrong: Any) -> None:
+    cls = make(
+        getattr(fa, kind), **{"execute": later if kind == "AsyncCommand" else lambda self: 1, hook: wrong}
+    )
+    run = cls.run if kind == "Command" else lambda: asyncio.run(cls.run())
+    with pytest.raises(TypeError, match=rf"^Made\.{hook} is a method, not {type(wrong).__name__}$"):
+        run()
+
+
+@pytest.mark.parametrize("kind", ["Command", "AsyncCommand"])
+@pytest.mark.parametrize("wrong", [None, 5])
+def test_the_inputs_type_is_a_method(fa: ModuleType, sub: Any, kind: str, wrong: Any) -> None:
+    refusal = rf"Made\.inputs_type is {type(wrong).__name__} where a method belongs"
+    with pytest.raises(TypeError, match=refusal):
+        make(getattr(fa, kind), inputs_type=wrong)
+    cls = make(getattr(fa, kind))
+    cls.inputs_type = wrong
+    for use in (cls.inputs_schema, cls.manifest, cls.reflect):
+        with pytest.raises(TypeError, match=refusal):
+            use()
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from .callbacks import CallbackDSL
 from .command import CommandInfo, InputT, OtherT, ResultT
 from .naming import class_of
 from .outcome import CommandOutcome
-from .plan import HOOKS, Services, refuse_both_kinds, remember_stock
+from .plan import HOOKS, Services, refuse_both_kinds, refuse_no_method, remember_stock
 from .state import CommandStateMachine
 
 if TYPE_CHECKING:
@@ -118,6 +118,7 @@ class AsyncCommand(executor.Core, CallbackDSL, _Runs, CommandInfo, Generic[Input
         super().__init_subclass__(**options)
         refuse_both_kinds(cls)
         pass_by(cls)
+        refuse_no_method(cls)
         # What ABCMeta does for its classes: the interpreter makes no instance of one that has any.
         abstract = getattr(cls.execute, "__isabstractmethod__", False)
         _set_abstract(cls, ("execute",) if abstract else ())

@@ -14,7 +14,7 @@ from . import naming
 from .attributes import pass_by
 from .callbacks import CallbackDSL
 from .declared import errors_of, own_errors
-from .plan import refuse_both_kinds, remember_stock
+from .plan import refuse_both_kinds, refuse_no_method, remember_stock
 from .state import CommandStateMachine
 from .transactions import TransactionConfig
 
@@ -276,6 +276,7 @@ class Command(executor.Core, CallbackDSL, _Runs, CommandInfo, Generic[InputT, Re
         super().__init_subclass__(**options)
         refuse_both_kinds(cls)
         pass_by(cls)
+        refuse_no_method(cls)
         executor.install_runner(cls)
 
     @property

@@ -406,12 +406,14 @@ def _analyze(model: type[BaseModel], guard: _Guard) -> InputsSpec:
 def model_of(command_class: Any) -> type[BaseModel]:
     """Return the inputs type of *command_class*. Raises TypeError unless it is a Pydantic model."""
     name = command_class.__qualname__
-    if isinstance(command_class.inputs_type, type):
+    method = command_class.inputs_type
+    if isinstance(method, type) or not callable(method):
+        given = "a class" if isinstance(method, type) else type(method).__name__
         raise TypeError(
-            f"{name}.inputs_type is a class where a method belongs; "
+            f"{name}.inputs_type is {given} where a method belongs; "
             "declare class YourCommand(Command[YourInputs, YourResult])"
         )
-    model = command_class.inputs_type()
+    model = method()
     if isinstance(model, type) and issubclass(model, pydantic.BaseModel) and model is not pydantic.BaseModel:
         return model
     # Never the repr of an instance: it may hold a secret.

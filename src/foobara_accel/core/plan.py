@@ -125,6 +125,13 @@ def refuse_both_kinds(cls: type) -> None:
         )
 
 
+def refuse_no_method(cls: Any) -> None:
+    """Raise TypeError when the ``inputs_type`` of *cls* cannot be called, as a run does first of all."""
+    if not callable(cls.inputs_type):
+        given = type(cls.inputs_type).__name__
+        raise TypeError(f"{cls.__name__}.inputs_type is {given} where a method belongs")
+
+
 def _answered_by_metaclass(command_class: type) -> bool:
     kind: Any = type(command_class)
     own = [vars(base) for base in kind.__mro__ if base not in (type, object)]
@@ -185,6 +192,9 @@ class Services:
         for bit, name in enumerate(HOOKS):
             if found[name] is not stock[name]:
                 mask |= 1 << bit
+                if not callable(found[name]):
+                    given = type(found[name]).__name__
+                    raise TypeError(f"{command_class.__name__}.{name} is a method, not {given}")
                 refuse_unrun(command_class, found[name], f"{command_class.__name__}.{name}")
         hooked = found["__getattribute__"] is not stock["__getattribute__"]
         if hooked:

@@ -502,6 +502,8 @@ def register(command_class: None = None, *, registry: CommandRegistry | None = N
 def register(command_class: Any = None, *, registry: CommandRegistry | None = None) -> Any:
     """Decorate a command class to add it to *registry*, by default the global one."""
     target = _default if registry is None else registry
+    if not callable(getattr(target, "register", None)):
+        raise TypeError(f"registry must be a CommandRegistry, not {type(registry).__name__}")
     return target.register if command_class is None else target.register(command_class)
 
 
