@@ -2,11 +2,13 @@
 
 Each line names a command and gives its inputs: `{"command": "Org::Domain::Name", "inputs": {...}}`. The class
 name alone will do where one command has it. A function made a command is measured by its command class.
-The floor is Pydantic's validation of the same inputs (V), the refusal of bad ones included.
+Commands of foobara_py are measured before and after `install()`, each in a process of its own. The floor is
+Pydantic's validation of the same inputs (V), the refusal of bad ones included.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import inspect
 import json
@@ -17,16 +19,20 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from .._targets import not_a_path
-from .cases import Case, Loop, _answer, _driven
+from .cases import Case, Loop, _answer, _driven, shown
 
-__all__ = ["CommandRaised", "UsageError", "build", "check_target", "read_inputs"]
+__all__ = ["CommandRaised", "OtherPackage", "UsageError", "build", "check_target", "read_inputs"]
 
 
 class UsageError(ValueError):
     """Something on the command line, or in a file it names, cannot be used; the text names the flag."""
+
+
+class OtherPackage(TypeError):
+    """A command is another package's: its figures would stand under the wrong name."""
 
 
 class CommandRaised(RuntimeError):
@@ -88,7 +94,31 @@ def _registry(target: str) -> Any:
 
 
 def _is_command(value: Any) -> bool:
-    return hasattr(value, "run") and hasattr(value, "inputs_type")
+    return hasattr(value, "run") and (hasattr(value, "inputs_type") or _is_function_of_foobara_py(value))
+
+
+def _is_function_of_foobara_py(value: Any) -> bool:
+    """Whether *value* is what foobara_py's decorators make of a function: an instance without a full name."""
+    return not isinstance(value, type) and hasattr(value, "_inputs_model") and hasattr(value, "func")
+
+
+def _full_name(command: Any) -> str:
+    return str(command.name if _is_function_of_foobara_py(command) else command.full_name())
+
+
+def _name(command: Any) -> str:
+    return str(command.name if _is_function_of_foobara_py(command) else command.__name__)
+
+
+def _validator(command: Any) -> Any:
+    """Return the validator of the command's inputs, or None where it declares no model."""
+    try:
+        model = command._inputs_model if _is_function_of_foobara_py(command) else command.inputs_type()
+    except TypeError:
+        return None
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        return None
+    return model.__pydantic_validator__
 
 
 def _class_of(value: Any) -> Any:
@@ -113,7 +143,8 @@ def _commands(registry: Any) -> list[Any]:
     found: dict[int, Any] = {}
     for value in held:
         command = _class_of(value)
-        if not (hasattr(command, "full_name") and hasattr(command, "run")):
+        named = hasattr(command, "full_name") or _is_function_of_foobara_py(command)
+        if not (named and hasattr(command, "run")):
             raise UsageError(f"--app: it holds {type(command).__name__}, which is no command")
         found[id(command)] = command
     return list(found.values())
@@ -121,45 +152,52 @@ def _commands(registry: Any) -> list[Any]:
 
 def _find(commands: list[Any], name: str) -> Any:
     """Return the command whose full name is *name*, or else the only one whose class has that name."""
-    named = [command for command in commands if command.full_name() == name]
-    matching = named or [command for command in commands if command.__name__ == name]
+    named = [command for command in commands if _full_name(command) == name]
+    matching = named or [command for command in commands if _name(command) == name]
     if len(matching) == 1:
         return matching[0]
     if named:
         raise UsageError(f"--app: {len(named)} commands have the full name {name!r}")
     if matching:
-        meant = ", ".join(sorted(command.full_name() for command in matching))
+        meant = ", ".join(sorted(map(_full_name, matching)))
         raise UsageError(f"--inputs: {name!r} may be any of {meant}; give the full name")
-    listed = ", ".join(sorted(command.full_name() for command in commands)) or "none"
+    listed = ", ".join(sorted(map(_full_name, commands))) or "none"
     raise UsageError(f"--inputs: no command {name!r} in the registry; it has {listed}")
 
 
 def build(target: str, lines: list[dict[str, Any]], package: str) -> dict[str, Case]:
     """Return one case per command in *lines*; a command with several lines runs them in turn.
 
-    Raises TypeError for a command that is not of *package*: its figures would stand under the wrong name.
+    Raises OtherPackage for a command that is not of *package*.
     """
     commands = _commands(_registry(target))
     grouped: dict[str, tuple[Any, list[dict[str, Any]]]] = {}
     for line in lines:
         command = _find(commands, line["command"])
-        if not any(base.__module__.partition(".")[0] == package for base in command.__mro__):
-            raise TypeError(f"{command.full_name()} is not a command of {package}")
-        grouped.setdefault(command.full_name(), (command, []))[1].append(line)
+        bases = command.__mro__ if isinstance(command, type) else type(command).__mro__
+        if not any(base.__module__.partition(".")[0] == package for base in bases):
+            raise OtherPackage(f"{_full_name(command)} is not a command of {package}")
+        grouped.setdefault(_full_name(command), (command, []))[1].append(line)
     return {name: _case(name, command, inputs) for name, (command, inputs) in grouped.items()}
 
 
 def _case(name: str, command: Any, lines: list[dict[str, Any]]) -> Case:
     inputs = [line["inputs"] for line in lines]
-    validate = command.inputs_type().__pydantic_validator__.validate_python
+    validator = _validator(command)
     size = len(inputs)
+    floors: dict[str, Loop] = {}
 
-    def floor(times: Iterable[object]) -> None:
-        for place, _ in enumerate(times):
-            try:
-                validate(inputs[place % size])
-            except ValidationError:
-                continue
+    if validator is not None:
+        validate = validator.validate_python
+
+        def floor(times: Iterable[object]) -> None:
+            for place, _ in enumerate(times):
+                try:
+                    validate(inputs[place % size])
+                except ValidationError:
+                    continue
+
+        floors["V"] = floor
 
     loop: Loop
     if inspect.iscoroutinefunction(command.run):
@@ -176,7 +214,7 @@ def _case(name: str, command: Any, lines: list[dict[str, Any]]) -> Case:
             async def body(times: Iterable[object]) -> None:
                 for line in lines:
                     try:
-                        answers.append(_answer(await command.run(**line["inputs"])))
+                        answers.append(_told(await command.run(**line["inputs"])))
                     except Exception as error:
                         raise _raised(name, line, error) from None
 
@@ -195,9 +233,20 @@ def _case(name: str, command: Any, lines: list[dict[str, Any]]) -> Case:
             answers: list[Any] = []
             for line in lines:
                 try:
-                    answers.append(_answer(command.run(**line["inputs"])))
+                    answers.append(_told(command.run(**line["inputs"])))
                 except Exception as error:
                     raise _raised(name, line, error) from None
             return answers
 
-    return Case(name, name, loop, once, ("V",), {"V": floor})
+    places = tuple(line["line"] for line in lines)
+    return Case(name, name, loop, once, tuple(floors) or ("I",), floors, places)
+
+
+def _told(outcome: Any) -> Any:
+    """Return the answer of *outcome*, and a digest of all else that its errors say: that is the user's."""
+    answer = _answer(outcome)
+    if outcome.is_success():
+        return answer
+    whole = [error.to_dict() for error in outcome.errors]
+    digest = hashlib.sha256(shown(whole).encode(errors="backslashreplace")).hexdigest()
+    return {"errors": answer, "messages and context": digest[:12]}

@@ -1,8 +1,8 @@
 """The budgets the report is judged by, and the verdicts.
 
 Limits are ratios to a floor measured in the same process in the same rounds; 10 % over a limit counts as met.
-Times against foobara_py are reported and never judged; peak memory is, where foobara_py was measured. A quick
-run, or one of a few rounds, is not judged at all.
+Limits of times against foobara_py, for foobara_py after install(), are reported: met or missed, none binds.
+Peak memory is judged where foobara_py was measured. A quick run, or one of a few rounds, is not judged.
 """
 
 from __future__ import annotations
@@ -20,24 +20,28 @@ ENOUGH_ROUNDS = 8
 
 @dataclass(frozen=True)
 class Budget:
-    """A limit for one figure: at most (or, with *at_least*, at least) so many times the floor."""
+    """A limit for one figure: at most (or, with *at_least*, at least) so many times the floor.
+
+    *swapped* is how many times as fast as foobara_py alone it is to be after install().
+    """
 
     key: str
     title: str
     floor: str
-    compiled: float
+    compiled: float | None
     pure: float | None
+    swapped: float | None = None
     at_least: bool = False
     goal: float | None = None
 
     def limit(self, backend: str) -> float | None:
-        """Return the limit for backend ``c`` or ``py``; None where there is none."""
-        return self.compiled if backend == "c" else self.pure
+        """Return the limit for a backend; None where there is none."""
+        return {"c": self.compiled, "py": self.pure, "swapped": self.swapped}.get(backend)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One figure against its limit; `status` is met, missed or not judged."""
+    """One figure against its limit; `status` is met, missed or not judged; --enforce asks what `binds`."""
 
     key: str
     title: str
@@ -48,6 +52,7 @@ class Verdict:
     at_least: bool
     status: str
     reason: str = ""
+    binds: bool = True
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields for report.json."""
@@ -55,19 +60,20 @@ class Verdict:
 
 
 BUDGETS: tuple[Budget, ...] = (
-    Budget("simple", "simple run, two ints", "I", 0.45, 1.45),
-    Budget("scalars", "eight scalar fields", "V", 0.45, 1.5),
-    Budget("constrained", "five fields, constraints and a validator", "V", 1.05, 1.4),
-    Budget("subcommand", "parent and one subcommand", "I", 0.95, 3.0),
-    Budget("nested", "ten nested subcommands", "I", 4.6, 12.5),
-    Budget("callbacks", "one callback before, one after", "I", 0.65, 1.6),
-    Budget("errors", "two runtime errors", "I", 0.9, 2.4),
-    Budget("errors_json", "two errors to JSON bytes", "I", 1.4, 5.0),
+    Budget("simple", "simple run, two ints", "I", 0.45, 1.45, 8.0),
+    Budget("scalars", "eight scalar fields", "V", 0.45, 1.5, 6.0),
+    Budget("constrained", "five fields, constraints and a validator", "V", 1.05, 1.4, 5.0),
+    Budget("subcommand", "parent and one subcommand", "I", 0.95, 3.0, 10.0),
+    Budget("nested", "ten nested subcommands", "I", 4.6, 12.5, 12.0),
+    Budget("callbacks", "one callback before, one after", "I", 0.65, 1.6, 12.0),
+    Budget("errors", "two runtime errors", "I", 0.9, 2.4, 6.0),
+    Budget("errors_json", "two errors to JSON bytes", "I", 1.4, 5.0, 5.0),
     Budget("fifty_json", "fifty errors to JSON bytes", "json", 16.0, 3.0, at_least=True),
-    Budget("invalid", "three validation errors", "I", 2.0, 8.0, goal=0.5),
-    Budget("async", "async run, immediate result", "await", 4.5, 8.0, goal=3.5),
+    Budget("invalid", "three validation errors", "I", 2.0, 8.0, 3.0, goal=0.5),
+    Budget("async", "async run, immediate result", "await", 4.5, 8.0, 5.0, goal=3.5),
     Budget("run_json", "run from JSON bytes", "json", 0.75, 1.2),
     Budget("table", "get_validator, a hit", "lookups", 1.0, None),
+    Budget("process", "FoobaraType.process, ten steps", "I", None, None, 2.5),
 )
 
 UNITS = {
@@ -110,14 +116,17 @@ def judge_all(report: dict[str, Any]) -> list[Verdict]:
 
 def _verdicts(report: dict[str, Any]) -> list[Verdict]:
     verdicts: list[Verdict] = []
-    for backend in ("c", "py"):
+    for backend in ("c", "py", "swapped"):
         if not report["backends"].get(backend, {}).get("available"):
             continue
         for budget in BUDGETS:
             limit = budget.limit(backend)
-            if limit is not None:
-                verdicts.append(_case_verdict(report, budget, backend, limit))
-        verdicts.append(_depth_verdict(report, backend))
+            if limit is None:
+                continue
+            judged = _swapped_verdict if backend == "swapped" else _case_verdict
+            verdicts.append(judged(report, budget, backend, limit))
+        if backend != "swapped":
+            verdicts.append(_depth_verdict(report, backend))
         verdicts.extend(_tail_verdicts(report, backend))
     return verdicts
 
@@ -144,6 +153,18 @@ def _case_verdict(report: dict[str, Any], budget: Budget, backend: str, limit: f
     )
 
 
+def _swapped_verdict(report: dict[str, Any], budget: Budget, backend: str, limit: float) -> Verdict:
+    """How many times as fast as foobara_py alone: the limits are the compiled backend's, and bind nobody."""
+    value = report["cases"].get(budget.key, {}).get("times_foobara_py", {}).get(backend)
+    status, reason = judge(value, limit, at_least=True), "reported, not enforced"
+    if value is None:
+        reason = "foobara_py was not measured"
+    elif report["backends"][backend].get("active") != "c":
+        status, reason = "not judged", "the limit is for the compiled backend"
+    unit = "times as fast as foobara_py"
+    return Verdict(budget.key, budget.title, backend, value, limit, unit, True, status, reason, binds=False)
+
+
 def _depth_verdict(report: dict[str, Any], backend: str) -> Verdict:
     """Ten subcommands more must cost what the first ten did."""
     costs = [
@@ -166,7 +187,7 @@ def _tail_verdicts(report: dict[str, Any], backend: str) -> list[Verdict]:
         made.append(Verdict(key, title, backend, value, limit, unit, False, status, reason))
 
     latency = report["latency"].get("simple", {}).get(backend)
-    if latency:
+    if latency and backend != "swapped":
         tail, bare = latency["case"]["tail"], latency["floor"]["tail"]
         add("tail", "p99 over median, blocks of 20", tail, bare, "(bare Inputs())")
     collected = [found[backend] for found in report["gc"].values() if backend in found]
@@ -179,13 +200,13 @@ def _tail_verdicts(report: dict[str, Any], backend: str) -> list[Verdict]:
         kept = max(max(0.0, round(each["retained"] / each["runs"], 1)) for each in memory)
         add("retained", "bytes retained per run, the most of any case", kept, 0, "B")
     peaks = report["memory"].get("simple", {})
-    if backend in peaks:
+    if backend in peaks and backend in PEAK:
         theirs = peaks.get("foobara_py", {}).get("peak")
         value = peaks[backend]["peak"] / theirs if theirs else None
         reason = "" if theirs else "foobara_py was not measured"
         limit = PEAK[backend]
         add("peak", "peak bytes of a simple run", value, limit, "of foobara_py's", reason)
     ratio = report["import"].get(backend, {}).get("ratio")
-    if ratio is not None:
+    if ratio is not None and backend != "swapped":
         add("import", "from foobara_accel import Command", ratio, 1.15, "x import pydantic")
     return made

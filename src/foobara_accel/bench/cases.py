@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -15,7 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, field_validator
 
-__all__ = ["Case", "build", "floors"]
+__all__ = ["Case", "build", "floors", "shown"]
 
 Loop = Callable[[Iterable[object]], None]
 
@@ -72,7 +73,8 @@ class Case:
     """One measured piece of work.
 
     *once* does the work a single time and returns an answer that can be compared between backends;
-    *floors* names the floors measured beside it, the first of which the ratio is formed with.
+    *floors* names the floors measured beside it, the first of which the ratio is formed with; *lines* those
+    of a user's file that the parts of the answer belong to.
     """
 
     key: str
@@ -81,6 +83,7 @@ class Case:
     once: Callable[[], Any]
     floors: tuple[str, ...] = ("I",)
     own_floors: dict[str, Loop] = field(default_factory=dict)
+    lines: tuple[int, ...] = ()
 
 
 def floors() -> dict[str, Loop]:
@@ -127,6 +130,11 @@ def _driven(body: Callable[[Iterable[object]], Coroutine[Any, Any, None]]) -> Lo
     return loop
 
 
+def shown(value: object) -> str:
+    """Return the repr without the addresses of objects, which no two processes share."""
+    return re.sub(r"\b0x[0-9A-Fa-f]+", "0x", repr(value))
+
+
 def _answer(outcome: Any) -> Any:
     """Return what both frameworks must agree on: the result, or each error's symbol, path and place."""
     if outcome.is_success():
@@ -146,6 +154,7 @@ def build(package: str) -> dict[str, Case]:
         _awaited(api),
         _function_command(api),
         *_validator_table(package),
+        *_type_pipeline(package),
         *_checks(package),
     ]
     return {case.key: case for case in made}
@@ -496,6 +505,41 @@ def _validator_table(package: str) -> list[Case]:
             ("lookups",),
             {"lookups": lookups},
         )
+    ]
+
+
+def _type_pipeline(package: str) -> list[Case]:
+    """Return the case of a type of ten processors; only foobara_py has such types."""
+    try:
+        types = importlib.import_module(f"{package}.types")
+        label = types.FoobaraType(
+            name="label",
+            python_type=str,
+            casters=[types.StringCaster()],
+            transformers=[
+                types.StripWhitespaceTransformer(),
+                types.NormalizeWhitespaceTransformer(),
+                types.LowercaseTransformer(),
+                types.TitleCaseTransformer(),
+                types.TruncateTransformer(60),
+            ],
+            validators=[
+                types.NotEmptyValidator(),
+                types.MinLengthValidator(1),
+                types.MaxLengthValidator(60),
+                types.PatternValidator(r"^[A-Z]"),
+            ],
+        )
+    except (ImportError, AttributeError):
+        return []
+    process = label.process
+
+    def processed(times: Iterable[object]) -> None:
+        for _ in times:
+            process("  ada   lovelace ")
+
+    return [
+        Case("process", "FoobaraType.process, ten steps", processed, lambda: process("  ada   lovelace "))
     ]
 
 

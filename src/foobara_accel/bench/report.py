@@ -15,7 +15,12 @@ from .payments import writing
 
 __all__ = ["as_html", "as_markdown", "as_text", "write"]
 
-NAMES = {"c": "compiled", "py": "pure Python", "foobara_py": "foobara_py"}
+NAMES = {
+    "c": "compiled",
+    "py": "pure Python",
+    "foobara_py": "foobara_py",
+    "swapped": "foobara_py + install()",
+}
 VERDICT = "verdict"
 RED, GREEN, BOLD, PLAIN = "\x1b[31m", "\x1b[32m", "\x1b[1m", "\x1b[0m"
 
@@ -38,8 +43,8 @@ def _measured(report: dict[str, Any]) -> list[str]:
     return [name for name in NAMES if report["backends"].get(name, {}).get("available")]
 
 
-def _times(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f}x"
+def _times(value: float) -> str:
+    return f"{value:.1f}x"
 
 
 def _number(value: float) -> str:
@@ -62,21 +67,21 @@ Table = tuple[list[str], list[list[str]]]
 
 
 def case_table(report: dict[str, Any]) -> Table:
-    """Return the framework cases: cost in units of the floor per backend, and against foobara_py's."""
+    """Return the cases: cost in units of the floor, and how many times as fast as foobara_py."""
     backends = _measured(report)
     head = ["case", "unit", *(NAMES[name] for name in backends)]
-    against = [name for name in backends if name != "foobara_py"] if "foobara_py" in backends else []
-    head += [f"{NAMES[name]} against foobara_py" for name in against]
     rows = []
     for case in report["cases"].values():
         floor = case["floors"][0]
         cells = [case["title"], _unit(floor)]
         for name in backends:
             figures = case["backends"].get(name)
-            cells.append(
-                f"{_number(figures['ratios'][floor])} ({_nanoseconds(figures['ns'])})" if figures else "-"
-            )
-        cells += [_times(case["times_foobara_py"].get(name)) for name in against]
+            if not figures:
+                cells.append("-")
+                continue
+            times = case["times_foobara_py"].get(name)
+            cell = f"{_number(figures['ratios'][floor])} ({_nanoseconds(figures['ns'])})"
+            cells.append(f"{cell} {_times(times)}" if times else cell)
         rows.append(cells)
     return head, rows
 
@@ -174,7 +179,8 @@ def _title(report: dict[str, Any], key: str) -> str:
 def _sections(report: dict[str, Any]) -> Iterable[tuple[str, str, Table]]:
     yield (
         "cases",
-        "What a run costs",
+        "What a run costs"
+        + ", and how many times as fast as foobara_py (x)" * ("foobara_py" in _measured(report)),
         case_table(report),
     )
     yield "verdicts", "Budgets", verdict_table(report)
@@ -210,15 +216,16 @@ LEGEND = (
     "I: building Inputs(a=1, b=2), two ints; V: pydantic's bare validate_python of the case's model; awaits: "
     "awaiting a bare coroutine; J: json.dumps of the ready error dicts, or orjson.loads (json.loads without "
     "orjson) and V; calls: a bare function; two look-ups: a function that makes them. Each floor is measured "
-    "in the process and rounds of its case. Thread CPU time, medians of interleaved rounds; ratios to "
-    "foobara_py go through the floors."
+    "in the process and rounds of its case. Thread CPU time, medians of interleaved rounds; x: times as fast "
+    "as foobara_py alone, by way of the floors. Limits of foobara_py + install() against foobara_py are "
+    "reported and not enforced."
 )
 
 
 def as_text(report: dict[str, Any], colour: bool = False) -> str:
     """Return the report for a terminal; *colour* adds ANSI colours."""
     red, green, bold, plain = (RED, GREEN, BOLD, PLAIN) if colour else ("", "", "", "")
-    lines = [_extent(report)]
+    lines = [_extent(report), *report.get("notes", ())]
     for name, title, (head, rows) in _sections(report):
         if not rows:
             continue
@@ -248,7 +255,9 @@ def _cell(text: str) -> str:
 
 def as_markdown(report: dict[str, Any]) -> str:
     """Return the report as Markdown."""
-    lines = ["# foobara-accel bench", "", _cell(_extent(report)), "", LEGEND, ""]
+    lines = ["# foobara-accel bench", "", _cell(_extent(report)), ""]
+    lines += [line for text in report.get("notes", ()) for line in (_cell(text), "")]
+    lines += [LEGEND, ""]
     for text in report["disagreements"]:
         lines += [f'**<span style="color:red">Disagreement: {_cell(text)}</span>**', ""]
     tables = [(title, table) for _, title, table in _sections(report)]
@@ -264,10 +273,12 @@ def as_markdown(report: dict[str, Any]) -> str:
 STYLE = """
 :root { color-scheme: light dark; --page: #fff; --ink: #1b1f24; --soft: #5d6670;
   --line: #d9dee3;
-  --c: #1769aa; --py: #2e8b57; --foobara_py: #a0522d; --floor: #8a94a0; --bad: #c21f1f; --good: #1d7a3d; }
+  --c: #1769aa; --py: #2e8b57; --foobara_py: #a0522d;
+  --swapped: #7d4fb3; --floor: #8a94a0; --bad: #c21f1f; --good: #1d7a3d; }
 @media (prefers-color-scheme: dark) { :root { --page: #14171a; --ink: #e6e9ec; --soft: #9aa5b1;
   --line: #333a41;
-  --c: #5aa9e6; --py: #5fc58c; --foobara_py: #e0955f; --floor: #77828e; --bad: #ff6b6b; --good: #5fd38a; } }
+  --c: #5aa9e6; --py: #5fc58c; --foobara_py: #e0955f;
+  --swapped: #b794f6; --floor: #77828e; --bad: #ff6b6b; --good: #5fd38a; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 62rem; padding: 1rem; background: var(--page); color: var(--ink);
   font: 16px/1.5 system-ui, sans-serif; }
@@ -289,6 +300,7 @@ svg text { fill: var(--ink); font: 12px system-ui, sans-serif; }
 .key i { display: inline-block; width: .8em; height: .8em; }
 .c { fill: var(--c); background: var(--c); } .py { fill: var(--py); background: var(--py); }
 .foobara_py { fill: var(--foobara_py); background: var(--foobara_py); }
+.swapped { fill: var(--swapped); background: var(--swapped); }
 .floor { fill: var(--floor); background: var(--floor); }
 .halo { stroke: var(--page); stroke-width: 6; } .limit { stroke: var(--bad); stroke-width: 2; }
 details { margin: .5rem 0; } summary { cursor: pointer; }
@@ -349,6 +361,10 @@ def _ratio_chart(report: dict[str, Any]) -> str:
         for verdict in report["verdicts"]
         if verdict["limit"]
     }
+    for key, case in report["cases"].items():
+        theirs = case["backends"].get("foobara_py")
+        if ("swapped" in case["backends"] and theirs) and (key, "swapped") in limits:
+            limits[key, "swapped"] *= theirs["ratios"][case["floors"][0]]
     groups = []
     for key, case in report["cases"].items():
         floor = case["floors"][0]
@@ -357,6 +373,8 @@ def _ratio_chart(report: dict[str, Any]) -> str:
             value, limit = figures["ratios"][floor], limits.get((key, name))
             # Beside a mark that is far from its bar the figure alone would be taken for the limit.
             text = f"{_number(value)} (limit {_number(limit)})" if limit else _number(value)
+            if name == "swapped" and name in case["times_foobara_py"]:
+                text += f", {_times(case['times_foobara_py'][name])}"
             bars.append((name, value, text, limit))
         groups.append((f"{case['title']}, in {_unit(floor).removeprefix('x ')}", bars))
     return _chart(groups, logarithmic=True)
@@ -413,7 +431,9 @@ def _payments_chart(report: dict[str, Any]) -> str:
 
 def _unbroken(text: str) -> str:
     """Return *text* with a number kept on the line of its unit, and the name of a backend on one."""
-    return re.sub(r"(?<=\d) (?=(ns|µs|ms|s|B)\b)|(?<=pure) (?=Python)|(?<=[<>]=) ", "\u00a0", text)
+    unit, limit = r"(?<=\d) (?=(ns|µs|ms|s|B)\b)", r"(?<=[<>]=) "
+    name = r"(?<=pure) (?=Python)|(?<=foobara_py) (?=\+)|(?<=\+) (?=install)"
+    return re.sub(f"{unit}|{name}|{limit}", "\u00a0", text)
 
 
 def _table(table: Table) -> str:
@@ -449,6 +469,7 @@ def as_html(report: dict[str, Any]) -> str:
         "<h1>foobara-accel bench</h1>",
         f"<p>{html.escape(made_with)}<br/>{html.escape(_extent(report))}</p>",
     ]
+    body += [f"<p>{html.escape(text)}</p>" for text in report.get("notes", ())]
     for text in report["disagreements"]:
         body.append(f'<p class="bad">Disagreement: {html.escape(text)}</p>')
     if not report["disagreements"] and len(names) > 1:

@@ -21,13 +21,16 @@ from . import budgets, report
 from .app import UsageError, check_target, read_inputs
 from .payments import generate
 from .rounds import spread
-from .worker import FOOBARA_PY_PATH
+from .worker import FOOBARA_PY_PATH, OWN
 
 __all__ = ["BACKENDS", "Process", "WorkerError", "main"]
 
-BACKENDS = ("c", "py", "foobara_py")
+BACKENDS = ("c", "py", "foobara_py", "swapped")
 ROUNDS, QUICK_ROUNDS = 31, 5
 ROWS, QUICK_ROWS = 100_000, 2_000
+LACKING = "No module named 'foobara_py'"
+# An answer longer than this is cut in a sentence.
+LONGEST = 160
 # Cases whose latency, memory and collections are shown beside their cost.
 DEEP = ("simple", "subcommand", "invalid")
 ROOT = Path(__file__).resolve().parent.parent
@@ -89,8 +92,11 @@ class Process:
 
 
 def _environment_of(backend: str) -> dict[str, str]:
-    """Return the environment of a worker: the backend pinned, this package importable, hashing fixed."""
-    chosen = {"c": "c", "foobara_py": "py"}.get(backend, "py")
+    """Return the environment of a worker: the backend pinned, this package importable, hashing fixed.
+
+    What replaces foobara_py is what the user has: FOOBARA_ACCEL_BACKEND, or else compiled where that loads.
+    """
+    chosen = {"c": "c", "swapped": os.environ.get("FOOBARA_ACCEL_BACKEND") or "auto"}.get(backend, "py")
     paths = [str(ROOT.parent), os.environ.get("PYTHONPATH", "")]
     return {
         **os.environ,
@@ -165,7 +171,8 @@ def _backends(text: str) -> list[str]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="foobara-accel bench",
-        description="Measure compiled, pure and (where importable) foobara_py side by side. "
+        description="Measure compiled, pure and, where it can be imported, foobara_py alone and after "
+        "install() side by side. "
         f"foobara_py is found where it is installed or through {FOOBARA_PY_PATH}.",
         epilog="foobara-accel bench compare OLD NEW [--fail-above PERCENT] compares two reports.",
         allow_abbrev=False,
@@ -183,10 +190,18 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="where the report goes (default ./foobara-accel-report)",
     )
-    parser.add_argument("--backends", type=_backends, help="some of c,py,foobara_py (default: all found)")
+    parser.add_argument(
+        "--backends",
+        type=_backends,
+        help=f"some of {','.join(BACKENDS)} (default: all found); swapped is foobara_py after install()",
+    )
     parser.add_argument("--json", action="store_true", help="print report.json instead of the table")
-    parser.add_argument("--enforce", action="store_true", help="exit 1 when a budget is missed")
-    parser.add_argument("--app", metavar="MODULE:REGISTRY", help="measure your own commands instead")
+    parser.add_argument("--enforce", action="store_true", help="exit 1 when a budget that binds is missed")
+    parser.add_argument(
+        "--app",
+        metavar="MODULE:REGISTRY",
+        help="measure your own commands instead; those of foobara_py before and after install()",
+    )
     parser.add_argument(
         "--inputs", type=Path, metavar="FILE.jsonl", help="with --app: a command and inputs per line"
     )
@@ -275,7 +290,7 @@ def _bench(arguments: argparse.Namespace) -> int:
         print("Written: " + ", ".join(str(file) for file in files))
     if made["disagreements"]:
         return 1
-    missed = any(verdict["status"] == "missed" for verdict in made["verdicts"])
+    missed = any(verdict["status"] == "missed" and verdict["binds"] for verdict in made["verdicts"])
     return 1 if missed and arguments.enforce else 0
 
 
@@ -290,7 +305,7 @@ def _start(stack: ExitStack, wanted: list[str] | None) -> tuple[dict[str, Proces
             workers[name] = process
         except WorkerError as error:
             reason = str(error)
-            if "No module named 'foobara_py'" in reason:
+            if LACKING in reason:
                 reason = f"not installed (set {FOOBARA_PY_PATH} to a source tree to include it)"
             if wanted:
                 raise UsageError(f"--backends {name}: {reason}") from error
@@ -327,8 +342,14 @@ def _measure(arguments: argparse.Namespace, lines: list[dict[str, Any]] | None) 
             "import": {},
             "verdicts": [],
             "disagreements": [],
+            "notes": [],
         }
-        described = _describe(workers, known, arguments.app, lines)
+        if lines is None:
+            described = {name: worker.ask("cases")["cases"] for name, worker in workers.items()}
+        else:
+            described, differing = _describe(workers, known, arguments.app, lines)
+            made["disagreements"] += differing
+        made["notes"] += _conditions(known)
         keys = list(dict.fromkeys(key for cases in described.values() for key in cases))
         deep = [key for key in keys if lines or key in DEEP]
         steps = len(keys) * (rounds + 1) + 3 * len(deep) + (0 if lines else len(workers) + rounds // 4 + 2)
@@ -344,6 +365,19 @@ def _measure(arguments: argparse.Namespace, lines: list[dict[str, Any]] | None) 
     if lines is None:
         made["verdicts"] = [verdict.as_dict() for verdict in budgets.judge_all(made)]
     return made
+
+
+def _conditions(known: dict[str, Any]) -> list[str]:
+    """Return a sentence on what install() did to the foobara_py that was measured, as far as it was."""
+    swapped = known.get("swapped", {})
+    if not swapped.get("available"):
+        return []
+    backend = report.NAMES[swapped["active"]]
+    repairs = ", ".join(swapped["repairs"]) or "none"
+    text = f"{swapped['replaced']} functions replaced by the {backend} backend; repairs: {repairs}."
+    notes = [f"{report.NAMES['swapped']}: {text}"]
+    notes += [f"Not replaced: {name}: {reason}." for name, reason in swapped["refused"].items()]
+    return notes
 
 
 def _environment(known: dict[str, Any]) -> dict[str, Any]:
@@ -376,27 +410,57 @@ def _cpu() -> str:
 
 
 def _describe(
-    workers: dict[str, Process], known: dict[str, Any], target: str | None, lines: list[dict[str, Any]] | None
-) -> dict[str, dict[str, Any]]:
-    """Let each worker write its cases; with --app a backend that cannot load the application is left out."""
+    workers: dict[str, Process], known: dict[str, Any], target: str, lines: list[dict[str, Any]]
+) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Let each worker load the application; leave out those whose package it is not written for.
+
+    Returns the cases, and a sentence for each worker that fails where another of its package does not.
+    """
     described: dict[str, dict[str, Any]] = {}
+    failed: dict[str, str] = {}
     for name, worker in list(workers.items()):
-        if lines is None:
-            described[name] = worker.ask("cases")["cases"]
-            continue
         try:
             described[name] = worker.ask("app", target=target, lines=lines)["cases"]
         except WorkerError as error:
             text = str(error)
             if text.startswith("UsageError: "):
                 raise UsageError(text.removeprefix("UsageError: ")) from error
-            known[name] = {"available": False, "reason": f"--app {target}: {text}"}
+            failed[name] = text
             del workers[name]
     if not described:
-        # The same sentence from each backend is said once; a backend that never started has no part in it.
-        reasons = [entry["reason"] for entry in known.values() if entry["reason"].startswith("--app")]
-        raise UsageError("; ".join(dict.fromkeys(reasons)))
-    return described
+        raise UsageError(f"--app {target}: {_why_none(failed, known)}")
+    for name, text in failed.items():
+        known[name] = {"available": False, "reason": f"--app {target}: {text}"}
+    own = any(name in OWN for name in described)
+    theirs = any(name not in OWN for name in described)
+    differing = []
+    for name, text in failed.items():
+        if own and theirs:
+            continue
+        if (name in OWN) != own:
+            whose = ROOT.name if own else "foobara_py"
+            known[name]["reason"] = f"--app {target}: its commands are {whose}'s"
+            continue
+        others = " and ".join(report.NAMES[each] for each in described)
+        differing.append(f"{report.NAMES[name]}: {text.removeprefix('CommandRaised: ')}; {others} did not")
+    return described, differing
+
+
+def _why_none(failed: dict[str, str], known: dict[str, Any]) -> str:
+    """Return why no worker can measure the application; the same sentence of several is said once."""
+    expected = ("OtherPackage: ", f"ModuleNotFoundError: {LACKING}")
+    wrong = [text for text in failed.values() if not text.startswith(expected)]
+    if wrong:
+        return "; ".join(dict.fromkeys(wrong))
+    asked = {name in OWN for name in failed}
+    if len(asked) == 2:
+        return f"the inputs name commands of {ROOT.name} and of foobara_py; measure those of each alone"
+    if asked == {False}:
+        return f"its commands are {ROOT.name}'s; measure them with --backends c,py"
+    there = known.get("foobara_py", known.get("swapped", {"available": True}))
+    if there["available"]:
+        return "it is written for foobara_py; measure it with --backends foobara_py,swapped"
+    return f"it needs foobara_py, which cannot be measured: {there['reason']}"
 
 
 def _holders(described: dict[str, dict[str, Any]], key: str) -> list[str]:
@@ -441,11 +505,41 @@ def _rounds(
             },
         }
         for name in names[1:]:
-            if described[name][key]["answer"] != first["answer"]:
-                made["disagreements"].append(
-                    f"case {key!r}: {report.NAMES[names[0]]} answers {first['answer']}, "
-                    f"{report.NAMES[name]} {described[name][key]['answer']}"
-                )
+            told, unsure = _compared(key, names[0], first, name, described[name][key])
+            made["disagreements"] += told
+            made["notes"] += unsure
+
+
+def _compared(
+    key: str, name: str, one: dict[str, Any], other_name: str, other: dict[str, Any]
+) -> tuple[list[str], list[str]]:
+    """Return a sentence for each answer that differs, and for each that cannot be compared.
+
+    Such a one is another at each run in the same process: it holds the time, or a random number.
+    """
+
+    def said(place: str, mine: Any, theirs: Any) -> str:
+        first, second = (
+            text if len(text) <= LONGEST else f"{text[:LONGEST]}..." for text in (str(mine), str(theirs))
+        )
+        if first == second:
+            second = "another one of the same beginning"
+        return f"{place}: {report.NAMES[name]} answers {first}, {report.NAMES[other_name]} {second}"
+
+    if "lines" not in one:
+        same = one["answer"] == other["answer"]
+        return ([] if same else [said(f"case {key!r}", one["answer"], other["answer"])]), []
+    told, unsure = [], []
+    for place, line in enumerate(one["lines"]):
+        mine, theirs = one["answer"][place], other["answer"][place]
+        if mine == theirs:
+            continue
+        where = f"{key}, --inputs line {line}"
+        if one["varies"][place] and other["varies"][place]:
+            unsure.append(f"{where}: not compared, as each run answers differently")
+        else:
+            told.append(said(where, mine, theirs))
+    return told, unsure
 
 
 def _figures(rounds: list[dict[str, Any]]) -> dict[str, Any]:
@@ -531,16 +625,20 @@ def disagreements(planted: dict[str, Any], jobs: dict[str, Any]) -> Iterator[str
                     f"payments, {field}: {report.NAMES[names[0]]} {first[field]}, "
                     f"{report.NAMES[name]} {other[field]}"
                 )
-    if "c" in jobs and "py" in jobs and jobs["c"]["rejects_sha256"] != jobs["py"]["rejects_sha256"]:
-        yield "payments: the reject files of compiled and pure Python differ"
+    for first, second in (("c", "py"), ("foobara_py", "swapped")):
+        hashes = {jobs[name]["rejects_sha256"] for name in (first, second) if name in jobs}
+        if len(hashes) > 1:
+            yield f"payments: the reject files of {report.NAMES[first]} and {report.NAMES[second]} differ"
 
 
 def _imports(made: dict[str, Any], workers: dict[str, Process], rounds: int, progress: Progress) -> None:
     """Measure importing Command in fresh processes, in turn with importing pydantic."""
     statements = {"floor": "import pydantic"}
     for name in workers:
-        package = "foobara_py" if name == "foobara_py" else ROOT.name
+        package = ROOT.name if name in OWN else "foobara_py"
         statements[name] = f"from {package} import Command"
+        if name == "swapped":
+            statements[name] = f"import {ROOT.name}.auto; {statements[name]}"
     taken: dict[str, list[float]] = {name: [] for name in statements}
     # Bytecode of all of them is written in a first pass and read in the others, wherever they are installed.
     with tempfile.TemporaryDirectory(prefix="foobara-accel-") as bytecode:
@@ -563,7 +661,7 @@ def _import_ms(backend: str, statement: str, bytecode: str) -> float:
         f"start = time.process_time()\n{statement}\nprint((time.process_time() - start) * 1000)\n"
     )
     place = os.environ.get(FOOBARA_PY_PATH)
-    paths = [place] if place and backend == "foobara_py" else []
+    paths = [place] if place and backend not in (*OWN, "floor") else []
     environment = {**_environment_of(backend), "PYTHONPYCACHEPREFIX": bytecode}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     done = subprocess.run(

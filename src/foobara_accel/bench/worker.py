@@ -17,9 +17,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["FOOBARA_PY_PATH", "Worker", "main"]
+__all__ = ["FOOBARA_PY_PATH", "OWN", "Worker", "main"]
 
 FOOBARA_PY_PATH = "FOOBARA_PY_PATH"
+# The backends that are this package; the others are foobara_py, alone and replaced in place.
+OWN = ("c", "py")
 
 
 class Worker:
@@ -27,7 +29,8 @@ class Worker:
 
     def __init__(self, backend: str) -> None:
         self.backend = backend
-        self.package: str = (__package__ or "").rpartition(".")[0] if backend in ("c", "py") else backend
+        self.own: str = (__package__ or "").rpartition(".")[0]
+        self.package: str = self.own if backend in OWN else "foobara_py"
         self._cases: dict[str, Any] = {}
         self._floors: dict[str, Any] = {}
         self._numbers: dict[tuple[str, str], int] = {}
@@ -60,11 +63,31 @@ class Worker:
             "pydantic_core": pydantic_core.__version__,
             "orjson": importlib.util.find_spec("orjson") is not None,
         }
-        if self.backend in ("c", "py"):
+        if self.backend in OWN:
             active = module.backend()
             answer["active"] = str(active)
             answer["reason"] = active.reason
+        if self.backend == "swapped":
+            answer.update(self._install())
         return answer
+
+    def _install(self) -> dict[str, Any]:
+        """Replace the loaded foobara_py in place, with the repairs FOOBARA_ACCEL_FIXES names, and say how."""
+        package = importlib.import_module(self.own)
+        swap = importlib.import_module(f"{self.own}.swap")
+        made = package.install(swap.fixes_of_the_environment())
+        if made.state != "swapped":
+            left = [f"{part.name}: {part.reason}" for part in made.refused]
+            told = f"{type(made.error).__name__}: {made.error}" if made.error else "; ".join(left)
+            raise RuntimeError(f"install() replaces nothing ({made.state}): {told}")
+        active = package.backend()
+        return {
+            "active": str(active),
+            "reason": active.reason,
+            "replaced": len(made.replaced),
+            "refused": {part.name: part.reason for part in made.refused},
+            "repairs": list(made.repairs),
+        }
 
     def do_cases(self) -> dict[str, Any]:
         """Write the framework cases and return their titles, floors and the answers they give."""
@@ -75,12 +98,21 @@ class Worker:
         return {"cases": self._described()}
 
     def do_app(self, target: str, lines: list[dict[str, Any]]) -> dict[str, Any]:
-        """Load a user's registry and make a case of each command in *lines*."""
-        from . import app
+        """Load a user's registry and make a case of each command in *lines*.
+
+        An answer that is another one the second time is marked: it cannot be held against that of a process.
+        """
+        from . import app, cases
 
         self._cases = app.build(target, lines, self.package)
-        self._floors = {}
-        return {"cases": self._described()}
+        self._floors = cases.floors()
+        described = self._described()
+        for key, case in self._cases.items():
+            again = _plain(case.once())
+            first = described[key]["answer"]
+            described[key]["lines"] = case.lines
+            described[key]["varies"] = [one != other for one, other in zip(first, again, strict=True)]
+        return {"cases": described}
 
     def _described(self) -> dict[str, Any]:
         return {
@@ -153,7 +185,12 @@ def _version(package: str, module: Any) -> str:
 
 def _plain(value: Any) -> Any:
     """Return *value* as JSON can hold it, for comparing the answers of two processes."""
-    return json.loads(json.dumps(value, default=repr, sort_keys=True))
+    from .cases import shown
+
+    try:
+        return json.loads(json.dumps(value, default=shown, sort_keys=True))
+    except (TypeError, ValueError):  # keys that JSON has not, or that have no order; a value within itself
+        return [_plain(each) for each in value] if isinstance(value, list) else shown(value)
 
 
 def main(argv: list[str]) -> int:
@@ -162,7 +199,7 @@ def main(argv: list[str]) -> int:
     # What a measured application prints must not end up between the answers.
     os.dup2(2, 1)
     place = os.environ.get(FOOBARA_PY_PATH)
-    if place and argv[0] == "foobara_py":
+    if place and argv[0] not in OWN:
         sys.path.insert(0, place)
     worker = Worker(argv[0])
     for line in sys.stdin:
