@@ -18,6 +18,7 @@ import pytest
 
 import foobara_accel
 from foobara_accel.bench import app, budgets, cases, compare, main, payments, report, rounds, runner, worker
+from foobara_py_here import needs_foobara_py
 
 BACKENDS = ["c", "py"] if str(foobara_accel.backend()) == "c" else ["py"]
 
@@ -72,7 +73,7 @@ def test_a_quick_run_measures_every_backend_and_they_agree(
     assert run.code == 0, run.out + run.err
     assert made["disagreements"] == []
     assert [name for name, known in made["backends"].items() if known["available"]] == BACKENDS
-    for key in (budget.key for budget in budgets.BUDGETS):
+    for key in (budget.key for budget in budgets.BUDGETS if budget.compiled is not None):
         assert set(made["cases"][key]["backends"]) == set(BACKENDS), key
     for name in BACKENDS:
         totals = made["payments"]["backends"][name]["totals"]
@@ -949,8 +950,8 @@ def test_a_worker_measures_round_by_round(tmp_path: Path) -> None:
 def test_a_worker_loads_an_application(application: Path) -> None:
     served = worker.Worker("c")
     lines = [
-        {"command": "Add", "inputs": {"a": 1, "b": 2}},
-        {"command": "Later", "inputs": {"a": 1, "b": 2}},
+        {"line": 1, "command": "Add", "inputs": {"a": 1, "b": 2}},
+        {"line": 2, "command": "Later", "inputs": {"a": 1, "b": 2}},
     ]
     described = served.handle({"op": "app", "target": "bench_shop:registry", "lines": lines})["cases"]
     assert {name: case["answer"] for name, case in described.items()} == {"Add": [3], "Later": [1]}
@@ -964,9 +965,8 @@ def test_a_worker_loads_an_application(application: Path) -> None:
 def test_a_registry_may_have_any_usual_shape(application: Path, shape: str) -> None:
     name = f"bench_shop_{abs(hash(shape))}"
     (application / f"{name}.py").write_text(f"{MODULE}\nfound = {shape}\n", encoding="utf-8")
-    assert list(
-        app.build(f"{name}:found", [{"command": "Add", "inputs": {"a": 1, "b": 2}}], "foobara_accel")
-    ) == ["Add"]
+    lines = [{"line": 1, "command": "Add", "inputs": {"a": 1, "b": 2}}]
+    assert list(app.build(f"{name}:found", lines, "foobara_accel")) == ["Add"]
 
 
 def test_a_worker_that_died_is_reported_with_its_last_words() -> None:
@@ -1003,3 +1003,346 @@ def test_titles_of_commands_are_escaped_in_the_page(made: dict[str, Any]) -> Non
     assert "<b>" not in page
     assert "&lt;script&gt;&amp;|" in page
     assert "&lt;script>&\\|" in report.as_markdown(changed)
+
+
+# --- foobara_py before and after install()
+
+STAND_IN = """
+class Outcome:
+    errors = ()
+    def __init__(self, result):
+        self.result = result
+    def is_success(self):
+        return True
+
+class Command:
+    @classmethod
+    def full_name(cls):
+        return cls.__name__
+    @classmethod
+    def inputs_type(cls):
+        raise TypeError("no inputs")
+    @classmethod
+    def run(cls, **inputs):
+        return Outcome(cls.execute(cls, **inputs))
+"""
+
+SMALL_SHOP = """
+from foobara_py import Command
+
+class Twice(Command):
+    def execute(self, n):
+        return n * 2
+
+registry = {"twice": Twice}
+"""
+
+
+@pytest.fixture
+def stand_in(application: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A foobara_py of one class, which install() knows no part of, and an application written for it."""
+    package = application / "theirs" / "foobara_py"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(STAND_IN, encoding="utf-8")
+    (application / "small_shop.py").write_text(SMALL_SHOP, encoding="utf-8")
+    (application / "in.jsonl").write_text('{"command": "Twice", "inputs": {"n": 2}}', encoding="utf-8")
+    monkeypatch.setenv("FOOBARA_PY_PATH", str(package.parent))
+    return application
+
+
+def of_app(target: str, *more: str) -> tuple[int, str, str]:
+    return call("--app", target, "--inputs", "in.jsonl", "--quick", "--rounds", "1", "--output", "out", *more)
+
+
+def test_an_application_for_a_foobara_py_that_install_does_not_know_is_measured_alone(stand_in: Path) -> None:
+    code, out, err = of_app("small_shop:registry")
+    assert code == 0, err
+    assert "foobara_py + install() was not measured: RuntimeError: install() replaces nothing" in out
+    assert "pure Python was not measured: --app small_shop:registry: its commands are foobara_py's" in out
+    made = json.loads(Path("out/report.json").read_text(encoding="utf-8"))
+    assert {key: set(case["backends"]) for key, case in made["cases"].items()} == {"Twice": {"foobara_py"}}
+    assert made["cases"]["Twice"]["floors"] == ["I"]  # its inputs have no model to validate them
+
+
+def test_install_that_replaces_nothing_is_an_error_where_it_was_asked_for(stand_in: Path) -> None:
+    code, _, err = of_app("small_shop:registry", "--backends", "swapped")
+    assert code == 2
+    assert "--backends swapped: RuntimeError: install() replaces nothing" in err
+    assert "Traceback" not in err
+
+
+def test_an_application_for_foobara_py_is_not_measured_by_this_package(stand_in: Path) -> None:
+    code, _, err = of_app("small_shop:registry", "--backends", "py")
+    assert code == 2
+    assert "it is written for foobara_py; measure it with --backends foobara_py,swapped" in err
+
+
+@pytest.mark.parametrize(
+    ("failed", "known", "told"),
+    [
+        ({"c": "A", "py": "A", "foobara_py": "B"}, {}, "A; B"),
+        (
+            {"c": runner.LACKING, "foobara_py": "AttributeError: x"},
+            {},
+            f"{runner.LACKING}; AttributeError: x",
+        ),
+        (
+            {"c": f"ModuleNotFoundError: {runner.LACKING}", "foobara_py": "AttributeError: x"},
+            {},
+            "AttributeError: x",
+        ),
+        (
+            {"py": "OtherPackage: X", "swapped": "OtherPackage: Y"},
+            {},
+            "commands of foobara_accel and of foobara_py",
+        ),
+        ({"swapped": "OtherPackage: X"}, {}, "measure them with --backends c,py"),
+        ({"py": "OtherPackage: X"}, {}, "measure it with --backends foobara_py,swapped"),
+        (
+            {"py": f"ModuleNotFoundError: {runner.LACKING}"},
+            {"foobara_py": {"available": False, "reason": "not installed"}},
+            "it needs foobara_py, which cannot be measured: not installed",
+        ),
+    ],
+)
+def test_an_application_that_none_can_measure_is_told_once(
+    failed: dict[str, str], known: dict[str, Any], told: str
+) -> None:
+    assert told in runner._why_none(failed, known)
+
+
+def test_answers_are_compared_line_by_line() -> None:
+    one = {"answer": [1, 2, 3, "x" * 500], "lines": [4, 5, 6, 7], "varies": [False, False, True, False]}
+    assert runner._compared("Add", "foobara_py", one, "swapped", copy.deepcopy(one)) == ([], [])
+    other = {**one, "answer": [1, 9, 8, "x" * 499]}
+    told, unsure = runner._compared("Add", "foobara_py", one, "swapped", other)
+    assert told[0] == "Add, --inputs line 5: foobara_py answers 2, foobara_py + install() 9"
+    assert told[1].endswith("x..., foobara_py + install() another one of the same beginning")
+    assert unsure == ["Add, --inputs line 6: not compared, as each run answers differently"]
+    steady = {**other, "varies": [False] * 4}
+    assert len(runner._compared("Add", "foobara_py", one, "swapped", steady)[0]) == 3
+
+
+def test_an_answer_shows_no_address_and_takes_any_value() -> None:
+    assert worker._plain([object(), {(1, 2): object()}]) == [
+        "<object object at 0x>",
+        worker._plain({(1, 2): object()}),
+    ]
+    endless: list[object] = []
+    endless.append({"a": endless, "b": {1: 2, "c": 3}})
+    assert worker._plain(endless) == [cases.shown(endless[0])]
+
+
+def test_errors_that_differ_in_their_message_alone_are_told_without_it(fa: ModuleType) -> None:
+    def told(message: str) -> Any:
+        error = fa.FoobaraError(category="data", symbol="bad", path=("a",), message=message)
+        return app._told(SimpleNamespace(is_success=lambda: False, errors=[error]))
+
+    assert told("card 4111") == told("card 4111") != told("card 4112")
+    assert told("card 4111")["errors"] == [["bad", ["a"], []]]
+    assert "4111" not in str(told("card 4111"))
+
+
+def test_what_replaces_foobara_py_is_the_backend_the_user_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FOOBARA_ACCEL_BACKEND", raising=False)
+    chosen = {name: runner._environment_of(name)["FOOBARA_ACCEL_BACKEND"] for name in runner.BACKENDS}
+    assert chosen == {"c": "c", "py": "py", "foobara_py": "py", "swapped": "auto"}
+    monkeypatch.setenv("FOOBARA_ACCEL_BACKEND", "py")
+    assert runner._environment_of("swapped")["FOOBARA_ACCEL_BACKEND"] == "py"
+
+
+def with_swapped(made: dict[str, Any], times: float, active: str = "c") -> dict[str, Any]:
+    """Return *made* as if foobara_py had been measured, and with install() so many *times* as fast."""
+    changed = whole(made)
+    for name in ("foobara_py", "swapped"):
+        changed["backends"][name] = {**changed["backends"]["py"], "active": active}
+        for part in ("memory", "gc"):
+            for found in changed[part].values():
+                found[name] = copy.deepcopy(found["py"])
+    for case in changed["cases"].values():
+        case["backends"]["foobara_py"] = copy.deepcopy(case["backends"]["py"])
+        case["backends"]["swapped"] = copy.deepcopy(case["backends"]["py"])
+        for floor in case["backends"]["swapped"]["ratios"]:
+            case["backends"]["swapped"]["ratios"][floor] /= times
+        case["times_foobara_py"]["swapped"] = times
+    changed["verdicts"] = [verdict.as_dict() for verdict in budgets.judge_all(changed)]
+    return changed
+
+
+def test_limits_against_foobara_py_are_shown_and_do_not_bind(made: dict[str, Any]) -> None:
+    changed = with_swapped(made, 5.5)
+    found = {each["key"]: each for each in changed["verdicts"] if each["backend"] == "swapped"}
+    limits = {key: each["limit"] for key, each in found.items() if each["at_least"]}
+    assert limits == {
+        "simple": 8.0,
+        "scalars": 6.0,
+        "constrained": 5.0,
+        "subcommand": 10.0,
+        "nested": 12.0,
+        "callbacks": 12.0,
+        "errors": 6.0,
+        "errors_json": 5.0,
+        "invalid": 3.0,
+        "async": 5.0,
+        "process": 2.5,
+    }
+    assert (found["scalars"]["status"], found["simple"]["status"]) == ("met", "missed")
+    assert {each["binds"] for key, each in found.items() if key in limits} == {False}
+    assert {key for key, each in found.items() if each["binds"]} == {"gc", "retained"}
+    assert all(each["binds"] for each in changed["verdicts"] if each["backend"] != "swapped")
+
+
+def test_limits_against_foobara_py_are_those_of_the_compiled_backend(made: dict[str, Any]) -> None:
+    found = verdict_of(with_swapped(made, 2.0, active="py"), "simple", "swapped")
+    assert (found.status, found.reason) == ("not judged", "the limit is for the compiled backend")
+    changed = with_swapped(made, 2.0)
+    for case in changed["cases"].values():
+        case["times_foobara_py"] = {}
+    found = verdict_of(changed, "simple", "swapped")
+    assert (found.status, found.reason) == ("not judged", "foobara_py was not measured")
+
+
+def test_enforce_leaves_out_what_does_not_bind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    missed = budgets.Verdict("simple", "simple", "swapped", 2.0, 8.0, "", True, "missed", binds=False)
+    monkeypatch.setattr(budgets, "judge_all", lambda made: [missed])
+    monkeypatch.setattr(budgets, "too_little", lambda options: "")
+    assert short(tmp_path, "--enforce")[0] == 0
+
+
+def test_every_form_shows_foobara_py_after_install(made: dict[str, Any]) -> None:
+    changed = with_swapped(made, 9.0)
+    changed["notes"] = ["foobara_py + install(): 19 functions | replaced."]
+    text, markdown, page = report.as_text(changed), report.as_markdown(changed), report.as_html(changed)
+    assert "foobara_py + install(): 19 functions | replaced.\n" in text
+    assert "19 functions \\| replaced." in markdown
+    assert "<p>foobara_py + install(): 19 functions | replaced.</p>" in page
+    for each in (text, markdown, page):
+        assert "how many times as fast as foobara_py (x)" in each
+        assert "9.0x" in each
+        assert "reported, not enforced" in each
+    assert page.count("--swapped: #") == 2  # on a light page and on a dark one
+    assert 'class="swapped"' in page
+    # The mark stands where foobara_py's bar would end, divided by the limit.
+    theirs = changed["cases"]["simple"]["backends"]["foobara_py"]["ratios"]["I"]
+    assert f"(limit {theirs / 8:.2f}), 9.0x</text>" in page
+    ElementTree.fromstring(page.removeprefix("<!DOCTYPE html>"))
+
+
+def test_a_report_of_before_the_notes_is_still_shown(made: dict[str, Any]) -> None:
+    changed = copy.deepcopy(made)
+    del changed["notes"]
+    assert report.as_text(changed) and report.as_markdown(changed) and report.as_html(changed)
+
+
+THEIR_SHOP = """
+import time
+
+from pydantic import BaseModel
+
+from foobara_py import AsyncCommand, Command
+from foobara_py.core.command import simple_command
+from foobara_py.core.registry import CommandRegistry
+
+class Pair(BaseModel):
+    a: int
+    b: int
+
+class Add(Command[Pair, int]):
+    def execute(self):
+        print("noise on stdout")
+        return self.inputs.a + self.inputs.b
+
+class Later(AsyncCommand[Pair, int]):
+    async def execute(self):
+        return self.inputs.a
+
+class Now(Command[Pair, int]):
+    def execute(self):
+        return time.perf_counter_ns()
+
+@simple_command
+def double(n: int) -> int:
+    return n * 2
+
+def replaced():
+    import foobara_accel
+    return foobara_accel.is_installed()
+
+class Which(Command[Pair, bool]):
+    def execute(self):
+        return replaced()
+
+class Boom(Command[Pair, bool]):
+    @classmethod
+    def run(cls, **inputs):
+        if replaced():
+            raise KeyError(f"card {inputs['a']}")
+        return super().run(**inputs)
+
+registry = CommandRegistry()
+for each in (Add, Later, Now, Which, Boom):
+    registry.register(each)
+functions = [double]
+"""
+
+
+def their_app(directory: Path, target: str, *lines: tuple[str, dict[str, object]]) -> tuple[int, str, Any]:
+    """Measure foobara_py commands before and after install(); return exit code, screen and report."""
+    (directory / "their_shop.py").write_text(THEIR_SHOP, encoding="utf-8")
+    text = "\n".join(json.dumps({"command": name, "inputs": inputs}) for name, inputs in lines)
+    (directory / "in.jsonl").write_text(text, encoding="utf-8")
+    code, out, err = of_app(f"their_shop:{target}", "--backends", "foobara_py,swapped")
+    file = Path("out/report.json")
+    assert "Traceback" not in err
+    return code, out + err, json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+
+
+@needs_foobara_py
+def test_foobara_py_is_measured_alone_and_after_install(tmp_path: Path) -> None:
+    code, out, err = call(
+        *("--quick", "--rounds", "1", "--rows", "60", "--output", str(tmp_path)),
+        *("--backends", "foobara_py,swapped"),
+    )
+    assert code == 0, out + err
+    made = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    known = made["backends"]["swapped"]
+    assert known["active"] == str(foobara_accel.backend()) and known["replaced"] > 10
+    assert report.NAMES[known["active"]] in made["notes"][0]
+    for budget in budgets.BUDGETS:
+        if budget.swapped is not None:
+            assert made["cases"][budget.key]["times_foobara_py"]["swapped"] > 0, budget.key
+    collected = {key: sum(found["swapped"]["per_100k"]) for key, found in made["gc"].items()}
+    assert collected == dict.fromkeys(runner.DEEP, 0)
+    assert set(made["import"]) == {"foobara_py", "swapped"}
+    assert "functions replaced by the" in out and "times as fast as foobara_py (x)" in out
+
+
+@needs_foobara_py
+def test_a_foobara_py_application_is_compared_before_and_after(application: Path) -> None:
+    good, bad = {"a": 1, "b": 2}, {"a": "x", "b": 2}
+    code, out, made = their_app(
+        application, "registry", ("Add", good), ("Add", bad), ("Later", good), ("Now", good)
+    )
+    assert code == 0, out
+    assert {key: set(case["backends"]) for key, case in made["cases"].items()} == {
+        name: {"foobara_py", "swapped"} for name in ("Add", "Later", "Now")
+    }
+    assert made["notes"][1:] == ["Now, --inputs line 4: not compared, as each run answers differently"]
+    assert their_app(application, "functions", ("double", {"n": 2}))[0] == 0
+
+
+@needs_foobara_py
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("Which", "Which, --inputs line 1: foobara_py answers False, foobara_py + install() True"),
+        ("Boom", "foobara_py + install(): Boom, --inputs line 1: raised KeyError at their_shop.py"),
+    ],
+)
+def test_outcomes_that_install_changes_are_told_in_red(application: Path, name: str, told: str) -> None:
+    code, out, made = their_app(application, "registry", (name, {"a": 4111, "b": 2}))
+    assert code == 1
+    assert f"DISAGREEMENT: {told}" in out
+    assert "card" not in out
+    assert f"{report.RED}DISAGREEMENT: {told}" in report.as_text(made, colour=True)
+    assert f'class="bad">Disagreement: {told}' in report.as_html(made)
