@@ -757,12 +757,18 @@ def test_the_readme_table_has_a_row_per_judged_case(made: dict[str, Any]) -> Non
     tool = Path(__file__).resolve().parent.parent / "tools" / "readme_table.py"
     if not tool.exists():
         pytest.skip("no checkout here")
-    text = runpy.run_path(str(tool))["block"](made)
+    written = runpy.run_path(str(tool))
+    text = written["block"](made)
     rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
     judged = [each for each in budgets.BUDGETS if any(each.limit(name) is not None for name in BACKENDS)]
     assert len(rows) == len(judged)
     assert all(line.count("|") == rows[0].count("|") for line in rows)
     assert f"Python {made['environment']['python']}" in text
+    changed = with_swapped(made, 5.5)
+    changed["backends"]["swapped"]["replaced"] = 19
+    beside = written["swapped_block"](changed)
+    assert "19 functions replaced by the compiled backend" in beside
+    assert "| 5.5 | 6: met |" in beside and "| 5.5 | 8: missed |" in beside and "0 after." in beside
 
 
 # --- the payments file and its import
@@ -1286,7 +1292,7 @@ functions = [double]
 """
 
 
-def their_app(directory: Path, target: str, *lines: tuple[str, dict[str, object]]) -> tuple[int, str, Any]:
+def their_app(directory: Path, target: str, *lines: tuple[str, dict[str, Any]]) -> tuple[int, str, Any]:
     """Measure foobara_py commands before and after install(); return exit code, screen and report."""
     (directory / "their_shop.py").write_text(THEIR_SHOP, encoding="utf-8")
     text = "\n".join(json.dumps({"command": name, "inputs": inputs}) for name, inputs in lines)
