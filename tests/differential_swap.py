@@ -6,7 +6,9 @@ A program is a few command classes (hooks, callbacks, transactions, overridden m
 async) and one or two runs of the last of them. Two processes write the same programs from the same seed, one
 plain and one with the replacements, and tell what was seen: outcomes, errors with identity and order, states,
 histories, calls of transaction handlers, escaping exceptions with their chain, inputs, attributes, pickles.
-With repairs, the plain process has them too, written another way (`Repaired`).
+With repairs, the plain process has them too, written another way (`Repaired`). Each process ends after some
+thousand programs, as foobara_py keeps what it is given in registries, and says how much memory it took: a
+program that takes a great deal is named by it.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
 import swap_target
 
 REPAIRS = ("rollback-on-escape", "close-failed-open")
+GREEDY = 200  # megabytes: a program that takes more is told of
 PHASES = (
     "open_transaction",
     "cast_and_validate_inputs",
@@ -992,20 +995,25 @@ class Repaired:
         classes.StateConcern.run_instance = run_instance
 
 
-def worker(
-    side: str, seed: int, first: int, last: int, fixes: frozenset[str], full: bool, exchanged: bool
-) -> None:
-    """Run programs and print one line of each: a digest, or everything."""
+def worker(side: str, seed: int, first: int, last: int, fixes: frozenset[str], full: bool, form: str) -> None:
+    """Run programs and print one line of each: a digest, or everything; at last, the memory that it took."""
     warnings.simplefilter("ignore")
     sys.setrecursionlimit(4000)
     swap_target.reachable()
     classes = swap_target.target()
-    if side != "plain":
+    if side == "plain":
+        if fixes:
+            Repaired.install(classes, fixes)
+    elif form == "install":
+        import foobara_accel
+
+        assert str(foobara_accel.backend()) == side
+        foobara_accel.install(fixes=fixes, strict=True)
+    else:
         table = swap_target.twin(side).replacements(classes, fixes)
-        put = swap_target.Exchanged if exchanged else swap_target.Installed
+        put = swap_target.Exchanged if form == "exchange" else swap_target.Installed
         put(classes, table).__enter__()
-    elif fixes:
-        Repaired.install(classes, fixes)
+    peak = memory()
     for number in range(first, last):
         program = Program(classes, random.Random(f"{seed}/{number}"))
         try:
@@ -1014,6 +1022,20 @@ def worker(
             seen = ["broken", type(error).__name__, str(error)]
         text = json.dumps(seen, default=str)
         print(text if full else f"{hashlib.sha1(text.encode()).hexdigest()} {len(text)}", flush=False)
+        before, peak = peak, memory()
+        if peak - before > GREEDY:
+            print(f"program {number} of seed {seed} took {peak - before} MB on {side}", file=sys.stderr)
+    if not full:
+        print(f"memory {peak}")
+
+
+def memory() -> int:
+    """Return the most megabytes that this process has held so far, 0 where nobody counts them."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (2**20 if sys.platform == "darwin" else 1024)
 
 
 def main() -> int:
@@ -1024,56 +1046,58 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--backend", choices=("c", "py"), default="c")
     parser.add_argument("--fixes", default="none", help="all, none, or names with commas between")
-    parser.add_argument("--form", choices=("set", "exchange"), default="set", help="attributes, or code")
+    parser.add_argument(
+        "--form", choices=("set", "exchange", "install"), default="set", help="attributes, code, or install()"
+    )
     parser.add_argument("--show", type=int, default=3, help="how many differences are shown in full")
+    parser.add_argument("--each", type=int, default=5000, help="how many programs a process runs")
     parser.add_argument("--worker", nargs=3)
     options = parser.parse_args()
     fixes = {"all": REPAIRS, "none": ()}.get(options.fixes, options.fixes.split(","))
     if options.worker:
         side, last, full = options.worker
-        worker(
-            side,
-            options.seed,
-            options.first,
-            int(last),
-            frozenset(fixes),
-            full == "1",
-            options.form == "exchange",
-        )
+        worker(side, options.seed, options.first, int(last), frozenset(fixes), full == "1", options.form)
         return 0
     if not swap_target.reachable():
         print("foobara_py is not installed and FOOBARA_PY_PATH does not lead to it: nothing compared")
         return 0
     common = [sys.executable, __file__, "--seed", str(options.seed), "--fixes", options.fixes]
     common += ["--form", options.form]
+    environment = {**os.environ, "PYTHONHASHSEED": "0", "FOOBARA_ACCEL_BACKEND": options.backend}
+    both = "plain", options.backend
 
     def ask(side: str, first: int, last: int, full: str) -> Any:
         command = [*common, "--first", str(first), "--worker", side, str(last), full]
-        return subprocess.Popen(
-            command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONHASHSEED": "0"}
-        )
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
-    end = options.first + options.cases
-    sides = [ask(side, options.first, end, "0") for side in ("plain", options.backend)]
-    different, size = [], 0
-    count = options.first
-    for plain, ours in zip(*[side.stdout for side in sides], strict=False):
-        size += int(plain.split()[1])
-        if plain != ours:
-            different.append(count)
-        count += 1
-    broken = any(side.wait() for side in sides) or count != end
+    different, size, broken = [], 0, False
+    most = dict.fromkeys(both, 0)
+    end, count = options.first + options.cases, options.first
+    while count < end and not broken:
+        last = min(count + options.each, end)
+        sides = [ask(side, count, last, "0") for side in both]
+        for lines in zip(*[side.stdout for side in sides], strict=False):
+            words = [line.split() for line in lines]
+            if words[0][0] == "memory":
+                for side, (_, megabytes) in zip(both, words, strict=True):
+                    most[side] = max(most[side], int(megabytes))
+                break
+            size += int(words[0][1])
+            if lines[0] != lines[1]:
+                different.append(count)
+            count += 1
+        for side in sides if count != last else ():
+            side.kill()  # one has ended early, and the other may wait for somebody who reads
+        statuses = [side.wait() for side in sides]
+        broken = count != last or any(statuses)
     for number in different[: options.show]:
-        both = [
-            json.loads(ask(side, number, number + 1, "1").communicate()[0])
-            for side in ("plain", options.backend)
-        ]
+        shown = [json.loads(ask(side, number, number + 1, "1").communicate()[0]) for side in both]
         print(f"program {number}:")
-        for place, plain, ours in differences(*both, ""):
+        for place, plain, ours in differences(*shown, ""):
             print(f"  {place or '(all)'}\n    plain {plain!r:.300}\n    ours  {ours!r:.300}")
     print(
         f"{count - options.first} programs, {size} characters seen, "
-        f"{len(different)} differences {different[:20]}"
+        f"{len(different)} differences {different[:20]}, memory in MB {most}"
     )
     return 1 if different or broken else 0
 
