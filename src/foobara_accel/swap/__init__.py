@@ -156,14 +156,25 @@ def uninstall() -> SwapReport:
     """Give foobara_py its own code back, or take its name away; the report notes what could not be."""
     global _active, _report
     with _lock:
-        _forget_later()
         active = _active
-        if active is None:
-            _report = SwapReport()
-            return _report
-        notes = active.off()
-        _active, _report = None, SwapReport(notes=notes)
+        try:
+            _forget_later()
+            notes = () if active is None else active.off()
+            _active, _report = None, SwapReport(notes=notes)
+        except BaseException:
+            _drop(active)
+            raise
         return _report
+
+
+def _drop(*switches: _Switch | None) -> None:
+    """Switch off what an interrupt has left half on, or half off."""
+    global _active, _report
+    _forget_later()
+    for each in switches:
+        if each is not None:
+            each.off()
+    _active, _report = None, SwapReport()
 
 
 def is_installed() -> bool:
@@ -199,19 +210,16 @@ def _install(fixes: frozenset[str] | None, strict: bool, finished: bool) -> Swap
             return _checked(_report, strict)
         switch = _prepare(wanted, finished, loaded)
         _checked(switch.report, strict)
-        _forget_later()
-        if before is not None:
-            before.off()
         try:
-            # Before it is on: whoever interrupts the next line can still uninstall.
-            _active, _report = switch, switch.report
+            _forget_later()
+            if before is not None:
+                before.off()
             switch.on()
+            something = switch.exchanges or switch.added or switch.aliases
+            _active, _report = switch if something else None, switch.report
         except BaseException:
-            switch.off()
-            _active, _report = None, SwapReport()
+            _drop(switch, before)
             raise
-        if not (switch.exchanges or switch.added or switch.aliases):
-            _active = None
         return _report
 
 
