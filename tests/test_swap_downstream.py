@@ -1,0 +1,73 @@
+"""A few of foobara_py's own test files say the same with the drop-in: `tests/downstream/run.py` in short.
+
+FOOBARA_ACCEL_SLOW=1 runs all of its tests.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from foobara_accel import backend
+from foobara_py_here import needs_foobara_py
+
+SCRIPT = Path(__file__).parent / "downstream" / "run.py"
+SLOW = bool(os.environ.get("FOOBARA_ACCEL_SLOW"))
+CHECKOUT = Path(os.environ.get("FOOBARA_PY_PATH") or "no checkout")
+# What is replaced is in these, and they need few packages.
+FILES = (
+    "test_async_command.py",
+    "test_callbacks_enhanced.py",
+    "test_command.py",
+    "test_command_lifecycle.py",
+    "test_domain_dependencies.py",
+    "test_domain_mapper.py",
+    "test_error_enhancements.py",
+    "test_errors.py",
+    "test_outcome.py",
+    "test_registry.py",
+    "test_type_declarations.py",
+)
+BACKENDS = ["py", pytest.param("c", marks=pytest.mark.skipif(str(backend()) != "c", reason="not compiled"))]
+
+pytestmark = [
+    needs_foobara_py,
+    pytest.mark.skipif(
+        not (CHECKOUT / "tests").is_dir(), reason="FOOBARA_PY_PATH leads to no checkout with tests"
+    ),
+    *([pytest.mark.slow] if SLOW else []),
+]
+
+
+@pytest.mark.parametrize("fixes", ["none", "default"])
+@pytest.mark.parametrize("on", BACKENDS)
+def test_every_test_of_foobara_py_has_the_verdict_that_it_has_without(on: str, fixes: str) -> None:
+    files = [] if SLOW else [f"tests/{name}" for name in FILES if (CHECKOUT / "tests" / name).is_file()]
+    command = [sys.executable, str(SCRIPT), str(CHECKOUT), "--backend", on, "--fixes", fixes, "--", *files]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=3600 if SLOW else 600, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    plain = re.search(r"^plain: .* (\d+) passed", done.stdout, re.MULTILINE)
+    assert plain is not None and int(plain[1]) > 150, done.stdout
+    assert re.search(r"^drop-in: +swapped, [1-9]\d* functions", done.stdout, re.MULTILINE), done.stdout
+
+
+def test_a_verdict_that_differs_is_told(tmp_path: Path) -> None:
+    """The script compares what it says it compares: here a test that fails with the drop-in only."""
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "foobara_py").symlink_to(CHECKOUT / "foobara_py", target_is_directory=True)
+    (tmp_path / "tests" / "test_one.py").write_text(
+        "from foobara_py.core.errors import FoobaraError\n"
+        "def test_same(): assert FoobaraError(symbol='s').key() == 'data.root.s'\n"
+        "def test_code(): assert 'foobara_accel' not in FoobaraError.key.__code__.co_filename\n",
+        encoding="utf-8",
+    )
+    command = [sys.executable, str(SCRIPT), str(tmp_path), "--backend", "py"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "differs: tests/test_one.py::test_code: passed -> failed" in done.stdout
+    assert "1 verdicts differ" in done.stdout and "test_same" not in done.stdout
