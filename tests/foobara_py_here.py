@@ -32,7 +32,7 @@ def _why_not() -> str | None:
 
 
 def _python(
-    words: list[str], foobara_py: bool, backend: str, cwd: Any = None, **more: str
+    words: list[str], foobara_py: bool, backend: str, cwd: Any = None, timeout: float = 300, **more: str
 ) -> subprocess.CompletedProcess[str]:
     path = [SOURCE, *([place() or ""] if foobara_py else [])]
     environment = {
@@ -46,16 +46,23 @@ def _python(
         [sys.executable, *words],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=timeout,
         env=environment,
         cwd=cwd,
         check=False,
     )
 
 
-def run(code: str, backend: str = "py", foobara_py: bool = True, cwd: Any = None, **more: str) -> str:
+def run(
+    code: str,
+    backend: str = "py",
+    foobara_py: bool = True,
+    cwd: Any = None,
+    timeout: float = 300,
+    **more: str,
+) -> str:
     """Run *code* in a process of its own, with foobara_py or without; return what it printed."""
-    done = _python(["-c", code], foobara_py, backend, cwd, **more)
+    done = _python(["-c", code], foobara_py, backend, cwd, timeout, **more)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
