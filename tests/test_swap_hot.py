@@ -394,20 +394,46 @@ def test_replacements_are_called_like_what_they_replace(fp):
 
 
 @pytest.mark.parametrize("name", BACKENDS)
-@pytest.mark.parametrize("fixes", ["none", "all", "rollback-on-escape", "close-failed-open"])
-def test_random_programs_are_the_same_in_everything_seen(name, fixes):
+@pytest.mark.parametrize(
+    ("fixes", "form"),
+    [
+        ("none", "set"),
+        ("all", "set"),
+        ("rollback-on-escape", "set"),
+        ("close-failed-open", "set"),
+        ("all", "exchange"),
+        ("none", "install"),
+        ("all", "install"),
+    ],
+)
+def test_random_programs_are_the_same_in_everything_seen(name, fixes, form):
     script = Path(__file__).with_name("differential_swap.py")
-    command = [
-        sys.executable,
-        str(script),
-        "--cases",
-        "150",
-        "--seed",
-        "7",
-        "--backend",
-        name,
-        "--fixes",
-        fixes,
-    ]
+    command = [sys.executable, str(script), "--cases", "150", "--each", "80", "--seed", "7"]
+    command += ["--backend", name, "--fixes", fixes, "--form", form]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "150 programs" in done.stdout and "0 differences" in done.stdout
+
+
+def test_a_difference_between_the_two_processes_is_told(tmp_path):
+    """The harness compares what it says it compares: here the replaced side answers another key."""
+    script = Path(__file__).with_name("differential_swap.py")
+    code = f"""
+import runpy, sys
+sys.path.insert(0, {str(script.parent)!r})
+import swap_target
+def replacements(classes, fixes):
+    return {{"FoobaraError.key": lambda self: "another"}}
+swap_target.twin = lambda side: type("Twin", (), {{"replacements": staticmethod(replacements)}})
+sys.argv[0] = __file__
+import differential_swap
+differential_swap.__file__ = __file__
+sys.exit(differential_swap.main())
+"""
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text(code, encoding="utf-8")
+    command = [sys.executable, str(wrong), "--cases", "30", "--backend", "py", "--show", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "30 programs" in done.stdout and " 0 differences" not in done.stdout
+    assert "'another'" in done.stdout
