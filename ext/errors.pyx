@@ -791,10 +791,11 @@ One error of a command: where (path, runtime path), what (category, symbol, mess
             return "..."
         try:
             return (
-                f"{type(self).__qualname__}(category={category_of(self)!r}, symbol={symbol_of(self)!r}, path={self._path!r}, "
-                f"message={message_of(self)!r}, context={shown(self.context)}, runtime_path={self._runtime_path!r}, "
-                f"is_fatal={is_fatal_of(self)!r}, severity={severity_of(self)!r}, suggestion={suggestion_of(self)!r}, "
-                f"help_url={help_url_of(self)!r}, cause={cause_of(self)!r}, stack_trace={stack_trace_of(self)!r})"
+                f"{type(self).__qualname__}(category={category_of(self)!r}, symbol={symbol_of(self)!r}, "
+                f"path={shown(self._path)}, message={shown(message_of(self))}, context={shown(self.context)}, "
+                f"runtime_path={self._runtime_path!r}, is_fatal={is_fatal_of(self)!r}, severity={severity_of(self)!r}, "
+                f"suggestion={shown(suggestion_of(self))}, help_url={help_url_of(self)!r}, "
+                f"cause={cause_shown(cause_of(self))}, stack_trace={shown(stack_trace_of(self))})"
             )
         finally:
             Py_ReprLeave(self)
@@ -968,6 +969,10 @@ cdef object same_error(FoobaraError a, FoobaraError b):
         if (id(a), id(b)) in seen:
             return True
         seen.add((id(a), id(b)))
+
+
+cdef object cause_shown(object cause):
+    return repr(cause) if isinstance(cause, FoobaraError) else shown(cause)
 
 
 cdef object severity_text(object severity):

@@ -469,7 +469,7 @@ def test_an_interrupt_at_any_moment_leaves_no_transaction_open(fa: ModuleType) -
     """Python looks for signals in places that no raise in a hook or a handler reaches."""
     assert threading.current_thread() is threading.main_thread()
     rng = random.Random(7)
-    db = sqlite3.connect(":memory:", isolation_level=None)
+    db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     db.execute("CREATE TABLE log (n INTEGER)")
     config = fa.TransactionConfig.with_handler(lambda: fa.Sqlite3TransactionHandler(db))
 
@@ -497,11 +497,18 @@ def test_an_interrupt_at_any_moment_leaves_no_transaction_open(fa: ModuleType) -
         written = rows
     assert interrupted
     assert outer.run(a=1).is_success()
+    # Another thread finds no lock that an interrupt has left taken.
+    beside = threading.Thread(target=lambda: outer.run(a=1), daemon=True)
+    beside.start()
+    beside.join(20)
+    assert not beside.is_alive()
 
 
 def test_every_jump_back_of_the_phases_is_inside_its_try(fa: ModuleType, sub: Any) -> None:
     """CPython notices signals at jumps back; 3.13 places some of them outside the try that they end in."""
     places = [(sub("core.async_command")._phases, "async")]
+    for locked in ("enter", "forget"):
+        places.append((getattr(sub("core.transactions")._Begun, locked), locked))
     if str(fa.backend()) == "py" or fa.__name__ != "foobara_accel":
         places.append((sub("_pure.executor")._phases, "sync"))
     for function, name in places:

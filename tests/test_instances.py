@@ -95,7 +95,7 @@ def test_a_commit_that_a_callback_around_it_leaves_out_is_no_success(fa: ModuleT
 def test_what_is_no_class_is_no_subcommand(fa: ModuleType, method: str) -> None:
     cls = make(fa, execute=lambda self: getattr(self, method)([]))
     for _ in range(2):
-        assert cls.run(a=1).errors[0].message == "run_subcommand() takes a Command class, not []"
+        assert cls.run(a=1).errors[0].message == "run_subcommand() takes a Command class, not a list"
 
 
 def test_run_json_without_data_says_the_same_before_and_after_a_run(fa: ModuleType) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import dataclasses
 import datetime
@@ -57,6 +58,10 @@ IBAN, WRONG_IBAN = "GB82WEST12345698765432", "GB83WEST12345698765432"
 class Inner(BaseModel):
     pin: SecretStr
     n: int
+
+
+class Nothing(BaseModel):
+    pass
 
 
 class Plain(BaseModel):
@@ -794,6 +799,71 @@ def test_defaults_beside_a_marked_one_stay(fa: ModuleType) -> None:
         "pin": None,
         "left": 0,
     }
+
+
+@pytest.mark.parametrize("call", ["run_subcommand", "run_subcommand_bang", "map"])
+@pytest.mark.parametrize("how", ["model", "text"])
+def test_a_value_in_the_place_of_a_class_is_not_repeated(
+    fa: ModuleType, sub: Any, how: str, call: str
+) -> None:
+    class Takes(BaseModel):
+        pin: str = SECRET
+
+    class Sub(fa.Command[Takes, str]):
+        pass
+
+    class Outer(fa.Command[Takes, Any]):
+        def execute(self) -> Any:
+            given = {"model": self.inputs, "text": SECRET}[how]
+            if call == "map":
+                return self.run_mapped_subcommand(Sub, {}, to=given)
+            return getattr(self, call)(given)
+
+    outcome = Outer.run()
+    assert SECRET not in shown(outcome)
+    assert {"model": "Takes", "text": "str"}[how] in outcome.errors[0].message
+
+    class Later(fa.AsyncCommand[Takes, Any]):
+        async def execute(self) -> Any:
+            return await self.run_subcommand(self.inputs)
+
+    assert SECRET not in shown(asyncio.run(Later.run()))
+    Later.timeout = SECRET
+    with pytest.raises(TypeError, match="not a str"):
+        asyncio.run(Later.run())
+    with pytest.raises(TypeError, match="not a Takes"):
+        sub("types.cache").ValidationCache.get_validator(Takes())
+
+
+def test_the_text_of_every_field_and_of_a_success_hides_what_is_marked(fa: ModuleType, sub: Any) -> None:
+    text = MarkedText(PIN)
+    for fields in (
+        {"message": text},
+        {"suggestion": text},
+        {"path": (text,)},
+        {"stack_trace": [text]},
+        {"cause": Marked()},
+        {"cause": fa.FoobaraError(message=text)},
+    ):
+        error = fa.FoobaraError(**{"symbol": "s", **fields})
+        assert PIN not in repr(error) and HID in repr(error), fields
+    outcomes = sub("core.outcome")
+    assert repr(outcomes.Success(Acc())) == f"Success(result=Acc({HID}))"
+    assert repr(outcomes.Success([1, "a"])) == "Success(result=[1, 'a'])"
+
+
+def test_the_parameters_of_a_statement_are_in_no_message(fa: ModuleType) -> None:
+    sqlalchemy = pytest.importorskip("sqlalchemy")
+    engine = sqlalchemy.create_engine("sqlite://")
+
+    class Stores(fa.Command[Nothing, Any]):
+        def execute(self) -> Any:
+            with engine.connect() as connection:
+                connection.execute(sqlalchemy.text("INSERT INTO gone VALUES (:card)"), {"card": CARD})
+
+    (error,) = Stores.run().errors
+    assert "no such table: gone" in error.message and "[parameters: hidden]" in error.message
+    assert CARD not in shown(Stores.run())
 
 
 def test_what_has_no_mark_is_written_by_pydantic_as_before(fa: ModuleType) -> None:

@@ -376,7 +376,7 @@ def test_a_function_is_no_function_command(fa: ModuleType) -> None:
 
     for outcome in (Sync.run(a=1), asyncio.run(Later.run(a=1))):
         (error,) = outcome.errors
-        assert error.message == "run_subcommand() takes a Command class, not 'len'"
+        assert error.message == "run_subcommand() takes a Command class, not len"
 
 
 def test_a_function_command_has_a_manifest(fa: ModuleType, sub: Any) -> None:

@@ -239,6 +239,19 @@ def shown(value: Any) -> str:
     return _shown(value, 0)
 
 
+def named(value: Any) -> str:
+    """Return what a message calls *value* that should have been a class or a type: never its text."""
+    if isinstance(value, type):
+        return value.__name__
+    if typing.get_origin(value) is not None:
+        return str(value)
+    name = getattr(value, "__name__", None)
+    if isinstance(name, str) and callable(value):
+        return name
+    kind = type(value).__name__
+    return f"{'an' if kind[0] in 'aeiouAEIOU' else 'a'} {kind}"
+
+
 def _shown(value: Any, depth: int) -> str:
     if not holds_mark(value):
         return repr(value)
@@ -680,6 +693,9 @@ def told_by(error: BaseException) -> str:
         return text(error)
 
 
+_SQL_PARAMETERS = "[parameters:"
+
+
 def _text_without_input(error: BaseException) -> str:
     if isinstance(error, ValidationError):
         return _listed(error)
@@ -687,6 +703,9 @@ def _text_without_input(error: BaseException) -> str:
     for each in _behind(error):
         if isinstance(each, ValidationError) and (theirs := str(each)) in found:
             found = found.replace(theirs, _listed(each))
+    if _SQL_PARAMETERS in found:
+        # SQLAlchemy's errors end with what the statement was given.
+        found = re.sub(rf"^{re.escape(_SQL_PARAMETERS)}.*$", f"{_SQL_PARAMETERS} hidden]", found, flags=re.M)
     return found
 
 

@@ -510,10 +510,10 @@ class FoobaraError:
     def __repr__(self) -> str:
         return (
             f"{type(self).__qualname__}(category={self.category!r}, symbol={self.symbol!r}, "
-            f"path={self._path!r}, "
-            f"message={self.message!r}, context={shown(self.context)}, runtime_path={self._runtime_path!r}, "
-            f"is_fatal={self.is_fatal!r}, severity={self.severity!r}, suggestion={self.suggestion!r}, "
-            f"help_url={self.help_url!r}, cause={self.cause!r}, stack_trace={self.stack_trace!r})"
+            f"path={shown(self._path)}, message={shown(self.message)}, context={shown(self.context)}, "
+            f"runtime_path={self._runtime_path!r}, is_fatal={self.is_fatal!r}, severity={self.severity!r}, "
+            f"suggestion={shown(self.suggestion)}, help_url={self.help_url!r}, "
+            f"cause={cause_shown(self.cause)}, stack_trace={shown(self.stack_trace)})"
         )
 
     def __copy__(self) -> Self:
@@ -667,6 +667,10 @@ def same_error(a: FoobaraError, b: FoobaraError) -> bool:
         if (id(a), id(b)) in seen:
             return True
         seen.add((id(a), id(b)))
+
+
+def cause_shown(cause: Any) -> str:
+    return repr(cause) if isinstance(cause, FoobaraError) else shown(cause)
 
 
 def severity_text(severity: Any) -> Any:

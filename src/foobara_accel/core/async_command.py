@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias
 from pydantic import ValidationError
 
 from .._backend import errors as _errors, executor
-from .._reports import exception_text
+from .._reports import exception_text, named
 from .._vocabulary import CommandState, ErrorSeverity, Halt
 from .attributes import pass_by
 from .callbacks import CallbackDSL
@@ -350,7 +350,7 @@ _deadline: ContextVar[_Run | None] = ContextVar("foobara_accel_deadline", defaul
 def _seconds(command: Any, limit: Any) -> float:
     rule = f"{type(command).__name__}.timeout is a number of seconds above 0, or None"
     if isinstance(limit, bool) or not isinstance(limit, (int, float)):
-        raise TypeError(f"{rule}, not {limit!r}")
+        raise TypeError(f"{rule}, not {named(limit)}")
     try:
         seconds = float(limit)
     except OverflowError:

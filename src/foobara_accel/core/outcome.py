@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from .._backend import errors as _twin
+from .._reports import shown
 
 if TYPE_CHECKING:
     from .._pure.errors import CommandOutcome
@@ -40,11 +41,14 @@ class OutcomeBase(ABC, Generic[T]):
         """Return the result, or *default*."""
 
 
-@dataclass
+@dataclass(repr=False)
 class Success(Generic[T]):
     """A result."""
 
     result: T
+
+    def __repr__(self) -> str:
+        return f"{type(self).__qualname__}(result={shown(self.result)})"
 
     def is_success(self) -> bool:
         """Return True."""

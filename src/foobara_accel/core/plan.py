@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from pydantic_core import from_json
 
 from .._backend import executor
+from .._reports import named
 from .._vocabulary import CommandState, ErrorSeverity
 from .attributes import HOOKED, pass_by
 from .callbacks import CallbackRegistry, compile_chains, refuse_unrun
@@ -226,9 +227,7 @@ class Services:
     def verdict(source: type, target: Any) -> Callable[[], None] | None:
         """Return what each run of *target* inside *source* calls, or None. Raises when it may not run."""
         if not (isinstance(target, type) and issubclass(target, executor.Core)):
-            raise TypeError(
-                f"run_subcommand() takes a Command class, not {getattr(target, '__name__', target)!r}"
-            )
+            raise TypeError(f"run_subcommand() takes a Command class, not {named(target)}")
         if target._is_async and not source._is_async:  # type: ignore[attr-defined]
             raise TypeError(
                 f"{source.__name__} is a sync command and cannot await {target.__name__}: "

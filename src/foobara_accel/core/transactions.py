@@ -120,21 +120,37 @@ class _Begun:
         if enclosing is not None and enclosing not in inside:
             inside = _inside_of(enclosing)
         with _claims_lock:
-            others = _standing(self.key) if self.key in _claims else []
-            for other in others:
-                if other not in inside and not (self.joins and other.joins):
-                    raise TransactionError(
-                        "another run has a transaction open on this connection or session, which has one at "
-                        "a time: give each run its own, let one wait for the other, or run both inside "
-                        "`with transaction(handler):`, where they succeed or fail together"
-                    )
-            if others:
-                self.outer = others[-1]
-            self.open = True
-            others.append(self)
-            _claims[self.key] = others
+            self._claim(inside)
         self.before = inside[0] if inside else None
         _inside.set(self)
+
+    # These two hold the lock and have the loops: CPython notices signals at jumps back, and 3.13 places some
+    # of them outside the with that they end in, where an interrupt would leave the lock taken.
+
+    def _claim(self, inside: list[_Begun]) -> None:
+        others = _standing(self.key) if self.key in _claims else []
+        for other in others:
+            if other not in inside and not (self.joins and other.joins):
+                raise TransactionError(
+                    "another run has a transaction open on this connection or session, which has one at "
+                    "a time: give each run its own, let one wait for the other, or run both inside "
+                    "`with transaction(handler):`, where they succeed or fail together"
+                )
+        if others:
+            self.outer = others[-1]
+        self.open = True
+        others.append(self)
+        _claims[self.key] = others
+
+    def _free(self) -> None:
+        others = _claims.get(self.key, ())
+        if others and (len(others) > 1 or others[0] is not self):
+            others = [each for each in others if each is not self and each.stands()]
+            _claims[self.key] = others
+        else:
+            others = ()
+        if not others:
+            _claims.pop(self.key, None)
 
     def stands(self) -> bool:
         """Whether it has not ended."""
@@ -159,14 +175,7 @@ class _Begun:
     def forget(self) -> None:
         """Free what was kept for others to find it. An interrupt here leaves what enter() passes over."""
         with _claims_lock:
-            others = _claims.get(self.key, ())
-            if others and (len(others) > 1 or others[0] is not self):
-                others = [each for each in others if each is not self and each.stands()]
-                _claims[self.key] = others
-            else:
-                others = ()
-            if not others:
-                _claims.pop(self.key, None)
+            self._free()
         if _inside.get() is self:
             _inside.set(self.before)
 

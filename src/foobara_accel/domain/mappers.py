@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Generic, NoReturn, TypeVar, overload
 
 from pydantic import BaseModel, ValidationError
 
+from .._reports import named
 from .._vocabulary import Halt
 from ..core.inputs import model_of
 from ..core.manifest import name_of
@@ -312,7 +313,7 @@ def _result_for(command: Any, command_class: Any, result: Any, to: Any, mapped: 
 
 def _not_found(command: Any, command_class: Any, to: Any) -> NoReturn:
     full_name = command_class.full_name()
-    wanted = None if to is None else getattr(to, "__name__", str(to))
+    wanted = None if to is None else named(to)
     command.add_runtime_error(
         "no_domain_mapper_found",
         f"No domain mapper fits the inputs of {full_name}"

@@ -27,6 +27,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import SchemaValidator
 
 from .._backend import guards
+from .._reports import named
 from .expressions import (
     Fresh,
     TypeExpressionError,
@@ -211,6 +212,8 @@ def _models_in(schema: Any) -> tuple[tuple[type, Any], ...]:
 def _shown(target: object) -> str:
     if isinstance(target, type):
         return target.__qualname__
+    if not is_type(target):
+        return named(target)
     try:
         text = repr(target)
     except Exception as error:
