@@ -399,7 +399,8 @@ def test_a_timeout_past_every_float_is_refused(fa: ModuleType, where: str, wrong
 @pytest.mark.parametrize("where", ["class", "instance"])
 def test_a_timeout_is_a_number_above_zero(fa: ModuleType, where: str, wrong: Any) -> None:
     kind = ValueError if type(wrong) in (int, float) else TypeError
-    rule = re.escape(f"Made.timeout is a number of seconds above 0, or None, not {wrong!r}")
+    told = repr(wrong) if kind is ValueError else f"a {type(wrong).__name__}"
+    rule = re.escape(f"Made.timeout is a number of seconds above 0, or None, not {told}")
     if where == "class":
         with pytest.raises(kind, match=f"^{rule}$"):
             asyncio.run(make(fa, no_work, timeout=wrong).run(a=1))
