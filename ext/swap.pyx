@@ -283,7 +283,10 @@ cdef Py_ssize_t offset_of(object cls, str name) except -1:
 
 @cython.final
 cdef class World:
-    """foobara_py's classes, and whether their methods are still its own."""
+    """foobara_py's classes, and whether their methods are still its own.
+
+    Commands have their slots where *shape*, one of its two command classes, has them.
+    """
 
     cdef object command, meta, machine, errors, error, outcome, registry, registered, condition, config
     cdef object detection, halt, async_command, context
@@ -314,7 +317,7 @@ cdef class World:
     cdef Py_ssize_t count
     cdef PyObject *classes[12]
 
-    def __init__(self, target, whole, builder_for):
+    def __init__(self, target, whole, builder_for, shape):
         cdef Py_ssize_t i
         self.command, self.meta = target.Command, type(target.Command)
         self.machine, self.errors, self.error = target.CommandStateMachine, target.ErrorCollection, target.FoobaraError
@@ -337,7 +340,7 @@ cdef class World:
         for i in range(8):
             self.move[i] = <PyObject *>self.moves[i]
             self.fail[i] = <PyObject *>self.fails[i]
-        cls = self.command
+        cls = shape
         self.raw, self.inputs, self.collection = offset_of(cls, SLOTS[0]), offset_of(cls, SLOTS[1]), offset_of(cls, SLOTS[2])
         self.result, self.last_outcome = offset_of(cls, SLOTS[3]), offset_of(cls, SLOTS[4])
         self.state_machine, self.transaction = offset_of(cls, SLOTS[5]), offset_of(cls, SLOTS[6])
@@ -367,7 +370,7 @@ cdef class World:
         self.watched = []
         self.own, self.async_own = {}, {}
         self.knows_async = all(
-            [offset_of(self.async_command, name) == offset_of(self.command, name) for name in SLOTS]
+            [offset_of(self.async_command, name) == offset_of(shape, name) for name in SLOTS]
         )
         self.count = 0
 
@@ -1409,20 +1412,25 @@ def replacements(target, repairs):
     """
     from foobara_accel.core.inputs import builder_for
 
-    cdef World w
+    cdef World w, later_on
     cdef dict table = _pure.replacements(target, repairs)
     if not FA_GIL:
         return table
     whole = Whole(target, repairs)
     whole.transition = table["EnhancedCallbackExecutor.execute_transition"]
-    w = World(target, whole, builder_for)
+    # Before 3.12 an async command has its slots a word further on: its list of weak references comes first.
+    w = later_on = World(target, whole, builder_for, target.Command)
+    if not w.knows_async:
+        later_on = World(target, whole, builder_for, target.AsyncCommand)
     table.update(runs(w, target))
     table.update(failing(w, target))
     table.update(told(w, target))
     table.update(outcomes(w))
-    table.update(later(w, target))
+    table.update(later(later_on, target))
     dress(table, target)
     w.learn(table)
+    if later_on is not w:
+        later_on.learn(table)
     return table
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from types import FunctionType
-from typing import Any
+from typing import Any, cast
 
 __all__ = [
     "CLOSE_FAILED_OPEN",
@@ -425,7 +425,7 @@ def async_ways(target: Any, begin: Any = None, end: Any = None) -> dict[str, obj
         self._state_machine.succeed()
         return outcomes.from_result(self._result)
 
-    async def run(cls: Any, **inputs: Any) -> Any:
+    async def run_packed(cls: Any, inputs: Any) -> Any:
         self, registry, ready = begin(cls, inputs)
         if ready is None:
             return await (self.run_instance() if registry is self else validated(self, registry))
@@ -440,8 +440,13 @@ def async_ways(target: Any, begin: Any = None, end: Any = None) -> dict[str, obj
         outcome = end(self)
         return await executed(self, registry) if outcome is None else outcome
 
+    async def run(cls: Any, **inputs: Any) -> Any:
+        return await run_packed(cls, inputs)
+
     ways: dict[str, object] = {"AsyncCommand.run_instance": run_instance}
     if begin is not None:
         of_class: Any = run
+        of_class.exchanged = packed = cast(Any, run_packed)
+        packed.packed = True
         ways["AsyncCommand.run"] = classmethod(of_class)
     return ways
