@@ -46,6 +46,8 @@ CYTHON = [sys.executable, "-m", "cython"]
 # Methods as CPython's own. A bound one (binding=True) does not look at what it is called on: a call on
 # anything but an instance of its class reads memory that is not there. The signature stands in the docstring.
 DIRECTIVES = ["-3", "-X", "binding=False,embedsignature=True,embedsignature.format=clinic"]
+# Cython's own __setstate__ believes the state it is given: the wrong one is a crash. What pickles says how.
+DIRECTIVES += ["-X", "auto_pickle=False"]
 DIRECTIVES += ["-X", f"linetrace={TRACE}"]
 # coverage's C tracer is the one that sees .pyx lines; through sys.monitoring they are lost (Cython 3.3).
 MACROS = [("CYTHON_TRACE_NOGIL", "1"), ("CYTHON_USE_SYS_MONITORING", "0")] if TRACE else []

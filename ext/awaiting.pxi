@@ -355,7 +355,7 @@ cdef class AsyncRunAwait:
     cdef object __weakref__
     cdef AsyncRun run
 
-    def __init__(self, AsyncRun run):
+    def __cinit__(self, AsyncRun run not None):
         self.run = run
 
     def __iter__(self):
@@ -691,6 +691,7 @@ cdef inline bint timed(Plan plan) noexcept:
 cdef str TIMEOUT = "timeout"
 cdef AsyncRun _run_sample = AsyncRun.__new__(AsyncRun)
 _run_sample.stage = DONE
+fa_seal(<PyTypeObject *>AsyncRun)
 
 fa_make_awaitable(
     <PyTypeObject *>AsyncRun, run_await, run_send, run_next, unfinished, <of_run>emptied,
@@ -709,8 +710,9 @@ cdef class AsyncRunner:
     cdef unsigned int alone            # the owner's tag while no base of it had a run of the user's
 
     def __cinit__(self, owner=None, str name="run"):
-        self.vectorcall = <vectorcallfunc>call_async_runner
-        self.runner = None if owner is None else runner_of(owner)
+        self.vectorcall = <vectorcallfunc>call_nothing if owner is None else <vectorcallfunc>call_async_runner
+        # One of no class: the library's own, which a class derived from the base never answers with.
+        self.runner = NO_RUNNER if owner is None else runner_of(owner)
         self.name = name
         self.alone = 0
 
@@ -726,11 +728,11 @@ cdef class AsyncRunner:
 
     @property
     def __qualname__(self):
-        return "run" if self.runner is None else f"{self.runner.owner.__qualname__}.run"
+        return "run" if self.runner.owner is None else f"{self.runner.owner.__qualname__}.run"
 
     @property
     def __module__(self):
-        return __name__ if self.runner is None else self.runner.owner.__module__
+        return __name__ if self.runner.owner is None else self.runner.owner.__module__
 
     @property
     def __doc__(self):
@@ -755,7 +757,7 @@ cdef class AsyncRunner:
 
     def __get__(self, instance, owner):
         cdef unsigned int tag = fa_tag(<PyObject *>owner)
-        cdef bint own = self.runner is not None and owner is self.runner.owner
+        cdef bint own = owner is self.runner.owner and owner is not None
         if own and tag != 0 and tag == self.alone:
             return self
         found = hidden(self, self.name, instance, owner)
@@ -768,7 +770,7 @@ cdef class AsyncRunner:
         return async_runner_of(owner, self.name)
 
     def __repr__(self):
-        return f"<run of async command {self.runner.owner.__qualname__}>"
+        return f"<run of async command {getattr(self.runner.owner, '__qualname__', None)}>"
 
     def __reduce__(self):
         return getattr, (self.runner.owner, "run")
@@ -781,6 +783,7 @@ cdef object coroutine_code():
     return space["run"].__code__
 
 
+cdef Runner NO_RUNNER = Runner()
 cdef object RUN_CODE = coroutine_code()
 cdef AsyncRunner _async_sample = AsyncRunner.__new__(AsyncRunner)
 fa_make_vectorcall(

@@ -38,6 +38,7 @@ from types import FunctionType
 from pydantic import ValidationError
 
 from foobara_accel._ext import errors as _errors
+from foobara_accel._instances import checked_state, restored, state_of
 from foobara_accel._reports import echoed_model, exception_text
 from foobara_accel._vocabulary import STATE_NAMES, CommandState, Halt
 
@@ -94,6 +95,18 @@ cdef extern from *:
     /* Whether no __getattr__ or __getattribute__ answers for attributes of the instance. */
     static inline int fa_plain(PyObject *self) {
         return Py_TYPE(self)->tp_getattro == PyObject_GenericGetAttr;
+    }
+
+    static PyObject *fa_cannot(PyTypeObject *type, PyObject *args, PyObject *keywords) {
+        (void)args; (void)keywords;
+        PyErr_Format(PyExc_TypeError, "cannot create '%.100s' instances", type->tp_name);
+        return NULL;
+    }
+
+    /* Only this module makes instances of the type: one that Python made would have nothing in it. */
+    static void fa_seal(PyTypeObject *type) {
+        type->tp_new = fa_cannot;
+        type->tp_vectorcall = NULL;    /* Cython's, which does not ask tp_new */
     }
 
     static inline int fa_ours_alone(PyObject *self) {
@@ -170,6 +183,7 @@ cdef extern from *:
     unsigned int fa_tag(PyObject *cls)
     PyObject *fa_lookup(PyObject *cls, PyObject *name)
     PyObject *fa_attributes(PyObject *self)
+    void fa_seal(PyTypeObject *type)
     bint fa_plain(PyObject *self)
     bint fa_ours_alone(PyObject *self)
     PyObject *fa_call_one(PyObject *function, PyObject *self)
@@ -297,7 +311,7 @@ cdef class Plan:
     cdef object last_tracker
     cdef unsigned long long last_epoch
 
-    def __init__(self, spec, tuple resolved, unsigned long long at):
+    cdef int set_up(self, spec, tuple resolved, unsigned long long at) except -1:
         cdef object cls = spec.cls
         self.cls = cls
         self.builder = spec.builder
@@ -414,7 +428,9 @@ cdef Plan fresh_plan(Runner runner):
     # The inputs type comes before that because finding it may set a watched attribute.
     runner.owner.inputs_type()
     resolved = look_up(runner.owner, _services.WATCHED)
-    plan = Plan(_services.analyse(runner.owner), resolved, at)
+    spec = _services.analyse(runner.owner)
+    plan = Plan.__new__(Plan)
+    plan.set_up(spec, resolved, at)
     fa_enter(&section, <PyObject *>runner)
     old = runner.plan
     runner.plan = plan
@@ -450,7 +466,7 @@ cdef class Runner:
     cdef unsigned int alone            # the owner's tag while no base of it had a run of the user's
 
     def __cinit__(self, owner=None):
-        self.vectorcall = <vectorcallfunc>call_runner
+        self.vectorcall = <vectorcallfunc>call_runner if isinstance(owner, type) else <vectorcallfunc>call_nothing
         self.owner = owner
         self.alone = 0
 
@@ -490,7 +506,7 @@ cdef class Runner:
         return runner_of(owner)
 
     def __repr__(self):
-        return f"<run of command {self.owner.__qualname__}>"
+        return f"<run of command {getattr(self.owner, '__qualname__', None)}>"
 
     def __reduce__(self):
         return getattr, (self.owner, "run")
@@ -523,7 +539,7 @@ cdef object runner_owner(object value):
     if type(value) is Runner:
         return (<Runner>value).owner
     if type(value) is AsyncRunner:
-        return None if (<AsyncRunner>value).runner is None else (<AsyncRunner>value).runner.owner
+        return (<AsyncRunner>value).runner.owner
     return NO_OWNER
 
 
@@ -568,6 +584,10 @@ cdef dict keywords(PyObject *const *values, PyObject *names):
         for index in range(PyTuple_GET_SIZE(names)):
             PyDict_SetItem(inputs, <object>PyTuple_GET_ITEM(names, index), <object>values[index])
     return inputs
+
+
+cdef object call_nothing(PyObject *callable, PyObject *const *values, size_t nargsf, PyObject *names):
+    raise TypeError("this run belongs to no command class")
 
 
 cdef object call_runner(PyObject *callable, PyObject *const *values, size_t nargsf, PyObject *names):
@@ -1141,9 +1161,13 @@ cdef int call_back(Core command, tuple callbacks) except -1:
 
 
 cdef object surround(Core command, Plan plan, tuple around, int depth, int phase):
+    cdef Proceed proceed
     if depth == len(around):
         return act(command, plan, phase)
-    return around[depth](command, Proceed(command, plan, around, depth + 1, phase))
+    proceed = Proceed.__new__(Proceed)
+    proceed.command, proceed.plan, proceed.around = command, plan, around
+    proceed.depth, proceed.phase = depth + 1, phase
+    return around[depth](command, proceed)
 
 
 @cython.final
@@ -1156,15 +1180,19 @@ cdef class Proceed:
     cdef int depth
     cdef int phase
 
-    def __init__(self, Core command, Plan plan, tuple around, int depth, int phase):
-        self.command = command
-        self.plan = plan
-        self.around = around
-        self.depth = depth
-        self.phase = phase
-
     def __call__(self):
         return surround(self.command, self.plan, self.around, self.depth, self.phase)
+
+    # A copy is the same, as it is of a function.
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+
+fa_seal(<PyTypeObject *>Proceed)
+fa_seal(<PyTypeObject *>Plan)
 
 
 cdef int failed_since(Core command) except -1:
@@ -1364,16 +1392,16 @@ cdef class Core:
         return self.state_number
 
     @_state.setter
-    def _state(self, int value):
-        self.state_number = value
+    def _state(self, value):
+        self.state_number = checked_state(value)
 
     @property
     def _entered(self):
         return self.entered
 
     @_entered.setter
-    def _entered(self, int value):
-        self.entered = value
+    def _entered(self, value):
+        self.entered = checked_state(value)
 
     @property
     def inputs(self):
@@ -1420,6 +1448,32 @@ cdef class Core:
             self.claimed = False
             raise
         return finish(self, phases(self, plan, 0))
+
+    # Below protocol 2 nothing is known of slots.
+    def __reduce_ex__(self, protocol):
+        return super().__reduce_ex__(max(2, protocol))
+
+    def __getstate__(self):
+        cdef PyObject *attributes = fa_attributes(<PyObject *>self)
+        return state_of(
+            self, None if attributes is NULL else <object>attributes, NOTHING, self.closed, bool(self.claimed)
+        )
+
+    def __setstate__(self, state):
+        attributes, known, own = restored(state)
+        errors = known["_errors"]
+        if errors is not None and not isinstance(errors, ErrorCollection):
+            raise TypeError(f"_errors in the state of a command is not {type(errors).__name__}")
+        self.raw = known["_raw_inputs"]
+        self._inputs, self._errors, self._result = known["_inputs"], errors, known["_result"]
+        self._transaction, self._parent = known["_transaction"], known["_parent"]
+        self._own_callbacks, self._json_error = known["_own_callbacks"], known["_json_error"]
+        self.state_number, self.entered = known["_state"], known["_entered"]
+        self.closed, self.claimed = known["_closed"], known["_claimed"]
+        if attributes:
+            (<object>self).__dict__.update(attributes)
+        for name, value in own.items():
+            setattr(self, name, value)
 
     def add_error(self, error):
         """Add *error*, under the runtime path of this run. Raises TypeError for anything but a FoobaraError."""
@@ -1500,6 +1554,7 @@ cdef bint stock(Core command) except -1:
     return method is <PyObject *>ADD_ERROR
 
 
+cdef object NOTHING = frozenset()
 cdef object ADD_ERROR = fa_members(<PyTypeObject *>Core)["add_error"]
 
 

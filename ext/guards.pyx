@@ -539,15 +539,12 @@ cdef class InputsBuilder:
     *renew* gives the builder of a model whose validator was replaced (``model_rebuild``).
     """
 
+    # Not in __init__, which __new__ alone leaves out and anybody may call again.
     def __cinit__(self, spec, renew=None):
-        self._fields = NULL
-        self._spares = 0
-
-    def __init__(self, spec, renew=None):
         cdef Py_ssize_t i
         cdef Field* field
-        if self._fields != NULL:
-            raise TypeError("an InputsBuilder is set up once")
+        self._fields = NULL
+        self._spares = 0
         if spec.level < 3 and (SLOT_FIELDS_SET == 0 or SLOT_EXTRA == 0 or SLOT_PRIVATE == 0):
             _locate()
         self.spec = spec
@@ -1285,7 +1282,7 @@ cdef class Finder:
     cdef object _built_type
     cdef long long _clock
 
-    def __init__(self, dict entries not None, miss):
+    def __cinit__(self, dict entries not None, miss):
         from pydantic_core import SchemaValidator
 
         self._entries = entries

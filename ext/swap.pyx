@@ -317,7 +317,7 @@ cdef class World:
     cdef Py_ssize_t count
     cdef PyObject *classes[12]
 
-    def __init__(self, target, whole, builder_for, shape):
+    def __cinit__(self, target, whole, builder_for, shape):
         cdef Py_ssize_t i
         self.command, self.meta = target.Command, type(target.Command)
         self.machine, self.errors, self.error = target.CommandStateMachine, target.ErrorCollection, target.FoobaraError

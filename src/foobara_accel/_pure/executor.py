@@ -22,6 +22,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import ValidationError
 
+from .._instances import restored, state_of
 from .._reports import echoed_model, exception_text
 from .._vocabulary import STATE_NAMES, CommandState, Halt
 from . import _awaiting, _codegen, errors as _errors
@@ -1127,6 +1128,31 @@ class Core:
     def __reduce_ex__(self, protocol: Any, /) -> Any:
         return super().__reduce_ex__(max(2, protocol))
 
+    def __getstate__(self) -> Any:
+        closed, claimed = int(self._accel_closed or 0), _kept_or(_claimed, self, False)
+        return state_of(self, self.__dict__, _OWN_SLOTS, closed, claimed)
+
+    def __setstate__(self, state: Any, /) -> None:
+        attributes, known, own = restored(state)
+        errors = known["_errors"]
+        if errors is not None and not isinstance(errors, _errors.ErrorCollection):
+            raise TypeError(f"_errors in the state of a command is not {type(errors).__name__}")
+        self._accel_raw = known["_raw_inputs"]
+        self._inputs, self._errors, self._result = known["_inputs"], errors, known["_result"]
+        self._transaction, self._parent = known["_transaction"], known["_parent"]
+        self._own_callbacks = known["_own_callbacks"]
+        if known["_json_error"] is not None:
+            self._json_error = known["_json_error"]
+        self._state, self._accel_closed = known["_state"], known["_closed"] or None
+        if self._entered != known["_entered"]:
+            self._entered = known["_entered"]
+        if known["_claimed"]:
+            self._accel_claimed = True
+        if attributes:
+            self.__dict__.update(attributes)
+        for name, value in own.items():
+            setattr(self, name, value)
+
     def add_error(self, error: Any) -> None:
         """Add *error*, under the runtime path of this run. Raises TypeError unless it is a FoobaraError."""
         if type(error) is not FoobaraError and not isinstance(error, FoobaraError):
@@ -1290,6 +1316,7 @@ class Core:
     run_subcommand_ = run_subcommand_bang
 
 
+_OWN_SLOTS = frozenset(vars(Core)["__slots__"])
 # Not by getattr(): a __getattr__ of the user's would answer for what was never stored.
 _left, _claimed = vars(Core)["_accel_left"], vars(Core)["_accel_claimed"]
 
