@@ -1393,7 +1393,7 @@ cdef class Core:
 
     @_state.setter
     def _state(self, value):
-        self.state_number = checked_state(value)
+        self.state_number = value if isinstance(value, int) and 0 <= value <= ERRORED else checked_state(value)
 
     @property
     def _entered(self):
@@ -1401,7 +1401,7 @@ cdef class Core:
 
     @_entered.setter
     def _entered(self, value):
-        self.entered = checked_state(value)
+        self.entered = value if isinstance(value, int) and 0 <= value <= ERRORED else checked_state(value)
 
     @property
     def inputs(self):

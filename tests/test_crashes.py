@@ -258,3 +258,23 @@ def test_what_is_no_state_is_refused(fa: ModuleType, state: Any) -> None:
     with pytest.raises((TypeError, ValueError), match="state"):
         one.__setstate__(state)
     assert one.run_instance().result == 1
+
+
+@pytest.mark.parametrize("name", ["_state", "_entered"])
+def test_a_number_that_no_state_has_is_refused(fa: ModuleType, name: str) -> None:
+    class Top(fa.Command[Inputs, Any]):
+        def execute(self) -> Any:
+            return self.inputs.a
+
+    one = Top(a=1)
+    for wrong in (99, -1, 11, 2**70):
+        with pytest.raises(ValueError, match=r"is not a state: .*SUCCEEDED = 8"):
+            setattr(one, name, wrong)
+    for wrong in ("8", None, 1.0):
+        with pytest.raises(TypeError, match="a state is a CommandState or its number"):
+            setattr(one, name, wrong)
+    assert one.state_name == "initialized"
+    one._state = fa.CommandState.FAILED
+    assert one.state is fa.CommandState.FAILED and one.state_name == "failed"
+    one._state = 0
+    assert one.run_instance().result == 1

@@ -95,7 +95,7 @@ async def prepare(cls: Any, inputs: dict[str, Any], parent: Any = None, model: A
         command._inputs = plan.builder.build_dict(inputs) if model is None else model
     except BaseException as error:
         return _twin._unfit(command, plan, error)
-    command._state = 6
+    command._accel_state = 6
     try:
         awaited = command.execute()
         command._result = await (awaited if type(awaited) is CoroutineType else _settle(awaited))
@@ -109,7 +109,7 @@ async def prepare(cls: Any, inputs: dict[str, Any], parent: Any = None, model: A
         return await _after(command, None)
     if command._errors:
         return _twin._outcome(command, _twin._fail(command, plan, _twin._NO_CHAINS))
-    command._state = 8
+    command._accel_state = 8
     return _twin._outcome(command, True)
 
 
@@ -207,7 +207,7 @@ def _hot(twin: Any, plan: Any, name: str) -> Callable[..., Any]:
         except BaseException as error:
             command._inputs = None
             return twin._unfit(command, plan, error)
-        command._state = 6
+        command._accel_state = 6
         try:
             awaited = command.execute()
             if type(awaited) is not CoroutineType:
@@ -228,7 +228,7 @@ def _hot(twin: Any, plan: Any, name: str) -> Callable[..., Any]:
             return await _after(command, None)
         if command._errors is not None and command._errors:
             return twin._outcome(command, twin._fail(command, plan, twin._NO_CHAINS))
-        command._state = 8
+        command._accel_state = 8
         for outcome in outcomes:  # noqa: B007
             break
         outcome._result = result

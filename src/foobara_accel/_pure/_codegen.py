@@ -138,7 +138,7 @@ try:
     {validate}
 except BaseException as error:
     command._inputs = None
-    command._state = 2
+    command._accel_state = 2
     return {invalid}
 """
 DIRECT = """\
@@ -148,7 +148,7 @@ if fields["__pydantic_validator__"] is validator:
         command._inputs = builder.build_dict(inputs)"""
 
 ONLY_EXECUTE = """\
-command._state = 6
+command._accel_state = 6
 try:
     result = command._result = command.execute()
 except BaseException as error:
@@ -167,7 +167,7 @@ except BaseException as error:
             # All that _executed would do here: there is nothing to roll back and nobody to tell.
             command._accel_closed = True
             command._accel_left = 6
-            command._state = 9
+            command._accel_state = 9
 {halted}
     return {raised}
 errors = command._errors
@@ -187,18 +187,18 @@ if (
     ):
         return {executed}
     if errors is not None and (errors._pending is not None or errors._items):
-        if command._state != 6 or command._transaction is not None or attributes:
+        if command._accel_state != 6 or command._transaction is not None or attributes:
             return {failed}
         # All that _fail would do here.
         command._accel_closed = True
         command._accel_left = 6
-        command._state = 9
+        command._accel_state = 9
 {failure}
-command._state = 8
+command._accel_state = 8
 """
 
 PHASE = """\
-command._state = {state}
+command._accel_state = {state}
 try:
 {body}
 except BaseException as error:
@@ -227,7 +227,7 @@ if command._errors is None or not command._errors:
 command._result = result
 """
 SUCCEED = """\
-command._state = 7
+command._accel_state = 7
 try:
 {body}
 except BaseException as error:
@@ -321,7 +321,7 @@ def _body(shape: Shape, end: str, given: bool, own: str) -> str:
         if phase == EXECUTE or ends or shape.chains[phase] is not None or shape.mask >> phase & 1:
             parts.append(_phase(shape, end, phase))
     if shape.chains[7] is None:
-        return "".join(parts) + "command._state = 8\n"
+        return "".join(parts) + "command._accel_state = 8\n"
     return "".join(parts) + _phase(shape, end, 7)
 
 
@@ -331,7 +331,7 @@ def _phase(shape: Shape, end: str, phase: int) -> str:
     if phase == EXECUTE:
         body += EXECUTE_ACTION
     elif phase == 7:
-        body += "command._state = 8\n"
+        body += "command._accel_state = 8\n"
     elif HOOKS[phase : phase + 1] and HOOKS[phase]:
         # Also where only a callback runs: it may hang the hook on the instance.
         body += f"command.{HOOKS[phase]}()\n"

@@ -22,7 +22,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import ValidationError
 
-from .._instances import restored, state_of
+from .._instances import checked_state, restored, state_of
 from .._reports import echoed_model, exception_text
 from .._vocabulary import STATE_NAMES, CommandState, Halt
 from . import _awaiting, _codegen, errors as _errors
@@ -576,7 +576,7 @@ def _fresh(cls: type, inputs: dict[str, Any] | None) -> Any:
     command._accel_raw = inputs
     command._inputs = command._errors = command._result = command._parent = None
     command._own_callbacks = command._transaction = command._accel_closed = None
-    command._state = 0
+    command._accel_state = 0
     return command
 
 
@@ -591,9 +591,9 @@ def _execute_only(command: Any, plan: Plan) -> bool:
     try:
         command._inputs = plan.builder.build_dict(command._accel_raw)
     except BaseException as error:
-        command._state = 2
+        command._accel_state = 2
         return _invalid(command, plan, error)
-    command._state = 6
+    command._accel_state = 6
     try:
         command._result = command.execute()
     except BaseException as error:
@@ -602,7 +602,7 @@ def _execute_only(command: Any, plan: Plan) -> bool:
         return _executed(command, None)
     if command._errors is not None and command._errors:
         return _fail(command, plan, _NO_CHAINS)
-    command._state = _SUCCEEDED
+    command._accel_state = _SUCCEEDED
     return True
 
 
@@ -671,7 +671,7 @@ def _phases(command: Any, plan: Plan, first: int) -> bool:
                     _add_execution_error(command, error)
                 if command._errors:
                     return _fail(command, plan, chains)
-            command._state = phase + 1
+            command._accel_state = phase + 1
             chain = chains[phase]
             if phase == _EXECUTE:
                 try:
@@ -706,7 +706,7 @@ def _phases(command: Any, plan: Plan, first: int) -> bool:
             _transition(command, plan, ((), *chains[7][1:]), 7)
             if command._errors and command._accel_closed != _COMMITTED:
                 return _fail(command, plan, chains)
-        command._state = _SUCCEEDED
+        command._accel_state = _SUCCEEDED
         return True
     except Halt:
         return _halted(command, plan, _chains(command, plan))
@@ -729,7 +729,7 @@ def _act(command: Any, plan: Plan, phase: int) -> Any:
         _commit(command)
         return None
     if phase == 7:
-        command._state = _SUCCEEDED
+        command._accel_state = _SUCCEEDED
         return None
     if phase == 0:
         if plan.opens or _has(command, plan, 0):
@@ -799,13 +799,13 @@ def _fail_since(command: Any) -> bool:
 
 
 def _fail(command: Any, plan: Plan, chains: tuple[Any, ...]) -> bool:
-    if command._state == _SUCCEEDED:
-        command._state = 7
-    came_from = command._state
+    if command._accel_state == _SUCCEEDED:
+        command._accel_state = 7
+    came_from = command._accel_state
     if came_from < _SUCCEEDED:
         command._accel_left = came_from
     _rollback(command, plan)
-    command._state = _FAILED
+    command._accel_state = _FAILED
     if chains is not _NO_CHAINS:
         chain = chains[8].get(came_from)
         if chain is not None:
@@ -836,7 +836,7 @@ def _surround_nothing(command: Any, around: tuple[Any, ...], depth: int) -> None
 
 def _halted(command: Any, plan: Plan, chains: tuple[Any, ...]) -> bool:
     if command._accel_closed == _COMMITTED:
-        command._state = _SUCCEEDED
+        command._accel_state = _SUCCEEDED
         return True
     if not command._errors:
         command.add_error(
@@ -876,7 +876,7 @@ def _rollback(command: Any, plan: Plan) -> None:
 
 def _abort(command: Any, plan: Plan, chains: tuple[Any, ...], error: BaseException) -> None:
     """Close the transaction after an escaping exception, which stays the one that is raised."""
-    came_from = command._state
+    came_from = command._accel_state
     if came_from <= _SUCCEEDED:
         command._accel_left = min(came_from, 7)
     try:
@@ -885,7 +885,7 @@ def _abort(command: Any, plan: Plan, chains: tuple[Any, ...], error: BaseExcepti
         if second is not error:
             error.add_note(f"rolling back failed too: {type(second).__name__}")
     finally:
-        command._state = _ERRORED
+        command._accel_state = _ERRORED
     if isinstance(error, Exception):
         chain = chains[9].get(came_from)
         if chain is not None:
@@ -1025,12 +1025,12 @@ class Core:
         "_accel_closed",
         "_accel_left",
         "_accel_raw",
+        "_accel_state",
         "_errors",
         "_inputs",
         "_own_callbacks",
         "_parent",
         "_result",
-        "_state",
         "_transaction",
     )
 
@@ -1043,7 +1043,7 @@ class Core:
     _parent: Any
     _accel_raw: dict[str, Any] | _Unread | None
     _result: Any
-    _state: int
+    _accel_state: int
     _transaction: Any
 
     # What a run of a class without a plan finds: it has called no subcommand yet.
@@ -1057,15 +1057,24 @@ class Core:
     def __init__(self, /, **inputs: Any) -> None:
         self._accel_raw = inputs
 
+    # For everything but this twin, which knows what it stores.
+    @property
+    def _state(self) -> int:
+        return self._accel_state
+
+    @_state.setter
+    def _state(self, value: int) -> None:
+        self._accel_state = checked_state(value)
+
     @property
     def _entered(self) -> int:
         # Only a run that failed or was aborted, or an async one, left it other than its state says.
         left: int = _kept_or(_left, self, -1)
-        return min(self._state, 7) if left < 0 else left
+        return min(self._accel_state, 7) if left < 0 else left
 
     @_entered.setter
     def _entered(self, value: int) -> None:
-        self._accel_left = value
+        self._accel_left = checked_state(value)
 
     @property
     def _json_error(self) -> ValidationError | None:
@@ -1100,18 +1109,18 @@ class Core:
     @property
     def state(self) -> CommandState:
         """The state the run is in."""
-        return _STATES[self._state]
+        return _STATES[self._accel_state]
 
     @property
     def state_name(self) -> str:
         """The state's name, as in ``execute``."""
-        return STATE_NAMES[_STATES[self._state]]
+        return STATE_NAMES[_STATES[self._accel_state]]
 
     def run_instance(self) -> Any:
         """Run this instance, once, and return its outcome. Raises RuntimeError the second time."""
         # Taken before the plan, which may be made here: another thread may run the instance meanwhile.
         with _claim_lock:
-            if self._state != 0 or _kept_or(_claimed, self, False):
+            if self._accel_state != 0 or _kept_or(_claimed, self, False):
                 name = type(self).__name__
                 raise RuntimeError(
                     f"this {name} has already run (state {self.state_name}): make a new instance"
@@ -1143,7 +1152,7 @@ class Core:
         self._own_callbacks = known["_own_callbacks"]
         if known["_json_error"] is not None:
             self._json_error = known["_json_error"]
-        self._state, self._accel_closed = known["_state"], known["_closed"] or None
+        self._accel_state, self._accel_closed = known["_state"], known["_closed"] or None
         if self._entered != known["_entered"]:
             self._entered = known["_entered"]
         if known["_claimed"]:
@@ -1334,7 +1343,7 @@ def install_runner(cls: type) -> None:
 
 def _unfit(command: Any, plan: Plan, error: BaseException) -> CommandOutcome[Any]:
     """Return the outcome of an async command for whose inputs *error* was raised."""
-    command._state = 2
+    command._accel_state = 2
     return _outcome(command, _invalid(command, plan, error))
 
 
