@@ -109,6 +109,32 @@ cdef extern from *:
         type->tp_vectorcall = NULL;    /* Cython's, which does not ask tp_new */
     }
 
+    static int fa_set_attributes(PyObject *self, PyObject *value, void *closure) {
+        PyObject **place = (PyObject **)((char *)self + Py_TYPE(self)->tp_dictoffset), *old;
+        fa_section section;
+        (void)closure;
+        if (value != NULL && !PyDict_Check(value)) {
+            PyErr_Format(
+                PyExc_TypeError, "__dict__ must be set to a dictionary, not a '%.200s'", Py_TYPE(value)->tp_name
+            );
+            return -1;
+        }
+        Py_XINCREF(value);
+        fa_enter(&section, self);
+        old = *place;
+        *place = value;
+        fa_leave(&section);
+        Py_XDECREF(old);
+        return 0;
+    }
+
+    /* Have the attributes of an instance be replaced and deleted, as those of any object. Cython's __dict__ is not. */
+    static void fa_free_attributes(PyTypeObject *type) {
+        PyGetSetDef *one;
+        for (one = type->tp_getset; one != NULL && one->name != NULL; one++)
+            if (strcmp(one->name, "__dict__") == 0 && type->tp_dictoffset > 0) one->set = fa_set_attributes;
+    }
+
     static inline int fa_ours_alone(PyObject *self) {
         Py_ssize_t offset = Py_TYPE(self)->tp_weaklistoffset;
         if (Py_REFCNT(self) != 1) return 0;
@@ -184,6 +210,7 @@ cdef extern from *:
     PyObject *fa_lookup(PyObject *cls, PyObject *name)
     PyObject *fa_attributes(PyObject *self)
     void fa_seal(PyTypeObject *type)
+    void fa_free_attributes(PyTypeObject *type)
     bint fa_plain(PyObject *self)
     bint fa_ours_alone(PyObject *self)
     PyObject *fa_call_one(PyObject *function, PyObject *self)
@@ -300,6 +327,7 @@ cdef class Plan:
     cdef tuple registries              # and for each what it has under the two names of a registry
     cdef readonly unsigned long long epoch
     cdef unsigned int tag
+    cdef unsigned int subcommands      # the class's tag while its run_subcommand was the library's
     cdef unsigned int untimed          # the class's tag while it had no timeout (async runs)
     cdef object execute                # the plain function, or None where only a method call will do
     cdef list pool                     # idle instances of cls, each with this as its only reference, then None
@@ -327,7 +355,7 @@ cdef class Plan:
         # What a metaclass answers is asked at every run: such a plan is never current.
         self.epoch = at - 1 if spec.volatile else at
         self.logs = spec.logs
-        self.untimed = 0
+        self.subcommands = self.untimed = 0
         self.tag = 0                   # the first use compares, and then takes the tag
         self.execute_only = (
             spec.mask & ~(1 << EXECUTE) == 0 and spec.chains is None and not spec.opens and not spec.generic
@@ -1310,6 +1338,23 @@ cdef int refuse(Core command, Plan plan, object error) except -1:
     return 0
 
 
+cdef int refuse_openly(Core command, Plan plan, object error) except -1:
+    # The same, by add_error where that is not the library's own. A __getattribute__ is not asked which it is.
+    cdef object model
+    cdef PyObject *attributes = fa_attributes(<PyObject *>command)
+    cdef PyObject *method = fa_lookup(<PyObject *>Py_TYPE(<PyObject *>command), <PyObject *>"add_error")
+    Py_XDECREF(method)
+    if method is <PyObject *>ADD_ERROR and (attributes is NULL or "add_error" not in <dict>attributes):
+        return refuse(command, plan, error)
+    error.__traceback__ = None
+    model = plan.builder.model
+    if plan.echo:
+        model = echoed_model(model, command._raw_inputs)
+    for each in _errors.errors_from_validation(error, EMPTY, plan.echo, model):
+        (<object>command).add_error(each)
+    return 0
+
+
 cdef tuple path_of(Core command):
     cdef list path
     cdef object parent = command._parent
@@ -1341,17 +1386,17 @@ cdef int add_execution_error(Core command, object error) except -1:
 
 cdef int cast(Core command, Plan plan) except -1:
     if command._json_error is not None:
-        return refuse(command, plan, command._json_error)
+        return refuse_openly(command, plan, command._json_error)
     if type(command.raw) is Given:
         if command.raw.kept(command.raw):
-            return 0 if command.raw.error is None else refuse(command, plan, command.raw.error)
+            return 0 if command.raw.error is None else refuse_openly(command, plan, command.raw.error)
         command.raw = dict(command.raw)
     if command._inputs is not None and not command.raw:
         return 0                       # given as a model
     try:
         command._inputs = plan.builder.build_dict(command._raw_inputs)
     except ValidationError as error:
-        refuse(command, plan, error)
+        refuse_openly(command, plan, error)
     return 0
 
 
@@ -1554,6 +1599,7 @@ cdef bint stock(Core command) except -1:
     return method is <PyObject *>ADD_ERROR
 
 
+fa_free_attributes(<PyTypeObject *>Core)
 cdef object NOTHING = frozenset()
 cdef object ADD_ERROR = fa_members(<PyTypeObject *>Core)["add_error"]
 
@@ -1635,10 +1681,43 @@ ctypedef PyObject *(*returns_or_raises)(PyObject *, PyObject *const *, Py_ssize_
 ctypedef int (*halts_or_raises)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *) noexcept
 
 
+cdef inline bint own_subcommand(Core parent) noexcept:
+    # Whether the class has a run_subcommand that is not the library's. Looked up once for each tag of the class.
+    cdef PyObject *cls = <PyObject *>Py_TYPE(<PyObject *>parent)
+    cdef unsigned int tag = fa_tag(cls)
+    cdef Plan plan = parent.plan
+    cdef PyObject *method
+    if plan is not None and tag != 0 and tag == plan.subcommands:
+        return False
+    method = fa_lookup(cls, <PyObject *>RUN_SUBCOMMAND_NAME)
+    Py_XDECREF(method)
+    if method is not <PyObject *>RUN_SUBCOMMAND:
+        return True
+    if plan is not None:
+        plan.subcommands = tag if tag == fa_tag(cls) else 0
+    return False
+
+
+cdef object call_subcommand(PyObject *parent, PyObject *const *arguments, Py_ssize_t given, PyObject *names):
+    cdef Py_ssize_t index
+    cdef list values = []
+    for index in range(given):
+        values.append(<object>arguments[index])
+    return (<object>parent).run_subcommand(*values, **keywords(arguments + given, names))
+
+
+cdef str RUN_SUBCOMMAND_NAME = "run_subcommand"
+cdef object RUN_SUBCOMMAND = None
+
+
 cdef PyObject *subcommand_bang(
     PyObject *parent, PyObject *const *arguments, Py_ssize_t given, PyObject *names
 ) noexcept:
-    cdef PyObject *result = (<returns_or_raises><void *>subcommand)(parent, arguments, given, names)
+    cdef PyObject *result
+    if own_subcommand(<Core>parent):
+        result = (<returns_or_raises><void *>call_subcommand)(parent, arguments, given, names)
+    else:
+        result = (<returns_or_raises><void *>subcommand)(parent, arguments, given, names)
     if result is <PyObject *>None and wrong(<Core>parent):
         PyErr_SetNone(HALT)
         return NULL
@@ -1752,6 +1831,7 @@ _members = fa_members(<PyTypeObject *>Core)
 _members["add_runtime_error"] = PyDescr_NewMethod(<PyTypeObject *>Core, &_methods[2])
 _members["halt"] = PyDescr_NewMethod(<PyTypeObject *>Core, &_methods[3])
 _members["run_subcommand"] = PyDescr_NewMethod(<PyTypeObject *>Core, &_methods[0])
+RUN_SUBCOMMAND = _members["run_subcommand"]
 _members["run_subcommand_bang"] = PyDescr_NewMethod(<PyTypeObject *>Core, &_methods[1])
 _members["run_subcommand_"] = _members["run_subcommand_bang"]
 PyType_Modified(<PyTypeObject *>Core)

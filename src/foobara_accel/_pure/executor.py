@@ -905,6 +905,17 @@ def _refuse(command: Any, plan: Plan, error: ValidationError) -> None:
         collection.add_all(*_errors.errors_from_validation(error, path, plan.echo, model))
 
 
+def _refuse_openly(command: Any, plan: Plan, error: ValidationError) -> None:
+    # The same, by add_error where that is not the library's own. A __getattribute__ is not asked which it is.
+    if type(command).add_error is Core.add_error and "add_error" not in _attributes.__get__(command):
+        _refuse(command, plan, error)
+        return
+    error.__traceback__ = None
+    model = echoed_model(plan.builder.model, command._raw_inputs) if plan.echo else plan.builder.model
+    for each in _errors.errors_from_validation(error, (), plan.echo, model):
+        command.add_error(each)
+
+
 def _path(command: Any) -> tuple[str, ...]:
     path: list[str] = []
     parent = command._parent
@@ -1087,8 +1098,14 @@ class Core:
 
     @property
     def _raw_inputs(self) -> dict[str, Any]:
-        raw = self._accel_raw
-        return raw if isinstance(raw, dict) else {}
+        raw, inputs = self._accel_raw, self._inputs
+        if isinstance(raw, dict):
+            return raw
+        if inputs is None:
+            return {}
+        # Given as a model or as JSON: what is set of it.
+        values, given = inputs.__dict__, inputs.model_fields_set
+        return {name: values[name] for name in type(inputs).model_fields if name in given}
 
     @property
     def inputs(self) -> Any:
@@ -1230,13 +1247,13 @@ class Core:
         """Phase 2: make ``inputs`` of the raw inputs, or add a data error for each that is wrong."""
         plan = plan_for(type(self))
         if self._json_error is not None:
-            _refuse(self, plan, self._json_error)
+            _refuse_openly(self, plan, self._json_error)
             return
         raw = self._accel_raw
         if type(raw) is _Given:
             if raw.kept(raw):
                 if raw.error is not None:
-                    _refuse(self, plan, raw.error)
+                    _refuse_openly(self, plan, raw.error)
                 return
             self._accel_raw = dict(raw)
         if self._inputs is not None and not raw:
@@ -1244,7 +1261,7 @@ class Core:
         try:
             self._inputs = plan.builder.build_dict(self._raw_inputs)
         except ValidationError as error:
-            _refuse(self, plan, error)
+            _refuse_openly(self, plan, error)
 
     def load_records(self) -> Any:
         """Phase 3: fetch what the command works on; does nothing unless overridden."""
@@ -1304,6 +1321,11 @@ class Core:
         """Run *command_class* inside this run and return its result; halt this run when there is none
         and this run has errors."""
         cls = type(self)
+        if cls.run_subcommand is not _run_subcommand:
+            result = self.run_subcommand(command_class, **inputs)
+            if result is None and self._errors:
+                raise Halt
+            return result
         try:
             link = cls._accel_plan.links.get(command_class)
         except TypeError:  # no class: it cannot be a key
@@ -1325,6 +1347,8 @@ class Core:
     run_subcommand_ = run_subcommand_bang
 
 
+_attributes = vars(Core)["__dict__"]
+_run_subcommand = Core.run_subcommand
 _OWN_SLOTS = frozenset(vars(Core)["__slots__"])
 # Not by getattr(): a __getattr__ of the user's would answer for what was never stored.
 _left, _claimed = vars(Core)["_accel_left"], vars(Core)["_accel_claimed"]

@@ -36,6 +36,7 @@ _REGISTRIES = ("_callback_registry", "_enhanced_callback_registry")
 # Class attributes that a plan is made from: one that changes makes the plan void.
 WATCHED = (
     *HOOKS,
+    "add_error",
     "__init__",
     "__new__",
     "run_instance",
@@ -197,6 +198,9 @@ class Services:
                     given = type(found[name]).__name__
                     raise TypeError(f"{command_class.__name__}.{name} is a method, not {given}")
                 refuse_unrun(command_class, found[name], f"{command_class.__name__}.{name}")
+        if found["add_error"] is not stock["add_error"]:
+            # It is called for wrong inputs too, and may drop them: no run takes the short way there.
+            mask |= 1 << HOOKS.index("cast_and_validate_inputs")
         hooked = found["__getattribute__"] is not stock["__getattribute__"]
         if hooked:
             mask = (1 << len(HOOKS)) - 1  # who answers for attributes may have a hook that no class has
