@@ -37,6 +37,36 @@ cdef extern from *:
 
     #define FA_DEPTH 100
 
+    /* Attributes with a setter that del does not empty: what Cython's do with it is to store None or to raise
+       NotImplementedError. The closure of each, which Cython does not use, becomes what it was. */
+    static int fa_no_deleter(PyObject *self, PyObject *value, void *closure) {
+        PyGetSetDef *was = (PyGetSetDef *)closure;
+        if (value != NULL) return was->set(self, value, was->closure);
+        PyErr_Format(
+            PyExc_AttributeError, "property '%s' of '%.100s' object has no deleter",
+            was->name, strrchr(Py_TYPE(self)->tp_name, '.') ? strrchr(Py_TYPE(self)->tp_name, '.') + 1
+                                                            : Py_TYPE(self)->tp_name
+        );
+        return -1;
+    }
+
+    static int fa_keep(PyObject *cls, const char *name) {
+        PyTypeObject *type = (PyTypeObject *)cls;
+        PyGetSetDef *one, *was;
+        for (one = type->tp_getset; one != NULL && one->name != NULL; one++) {
+            if (strcmp(one->name, name) != 0 || one->set == NULL || one->set == fa_no_deleter) continue;
+            was = (PyGetSetDef *)PyMem_Malloc(sizeof(PyGetSetDef));   /* for as long as the type */
+            if (was == NULL) {
+                PyErr_NoMemory();
+                return -1;
+            }
+            *was = *one;
+            one->closure = was;
+            one->set = fa_no_deleter;
+        }
+        return 0;
+    }
+
     typedef struct {
         char *data;
         Py_ssize_t len, cap;
@@ -452,6 +482,7 @@ cdef extern from *:
         int depth
     void fa_open(fa_buf*) noexcept
     void fa_close(fa_buf*) noexcept
+    int fa_keep(PyObject*, const char*) except -1
     int fa_reserve(fa_buf*, Py_ssize_t) except -1
     int fa_raw(fa_buf*, const char*, Py_ssize_t) except -1
     int fa_char(fa_buf*, char) except -1
@@ -2005,3 +2036,10 @@ globals().update({
 fa_publish(FoobaraError, b"foobara_accel.core.errors.FoobaraError", "foobara_accel.core.errors")
 fa_publish(ErrorCollection, b"foobara_accel.core.errors.ErrorCollection", "foobara_accel.core.errors")
 fa_publish(CommandOutcome, b"foobara_accel.core.outcome.CommandOutcome", "foobara_accel.core.outcome")
+
+for _name in (b"path", b"context", b"runtime_path", b"is_fatal", b"severity", b"suggestion", b"help_url", b"cause",
+              b"stack_trace"):
+    fa_keep(<PyObject*>FoobaraError, _name)
+for _name in (b"result", b"errors", b"metadata"):
+    fa_keep(<PyObject*>CommandOutcome, _name)
+del _name

@@ -137,3 +137,25 @@ def test_the_dict_of_attributes_may_be_replaced_and_deleted(fa: ModuleType) -> N
     one = make(fa)(a=1)
     with pytest.raises(TypeError, match="__dict__ must be set to a dictionary, not a 'int'"):
         one.__dict__ = 5
+
+
+@pytest.mark.parametrize("derived", [False, True])
+def test_what_an_error_or_an_outcome_has_is_not_deleted(fa: ModuleType, derived: bool) -> None:
+    kind = type("Mine", (fa.FoobaraError,), {}) if derived else fa.FoobaraError
+    error = kind("data", "s", ("a",), "m", cause=ValueError("v"), suggestion="try")
+    names = ["path", "context", "runtime_path", "is_fatal", "severity", "suggestion", "help_url", "cause"]
+    outcome = make(fa, execute=lambda self: 1).run(a=1)
+    things = [(error, name) for name in [*names, "stack_trace"]]
+    things += [(outcome, name) for name in ("result", "errors", "metadata")]
+    for thing, name in things:
+        before = getattr(thing, name)
+        with pytest.raises(
+            AttributeError, match=f"^property '{name}' of '{type(thing).__name__}' object has no"
+        ):
+            delattr(thing, name)
+        assert getattr(thing, name) == before
+    for name in ("suggestion", "help_url"):
+        setattr(error, name, "other")
+        assert getattr(error, name) == "other"
+    error.path = ["b"]
+    assert error.path == ("b",) and error.to_dict()["suggestion"] == "other"
