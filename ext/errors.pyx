@@ -2037,9 +2037,15 @@ fa_publish(FoobaraError, b"foobara_accel.core.errors.FoobaraError", "foobara_acc
 fa_publish(ErrorCollection, b"foobara_accel.core.errors.ErrorCollection", "foobara_accel.core.errors")
 fa_publish(CommandOutcome, b"foobara_accel.core.outcome.CommandOutcome", "foobara_accel.core.outcome")
 
-for _name in (b"path", b"context", b"runtime_path", b"is_fatal", b"severity", b"suggestion", b"help_url", b"cause",
-              b"stack_trace"):
-    fa_keep(<PyObject*>FoobaraError, _name)
-for _name in (b"result", b"errors", b"metadata"):
-    fa_keep(<PyObject*>CommandOutcome, _name)
-del _name
+
+cdef int keep_all() except -1:
+    cdef bytes name
+    for name in (b"path", b"context", b"runtime_path", b"is_fatal", b"severity", b"suggestion", b"help_url", b"cause",
+                 b"stack_trace"):
+        fa_keep(<PyObject*>FoobaraError, name)
+    for name in (b"result", b"errors", b"metadata"):
+        fa_keep(<PyObject*>CommandOutcome, name)
+    return 0
+
+
+keep_all()
