@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import inspect
 import os
+import subprocess
 import sys
 import warnings
 from types import ModuleType, SimpleNamespace
@@ -39,11 +40,18 @@ MODULES = {
 
 
 def reachable() -> bool:
-    """Whether foobara_py can be imported; FOOBARA_PY_PATH is put on the path for that."""
+    """Whether foobara_py and what it needs can be imported; FOOBARA_PY_PATH is put on the path for that."""
     place = os.environ.get("FOOBARA_PY_PATH")
     if place and place not in sys.path:
         sys.path.insert(0, place)
-    return importlib.util.find_spec("foobara_py") is not None
+    if importlib.util.find_spec("foobara_py") is None:
+        return False
+    # In a process of its own: what is imported by half stays in this one.
+    asked = [sys.executable, "-c", "import foobara_py"]
+    path = os.pathsep.join(each for each in sys.path if each)
+    return not subprocess.run(
+        asked, env={**os.environ, "PYTHONPATH": path}, capture_output=True, check=False
+    ).returncode
 
 
 def target() -> Any:

@@ -22,7 +22,7 @@ import swap_target
 from foobara_accel import backend
 
 pytestmark = pytest.mark.skipif(
-    not swap_target.reachable(), reason="foobara_py is not installed, and FOOBARA_PY_PATH does not lead to it"
+    not swap_target.reachable(), reason="foobara_py cannot be imported: install it, or set FOOBARA_PY_PATH"
 )
 BACKENDS = ("c", "py") if backend().compiled else ("py",)
 REPAIRS = ("rollback-on-escape", "close-failed-open")

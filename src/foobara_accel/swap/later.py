@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from _thread import get_ident
 from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -27,6 +28,7 @@ class Later:
         self._found = found
         self._missing = missing
         self._failed = failed
+        self._asking: set[int] = set()
 
     def add(self) -> None:
         """Begin to wait."""
@@ -44,6 +46,8 @@ class Later:
         """Answer the import system: for foobara_py with what the other finders find, its loader wrapped."""
         if name != ROOT:
             return None
+        if get_ident() in self._asking:
+            return None  # by another of this kind, whom this one has asked
         spec = self._of_the_others(name, path, target)
         if spec is None:
             self._missing()
@@ -55,13 +59,18 @@ class Later:
     def _of_the_others(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None
     ) -> ModuleSpec | None:
-        for finder in list(sys.meta_path):
-            if finder is self or not hasattr(finder, "find_spec"):
-                continue
-            spec = finder.find_spec(name, path, target)
-            if spec is not None:
-                return spec
-        return None
+        thread = get_ident()
+        self._asking.add(thread)
+        try:
+            for finder in list(sys.meta_path):
+                if finder is self or not hasattr(finder, "find_spec"):
+                    continue
+                spec = finder.find_spec(name, path, target)
+                if spec is not None:
+                    return spec
+            return None
+        finally:
+            self._asking.discard(thread)
 
 
 class _Loader:
