@@ -861,9 +861,25 @@ def test_the_parameters_of_a_statement_are_in_no_message(fa: ModuleType) -> None
             with engine.connect() as connection:
                 connection.execute(sqlalchemy.text("INSERT INTO gone VALUES (:card)"), {"card": CARD})
 
-    (error,) = Stores.run().errors
-    assert "no such table: gone" in error.message and "[parameters: hidden]" in error.message
-    assert CARD not in shown(Stores.run())
+    class Repeats(Stores):
+        def execute(self) -> Any:
+            try:
+                super().execute()
+            except sqlalchemy.exc.SQLAlchemyError as error:
+                raise KeyError(str(error)) from error
+
+    class Lines:
+        def __repr__(self) -> str:
+            return f"Lines(\n  number={CARD}\n)"
+
+    class Long(Stores):
+        def execute(self) -> Any:
+            raise sqlalchemy.exc.StatementError("gone", "no such table: gone", [Lines()], ValueError())
+
+    for cls in (Stores, Repeats, Long):
+        (error,) = cls.run().errors
+        assert "no such table: gone" in error.message and "[parameters: hidden]" in error.message
+        assert "CARD" not in error.message and CARD not in shown(cls.run())
 
 
 def test_what_has_no_mark_is_written_by_pydantic_as_before(fa: ModuleType) -> None:

@@ -693,7 +693,9 @@ def told_by(error: BaseException) -> str:
         return text(error)
 
 
-_SQL_PARAMETERS = "[parameters:"
+# What the statement was given, as SQLAlchemy's errors end with it, up to a link. It may have lines of its
+# own, and its line ends may be escaped by an exception that repeats it.
+_SQL_PARAMETERS = r"\[parameters:.*?(?=(?:\\n|\n)\(Background|\Z)"
 
 
 def _text_without_input(error: BaseException) -> str:
@@ -703,9 +705,8 @@ def _text_without_input(error: BaseException) -> str:
     for each in _behind(error):
         if isinstance(each, ValidationError) and (theirs := str(each)) in found:
             found = found.replace(theirs, _listed(each))
-    if _SQL_PARAMETERS in found:
-        # SQLAlchemy's errors end with what the statement was given.
-        found = re.sub(rf"^{re.escape(_SQL_PARAMETERS)}.*$", f"{_SQL_PARAMETERS} hidden]", found, flags=re.M)
+    if "[parameters:" in found:
+        found = re.sub(_SQL_PARAMETERS, "[parameters: hidden]", found, flags=re.S)
     return found
 
 
