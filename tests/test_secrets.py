@@ -1045,9 +1045,8 @@ REPEATS: list[tuple[Any, Any, str]] = [
 ]
 
 
-BAD_CHARACTER = "invalid character"
-if tuple(map(int, pydantic.VERSION.split(".")[:2])) < (2, 11):
-    BAD_CHARACTER += ": expected an optional prefix of `urn:uuid:` followed by [0-9a-fA-F-]"
+# Some builds of pydantic-core say more.
+EXPECTED = ": expected an optional prefix of `urn:uuid:` followed by [0-9a-fA-F-]"
 
 
 @pytest.mark.parametrize(("hint", "value", "told"), REPEATS)
@@ -1056,17 +1055,15 @@ def test_no_message_of_pydantic_repeats_the_input(fa: ModuleType, hint: Any, val
     given = raising() if isinstance(value, types.GeneratorType) else value
     outcome = command(fa, model).run(a="x", x=given, b="x")
     assert [error.path[0] for error in outcome.errors] == ["a", "x", "b"]
-    told = told.replace("a valid UUID, invalid character", f"a valid UUID, {BAD_CHARACTER}")
-    assert outcome.errors[1].message == told and SECRET not in shown(outcome)
+    assert outcome.errors[1].message.replace(EXPECTED, "") == told and SECRET not in shown(outcome)
 
     def execute(self: Any) -> None:
         TypeAdapter(model).validate_python({"x": raising() if given is not value else given})
 
     inside = command(fa, Holder, execute=execute).run(x=1)
-    assert (
-        inside.errors[0].message
-        == f"1 validation error for Takes: {'.'.join(outcome.errors[1].path)}: {told}"
-    )
+    path = ".".join(outcome.errors[1].path)
+    message = inside.errors[0].message.replace(EXPECTED, "")
+    assert message == f"1 validation error for Takes: {path}: {told}"
 
 
 @pytest.mark.parametrize(("encoding", "text"), [("base64", "hun!"), ("hex", "hunter")])
