@@ -1168,6 +1168,63 @@ def test_a_command_commits_on_success_and_rolls_back_on_failure(tx, db, commands
     assert idle(connection)
 
 
+def test_a_handler_that_begins_in_its_own_way_works(fa, tx, tmp_path):
+    connection = sqlite3.connect(tmp_path / "db", isolation_level=None)
+    connection.execute("CREATE TABLE t (x UNIQUE)")
+
+    class Own(tx.Sqlite3TransactionHandler):
+        def begin(self):
+            self.connection.execute("BEGIN IMMEDIATE")
+
+        def commit(self):
+            self.connection.execute("COMMIT")
+
+        def rollback(self):
+            self.connection.execute("ROLLBACK")
+
+    class Part(fa.Command[Value, None]):
+        _transaction_config = fa.TransactionConfig.with_handler(lambda: Own(connection))
+
+        def execute(self):
+            add(connection, self.inputs.x)
+            if self.inputs.x < 0:
+                self.add_runtime_error("no", "no")
+
+    class Whole(Part):
+        def execute(self):
+            self.run_subcommand(Part, x=self.inputs.x + 1)
+            super().execute()
+
+    assert not Part.run(x=-1).is_success()
+    assert Whole.run(x=1).is_success()
+    assert not Whole.run(x=-1).is_success()
+    assert [x for (x,) in connection.execute("SELECT x FROM t ORDER BY x")] == [1, 2]
+    assert not connection.in_transaction
+    connection.close()
+
+
+def test_sqlalchemy_a_handler_that_begins_in_its_own_way_works(tx, alchemy):
+    session, row, rows = alchemy
+
+    class Own(tx.SQLAlchemyTransactionHandler):
+        def begin(self):
+            self.session.begin()
+
+        def commit(self):
+            self.session.commit()
+
+        def rollback(self):
+            self.session.rollback()
+
+    with tx.transaction(Own(session)):
+        session.add(row(id=1))
+    with pytest.raises(KeyError), tx.transaction(Own(session)):
+        session.add(row(id=2))
+        raise KeyError
+    assert rows() == [1]
+    assert not session.in_transaction()
+
+
 def test_a_parent_that_fails_undoes_what_its_subcommands_did(tx, db, commands):
     connection, rows = db
     save, two, config = commands

@@ -588,11 +588,15 @@ class TransactionContext:
         begun = False
         try:
             if enclosing is None:
+                began: Any = ()
+                if isinstance(self._handler, (Sqlite3TransactionHandler, SQLAlchemyTransactionHandler)):
+                    began = getattr(self._handler, "_began", ())
+                known = len(began)
                 answer: Any = self._handler.begin()  # type: ignore[func-returns-value]
                 begun = answer is None or not hasattr(answer, "__await__")
                 self._refuse_awaitable(answer, "begin")
-                if isinstance(self._handler, (Sqlite3TransactionHandler, SQLAlchemyTransactionHandler)):
-                    self._begun = self._handler._began[-1]
+                if len(began) > known:  # a subclass may begin in its own way, and claims nothing then
+                    self._begun = began[-1]
             else:
                 self._join(enclosing)
         except BaseException as error:
