@@ -13,6 +13,7 @@ from datetime import date
 from functools import partial
 from types import ModuleType
 from typing import Any
+from unittest import mock
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -739,6 +740,64 @@ def test_a_validate_inputs_of_its_own_decides(fa: ModuleType, start: Any, kind: 
         assert outcomes[0].result == 1
         symbols = [outcome.errors[0].symbol for outcome in outcomes[1:] if len(outcome.errors) == 1]
         assert symbols == ["negative", "halted", "int_parsing"][: len(given) - 1]
+
+
+def test_a_validate_inputs_that_is_set_later_decides(fa: ModuleType, start: Any) -> None:
+    def refuse(command: Any) -> bool:
+        command.add_input_error("a", "refused", "no")
+        return False
+
+    async def refuse_later(command: Any) -> bool:
+        return refuse(command)
+
+    class Here(fa.AsyncCommand[Pair, int]):
+        async def execute(self) -> int:
+            return self.inputs.a
+
+    class Child(Here):
+        pass
+
+    class Told(Here):
+        def validate_inputs(self) -> bool:
+            return super().validate_inputs()
+
+    class Hooks(Here):
+        def open_transaction(self) -> None:
+            if hook is not None:
+                self.validate_inputs = partial(hook, self)
+
+    hook: Any = None
+    for cls, target in (
+        (Here, Here),
+        (Child, Here),
+        (Child, Child),
+        (Told, Told),
+        (Told, Here),
+        (Hooks, None),
+    ):
+        runs = (
+            lambda cls=cls: cls.run(a=1),
+            lambda cls=cls: cls.run_with(Pair(a=1)),
+            lambda cls=cls: cls.run_json('{"a": 1}'),
+        )
+        for run in runs:
+            assert start(run).result == 1
+            for hook in (refuse, refuse_later):
+                if target is None:
+                    assert symbols(start(run)) == ["refused"]
+                else:
+                    with mock.patch.object(target, "validate_inputs", hook):
+                        assert symbols(start(run)) == ["refused"]
+            hook = None
+            assert start(run).result == 1
+    given = Here(a=1)
+    given.validate_inputs = partial(refuse, given)
+    assert symbols(start(given.run_instance)) == ["refused"]
+    Here.validate_inputs = 5
+    with pytest.raises(TypeError, match=r"Here\.validate_inputs is a method, not int"):
+        start(partial(Here.run, a=1))
+    del Here.validate_inputs
+    assert start(partial(Here.run, a=1)).result == 1
 
 
 def test_a_validate_inputs_is_called_by_hand_and_by_a_cast_of_its_own(fa: ModuleType) -> None:

@@ -127,6 +127,7 @@ class Plan:
         "opens",
         "own",
         "registry",
+        "resolve",
         "resolved",
         "run_in",
         "run_on",
@@ -144,6 +145,7 @@ class Plan:
         self.echo: bool = spec.echo
         self.logs: bool = spec.logs
         self.resolved: tuple[Any, ...] = spec.resolved
+        self.resolve: Callable[[Any], tuple[Any, ...]] = spec.resolve
         # What a metaclass answers is asked at every run: such a plan is never current.
         self.epoch: int = at - 1 if spec.volatile else at
         self.execute_only: bool = (
@@ -192,7 +194,7 @@ def _current(plan: Plan) -> bool:
         return False
     library = plan.library
     if library is None:
-        return plan.resolved == _services.resolve(plan.cls) and _same_registries(plan)
+        return plan.resolved == plan.resolve(plan.cls) and _same_registries(plan)
     # The last name of the class is the plan's unless something was set since: an exact test that
     # costs one look instead of one for each hook (bench case "simple run").
     if next(plan.last) != "_accel_plan" or len(library) != plan.size:
@@ -249,7 +251,7 @@ def _install(cls: Any, plan: Plan) -> None:
         if "_accel_plan" in members:
             type.__delattr__(cls, "_accel_plan")
         type.__setattr__(cls, "_accel_plan", plan)
-        if plan.resolved != _services.resolve(cls) or not _same_registries(plan):
+        if plan.resolved != plan.resolve(cls) or not _same_registries(plan):
             # Another thread changed the class since the analysis, so its name stands before the plan's.
             plan.epoch = -1
             plan.run_in = plan.run_on = None

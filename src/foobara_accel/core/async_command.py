@@ -125,9 +125,6 @@ class AsyncCommand(executor.Core, CallbackDSL, _Runs, CommandInfo, Generic[Input
         own: Any = cls.validate_inputs
         if not callable(own):
             raise TypeError(f"{cls.__name__}.validate_inputs is a method, not {type(own).__name__}")
-        if own is not _validate_inputs and cls.cast_and_validate_inputs is _cast:
-            # A hook of its own, which the plan of the class then has: the others are spared the question.
-            cls.cast_and_validate_inputs = _cast_as_told  # type: ignore[method-assign]
         executor.install_async_runner(cls)
 
     @classmethod
@@ -183,9 +180,10 @@ class AsyncCommand(executor.Core, CallbackDSL, _Runs, CommandInfo, Generic[Input
 
         def cast_and_validate_inputs(self):
             """Phase 2: make ``inputs`` of the raw inputs, or add a data error for each that is wrong."""
-            if type(self).validate_inputs is _validate_inputs:
-                return self.validate_inputs()
-            return _accepted(self, self.validate_inputs())
+            own = self.validate_inputs
+            if getattr(own, "__func__", None) is _validate_inputs:
+                return own()
+            return _accepted(self, own())
 
     def validate_inputs(self) -> bool:
         """Make ``inputs`` of the raw inputs and return True, or add a data error for each that is wrong.
@@ -248,11 +246,6 @@ _run_here = executor.Core.run_subcommand
 
 
 _validate_inputs: Any = AsyncCommand.validate_inputs
-_cast: Any = AsyncCommand.cast_and_validate_inputs
-
-
-def _cast_as_told(self: AsyncCommand[Any, Any]) -> Any:
-    return _cast(self)
 
 
 def _accepted(command: Any, answer: Any) -> Any:
@@ -534,7 +527,7 @@ async def _phases(command: Any, first: int, run: _Run) -> bool:
 
 async def _act(command: Any, plan: Any, phase: int, run: _Run) -> Any:
     if phase == 1:
-        if command._inputs is None or _has(command, plan, 1):
+        if command._inputs is None or _has(command, plan, 1) or "validate_inputs" in command.__dict__:
             await _settle(command.cast_and_validate_inputs())
         return None
     if phase == _EXECUTE:

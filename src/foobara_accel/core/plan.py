@@ -50,10 +50,12 @@ WATCHED = (
     "echo_inputs",
     "_log_failures",
     *_REGISTRIES,
+    "validate_inputs",
 )
 _OF_CLASSES = frozenset(("__init__", "__new__", "__setattr__", "__getattribute__"))
 _GENERIC = ("__init__", "__new__", "run_instance", *HOOKED)
-_resolve = attrgetter(*WATCHED)
+# Sync commands have no validate_inputs, the last: what is not there cannot be asked for in one call of C.
+_resolve_sync, _resolve_async = attrgetter(*WATCHED[:-1]), attrgetter(*WATCHED)
 plan_for: Callable[[type], executor.Plan] = executor.plan_for
 
 DomainPolicy = Callable[[type, type], "Callable[[], None] | None"]
@@ -76,6 +78,7 @@ class PlanSpec(NamedTuple):
     resolved: tuple[Any, ...]
     behind: tuple[type, ...]  # the bases that may have callbacks of their own,
     registries: tuple[Any, ...]  # and for each what it has under the two names of a registry
+    resolve: Callable[[Any], tuple[Any, ...]]  # makes ``resolved`` of the class again
     watched: tuple[str, ...] = WATCHED
 
 
@@ -95,7 +98,7 @@ _STOCK: dict[type, dict[str, Any]] = {}
 
 def remember_stock(cls: type) -> None:
     """Take what *cls*, a library base class, has now as the hooks that do nothing."""
-    _STOCK[cls] = {name: getattr(cls, name) for name in WATCHED}
+    _STOCK[cls] = {name: getattr(cls, name, None) for name in WATCHED}
     cls._library_base = frozenset(vars(cls))  # type: ignore[attr-defined]
 
 
@@ -172,7 +175,6 @@ class Services:
 
     ERROR = ErrorSeverity.ERROR
     WATCHED = WATCHED
-    resolve: Callable[[Any], tuple[Any, ...]] = staticmethod(_resolve)
 
     @staticmethod
     def analyse(command_class: Any) -> PlanSpec:
@@ -184,10 +186,11 @@ class Services:
 
         refuse_both_kinds(command_class)
         pass_by(command_class)
-        resolved = _resolve(command_class)
+        resolve = _resolve_async if command_class._is_async else _resolve_sync
+        resolved = resolve(command_class)
         behind = _behind(command_class)
         registries = tuple([vars(base).get(name) for base in behind for name in _REGISTRIES])
-        found = dict(zip(WATCHED, resolved, strict=True))
+        found = dict(zip(WATCHED, resolved, strict=False))
         stock = next(_STOCK[base] for base in command_class.__mro__ if base in _STOCK)
         _check_settings(command_class)
         mask = 0
@@ -200,6 +203,12 @@ class Services:
                 refuse_unrun(command_class, found[name], f"{command_class.__name__}.{name}")
         if found["add_error"] is not stock["add_error"]:
             # It is called for wrong inputs too, and may drop them: no run takes the short way there.
+            mask |= 1 << HOOKS.index("cast_and_validate_inputs")
+        if command_class._is_async and found["validate_inputs"] is not stock["validate_inputs"]:
+            if not callable(found["validate_inputs"]):
+                given = type(found["validate_inputs"]).__name__
+                raise TypeError(f"{command_class.__name__}.validate_inputs is a method, not {given}")
+            # The library's cast_and_validate_inputs calls it, as no run does that takes the short way.
             mask |= 1 << HOOKS.index("cast_and_validate_inputs")
         hooked = found["__getattribute__"] is not stock["__getattribute__"]
         if hooked:
@@ -218,6 +227,7 @@ class Services:
             resolved=resolved,
             behind=behind,
             registries=registries,
+            resolve=resolve,
         )
 
     @staticmethod
