@@ -686,7 +686,7 @@ def run_json(cls, data):
         if values is not None:
             return run_given(plan, Given(values, error), None)
         command = without_inputs(plan.cls) if plan.generic else acquire(plan)
-        command._json_error = error
+        command.json_error = error
         return command.run_instance() if plan.generic else finish(command, phases(command, plan, 0))
     model = <object>made
     Py_DECREF(model)
@@ -771,10 +771,10 @@ cdef inline void release(Plan plan, Core command) noexcept:
         command._errors = None
     if command._parent is not None:
         command._parent = None
-    if command._transaction is not None or command._own_callbacks is not None or command._json_error is not None:
+    if command._transaction is not None or command._own_callbacks is not None or command.json_error is not None:
         command._transaction = None
         command._own_callbacks = None
-        command._json_error = None
+        command.json_error = None
     command.state_number = 0
     command.entered = 0
     command.closed = 0
@@ -1385,8 +1385,8 @@ cdef int add_execution_error(Core command, object error) except -1:
 
 
 cdef int cast(Core command, Plan plan) except -1:
-    if command._json_error is not None:
-        return refuse_openly(command, plan, command._json_error)
+    if command.json_error is not None:
+        return refuse_openly(command, plan, command.json_error)
     if type(command.raw) is Given:
         if command.raw.kept(command.raw):
             return 0 if command.raw.error is None else refuse_openly(command, plan, command.raw.error)
@@ -1412,7 +1412,7 @@ cdef class Core:
     cdef public object _transaction
     cdef public object _parent
     cdef public object _own_callbacks
-    cdef public object _json_error
+    cdef object json_error
     cdef Plan plan                     # of an instance that a plan has made
     cdef int state_number
     cdef int entered
@@ -1440,6 +1440,11 @@ cdef class Core:
     def _state(self, value):
         self.state_number = value if isinstance(value, int) and 0 <= value <= ERRORED else checked_state(value)
 
+    # As in the fallback; without these Cython raises NotImplementedError.
+    @_state.deleter
+    def _state(self):
+        raise AttributeError(f"property '_state' of {type(self).__name__!r} object has no deleter")
+
     @property
     def _entered(self):
         return self.entered
@@ -1447,6 +1452,22 @@ cdef class Core:
     @_entered.setter
     def _entered(self, value):
         self.entered = value if isinstance(value, int) and 0 <= value <= ERRORED else checked_state(value)
+
+    @_entered.deleter
+    def _entered(self):
+        raise AttributeError(f"property '_entered' of {type(self).__name__!r} object has no deleter")
+
+    @property
+    def _json_error(self):
+        return self.json_error
+
+    @_json_error.setter
+    def _json_error(self, error):
+        self.json_error = error
+
+    @_json_error.deleter
+    def _json_error(self):
+        raise AttributeError(f"property '_json_error' of {type(self).__name__!r} object has no deleter")
 
     @property
     def inputs(self):
@@ -1512,7 +1533,7 @@ cdef class Core:
         self.raw = known["_raw_inputs"]
         self._inputs, self._errors, self._result = known["_inputs"], errors, known["_result"]
         self._transaction, self._parent = known["_transaction"], known["_parent"]
-        self._own_callbacks, self._json_error = known["_own_callbacks"], known["_json_error"]
+        self._own_callbacks, self.json_error = known["_own_callbacks"], known["_json_error"]
         self.state_number, self.entered = known["_state"], known["_entered"]
         self.closed, self.claimed = known["_closed"], known["_claimed"]
         if attributes:

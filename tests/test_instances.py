@@ -72,6 +72,29 @@ def test_an_instance_pickles(fa: ModuleType, protocol: int, monkeypatch: pytest.
     assert type(one) is cls and one.run_instance().result == 2
 
 
+def test_the_state_of_what_has_succeeded_is_the_same_however_it_ran(fa: ModuleType) -> None:
+    kept: list[Any] = []
+    plain = make(fa, execute=lambda self: kept.append(self))
+    hooked = make(fa, execute=lambda self: kept.append(self), validate=lambda self: None)
+    for cls in (plain, hooked):
+        cls(a=1).run_instance()
+        cls.run(a=1)
+    whole = make(fa, execute=lambda self: self.run_subcommand(plain, a=1))
+    whole.run(a=1)
+    for one in kept:
+        state = one.__getstate__()[1]
+        assert (state["_state"], state["_entered"], state["_closed"]) == (8, 7, 2)
+    assert plain(a=1).__getstate__()[1]["_closed"] == 0
+
+
+@pytest.mark.parametrize("name", ["_state", "_entered", "_json_error"])
+def test_what_a_run_computes_is_not_deleted(fa: ModuleType, name: str) -> None:
+    one = make(fa, execute=lambda self: 1)(a=1)
+    with pytest.raises(AttributeError, match=f"property '{name}' of 'Made' object has no deleter"):
+        delattr(one, name)
+    assert one.run_instance().result == 1
+
+
 def test_a_commit_that_a_callback_around_it_leaves_out_is_no_success(fa: ModuleType) -> None:
     calls: list[str] = []
 

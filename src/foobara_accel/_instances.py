@@ -24,6 +24,7 @@ _NEW: dict[str, Any] = {
 }
 _READ = ("_inputs", "_errors", "_result", "_transaction", "_parent", "_own_callbacks", "_json_error")
 _STATES = len(CommandState)
+_COMMITTED = 2
 
 
 def checked_state(value: Any) -> int:
@@ -50,7 +51,9 @@ def state_of(
     # Two names for one dict would change each other.
     fields["_raw_inputs"] = dict(command._raw_inputs)
     fields["_state"], fields["_entered"] = int(command._state), int(command._entered)
-    fields["_closed"], fields["_claimed"] = closed, claimed
+    # The short ways of a run, other ones in each twin, do not write down that they have committed.
+    done = fields["_state"] == CommandState.SUCCEEDED
+    fields["_closed"], fields["_claimed"] = _COMMITTED if done else closed, claimed
     for name in _slotnames(type(command)):
         if name not in own:
             try:
