@@ -609,6 +609,38 @@ def test_the_module_path_of_foobara_py(mappers, sub):
     assert sub("domain.domain_mapper").DomainMapper is mappers.DomainMapper
 
 
+@pytest.mark.parametrize("kind", [staticmethod, lambda function: function])
+def test_a_match_score_that_is_no_class_method(mappers, registry, kind):
+    class Own(mappers.DomainMapper[User, Customer]):
+        match_score = kind(lambda value, to: answer)
+
+        def map(self):
+            return Customer(title=self.from_value.name)
+
+    registry.register(Own)
+    answer = 3
+    assert registry.find(User(name="a"), Customer) is Own
+    assert registry.find_matching_mapper(User(name="a"), Customer) is Own
+    answer = 0
+    assert registry.find(User(name="a"), Customer) is None
+    answer = None
+    for find in (registry.find, registry.find_matching_mapper):
+        with pytest.raises(TypeError, match=r"Own\.match_score\(\) returns a number, .*, not NoneType"):
+            find(User(name="a"), Customer)
+
+
+def test_a_class_that_the_decorator_refuses_stays_as_it_was(mappers, registry):
+    class Own(mappers.DomainMapper[User, Customer]):
+        def map(self):
+            return Customer(title=self.from_value.name)
+
+    for given in (("D", 3), (3, "O")):
+        with pytest.raises(TypeError, match="must be a name or"):
+            mappers.domain_mapper(*given)(Own)
+    assert not vars(Own).keys() & {"_domain", "_organization"}
+    assert registry.mappers() == []
+
+
 def test_the_decorator_works_bare(mappers, registry):
     @mappers.domain_mapper
     class First(mappers.DomainMapper[User, Customer]):

@@ -180,7 +180,7 @@ class DomainMapperRegistry:
         """
         best, best_score = None, 0
         for mapper in cls.mappers() if domain is None else _mappers_of(domain):
-            found = mapper.match_score(from_value, to_value)
+            found = _scored(mapper, mapper.match_score(from_value, to_value))
             if found > best_score:
                 best, best_score = mapper, found
         return best
@@ -211,14 +211,16 @@ def domain_mapper(domain: Any = None, organization: Any = None) -> Any:
 
     def decorate(mapper: M) -> M:
         checked = isinstance(mapper, type) and issubclass(mapper, DomainMapper)
+        # Both are looked at before either is set: a class that is refused stays as it was.
         if checked and domain:
             _domain_name(domain)
+        if checked and organization and name_of(organization) is None:
+            raise TypeError(
+                f"organization must be a name or an Organization, not {type(organization).__name__}"
+            )
+        if checked and domain:
             mapper._domain = domain
         if checked and organization:
-            if name_of(organization) is None:
-                raise TypeError(
-                    f"organization must be a name or an Organization, not {type(organization).__name__}"
-                )
             mapper._organization = organization
         return DomainMapperRegistry.register(mapper)
 
@@ -381,9 +383,10 @@ def _find(value: Any, to: Any, domain: str) -> tuple[type[DomainMapper[Any, Any]
             target = _made(to, mapper)
             source, prepared = _score(mapper.from_type(), value) if target else (0, value)
             total = source and target + source
-            if mapper.match_score.__func__ is not _MATCH_SCORE:  # type: ignore[attr-defined]
+            # A static method or a plain function has no __func__.
+            if getattr(mapper.match_score, "__func__", None) is not _MATCH_SCORE:
                 # One of its own may look at what is in a value.
-                total, key = mapper.match_score(value, to), None
+                total, key = _scored(mapper, mapper.match_score(value, to)), None
             if total > best_score:
                 best, seen, best_score = mapper, prepared, total
         if best is not None:
@@ -393,6 +396,17 @@ def _find(value: Any, to: Any, domain: str) -> tuple[type[DomainMapper[Any, Any]
             cache.clear()
         cache[key] = best
     return best, seen
+
+
+def _scored(mapper: type[DomainMapper[Any, Any]], found: Any) -> Any:
+    try:
+        found > 0  # noqa: B015
+    except TypeError:
+        raise TypeError(
+            f"{mapper.__qualname__}.match_score() returns a number, 0 where it does not fit, "
+            f"not {type(found).__name__}"
+        ) from None
+    return found
 
 
 def _made(wanted: Any, mapper: type[DomainMapper[Any, Any]]) -> int:
