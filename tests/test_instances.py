@@ -87,6 +87,17 @@ def test_the_state_of_what_has_succeeded_is_the_same_however_it_ran(fa: ModuleTy
     assert plain(a=1).__getstate__()[1]["_closed"] == 0
 
 
+def test_a_method_that_is_called_on_what_is_no_command_says_so(fa: ModuleType, sub: Any) -> None:
+    cls = make(fa, execute=lambda self: 1)
+    with pytest.raises(
+        TypeError, match=r"int.*is not a Command class|Core' objects doesn't apply to a 'int'"
+    ):
+        cls.cast_and_validate_inputs(3)
+    for wrong in (int, type("Mine", (), {})):
+        with pytest.raises(TypeError, match=f"{wrong.__name__}'> is not a Command class"):
+            sub("core.plan").Services.analyse(wrong)
+
+
 @pytest.mark.parametrize("name", ["_state", "_entered", "_json_error"])
 def test_what_a_run_computes_is_not_deleted(fa: ModuleType, name: str) -> None:
     one = make(fa, execute=lambda self: 1)(a=1)

@@ -152,6 +152,11 @@ def _behind(command_class: type) -> tuple[type, ...]:
     )
 
 
+def _refuse_no_command(found: Any) -> None:
+    if not (isinstance(found, type) and issubclass(found, executor.Core)):
+        raise TypeError(f"{found!r} is not a Command class")
+
+
 def _check_settings(command_class: Any) -> None:
     name, config = command_class.__name__, command_class._transaction_config
     if not isinstance(config, TransactionConfig):
@@ -184,6 +189,8 @@ class Services:
         """
         from .inputs import builder_for, model_of  # not before a run: importing Command stays cheap
 
+        # First: a method of Core that is called on something else comes here in the fallback.
+        _refuse_no_command(command_class)
         refuse_both_kinds(command_class)
         pass_by(command_class)
         resolve = _resolve_async if command_class._is_async else _resolve_sync
