@@ -819,10 +819,37 @@ def test_sqlite_tells_of_a_savepoint_that_was_ended_inside(tx, db):
     for text in ("ended inside the command", r"ended inside the command|could not be undone alone"):
         with pytest.raises(tx.TransactionError, match=text):
             handler.commit()
-        with suppress(sqlite3.OperationalError):  # there is another transaction, without the savepoint
+        with suppress(tx.TransactionError):  # there is another transaction, without the savepoint
             handler.rollback()
     assert rows() == []
     assert idle(connection)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_sqlite_tells_of_a_part_that_ended_the_whole(fa, tx, tmp_path, fails):
+    connection = sqlite3.connect(tmp_path / "db")
+    connection.execute("CREATE TABLE t (x UNIQUE)")
+
+    class Part(fa.Command[Value, None]):
+        _transaction_config = fa.TransactionConfig.with_handler(
+            lambda: tx.Sqlite3TransactionHandler(connection)
+        )
+
+        def execute(self):
+            add(connection, self.inputs.x)
+            connection.commit()
+            if fails:
+                self.add_runtime_error("no", "no")
+
+    class Whole(Part):
+        def execute(self):
+            self.run_subcommand(Part, x=self.inputs.x)
+
+    error = Whole.run(x=1).errors[0]
+    assert error.symbol == "execution_error" and error.context["exception_type"] == "TransactionError"
+    assert "the connection's transaction was ended inside the command: leave commit()" in error.message
+    assert not connection.in_transaction
+    connection.close()
 
 
 def test_sqlite_commit_on_a_locked_database_may_be_tried_again(tx, db):

@@ -352,6 +352,14 @@ _savepoint_numbers = itertools.count(1)
 _GUARD = "foobara_begun"
 
 
+def _tell_of_end(error: Exception) -> None:
+    if "no such savepoint" in str(error):
+        raise TransactionError(
+            "the connection's transaction was ended inside the command: "
+            "leave commit(), rollback() and executescript() out of it"
+        ) from None
+
+
 class Sqlite3TransactionHandler:
     """A handler of a ``sqlite3.Connection``: a transaction, or a savepoint when one is open already.
 
@@ -422,13 +430,9 @@ class Sqlite3TransactionHandler:
         try:
             self.release(begun.what or _GUARD)
         except Exception as error:
-            if "no such savepoint" not in str(error):
-                raise
             # COMMIT would end what other code has begun since, and connection.commit() would be silent.
-            raise TransactionError(
-                "the connection's transaction was ended inside the command: "
-                "leave commit(), rollback() and executescript() out of it"
-            ) from None
+            _tell_of_end(error)
+            raise
         if not begun.what:
             try:
                 if begun.what is None:
@@ -473,13 +477,21 @@ class Sqlite3TransactionHandler:
         return name
 
     def rollback_to(self, token: str) -> None:
-        """Undo what was done since the savepoint. Raises sqlite3.OperationalError when it is gone."""
-        self._connection.execute(f"ROLLBACK TO {token}")
-        self._connection.execute(f"RELEASE {token}")
+        """Undo what was done since the savepoint. Raises TransactionError when it is gone."""
+        try:
+            self._connection.execute(f"ROLLBACK TO {token}")
+            self._connection.execute(f"RELEASE {token}")
+        except Exception as error:
+            _tell_of_end(error)
+            raise
 
     def release(self, token: str) -> None:
-        """Release the savepoint. Raises sqlite3.OperationalError when it is gone."""
-        self._connection.execute(f"RELEASE {token}")
+        """Release the savepoint. Raises TransactionError when it is gone."""
+        try:
+            self._connection.execute(f"RELEASE {token}")
+        except Exception as error:
+            _tell_of_end(error)
+            raise
 
     def _last(self) -> _Begun:
         if not self._began:
