@@ -1703,11 +1703,15 @@ ctypedef int (*halts_or_raises)(PyObject *, PyObject *const *, Py_ssize_t, PyObj
 
 
 cdef inline bint own_subcommand(Core parent) noexcept:
-    # Whether the class has a run_subcommand that is not the library's. Looked up once for each tag of the class.
+    # Whether the class or the instance has a run_subcommand that is not the library's. That of the class is looked
+    # up once for each tag of it.
+    cdef PyObject *attributes = fa_attributes(<PyObject *>parent)
     cdef PyObject *cls = <PyObject *>Py_TYPE(<PyObject *>parent)
     cdef unsigned int tag = fa_tag(cls)
     cdef Plan plan = parent.plan
     cdef PyObject *method
+    if attributes is not NULL and RUN_SUBCOMMAND_NAME in <dict>attributes:
+        return True
     if plan is not None and tag != 0 and tag == plan.subcommands:
         return False
     method = fa_lookup(cls, <PyObject *>RUN_SUBCOMMAND_NAME)

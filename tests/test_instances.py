@@ -132,6 +132,28 @@ def test_what_is_no_class_is_no_subcommand(fa: ModuleType, method: str) -> None:
         assert cls.run(a=1).errors[0].message == "run_subcommand() takes a Command class, not a list"
 
 
+@pytest.mark.parametrize("name", ["run_subcommand_bang", "run_subcommand_"])
+def test_a_run_subcommand_of_an_instance_is_called(fa: ModuleType, name: str) -> None:
+    inner = make(fa, execute=lambda self: 1)
+    asked: list[Any] = []
+
+    def execute(self: Any) -> Any:
+        found = [getattr(self, name)(inner, a=1)]
+        self.run_subcommand = lambda cls, **inputs: asked.append((cls, inputs)) or 5
+        found.append(getattr(self, name)(inner, a=2))
+        self.run_subcommand = lambda cls, **inputs: self.add_runtime_error("none", "none", halt=False)
+        if self.inputs.a:
+            getattr(self, name)(inner, a=3)
+        del self.run_subcommand
+        return [*found, getattr(self, name)(inner, a=4)]
+
+    cls = make(fa, execute=execute)
+    for _ in range(2):
+        assert cls.run(a=0).result == [1, 5, 1]
+        assert [error.symbol for error in cls.run(a=1).errors] == ["none"]
+    assert asked == [(inner, {"a": 2})] * 4
+
+
 def test_run_json_without_data_says_the_same_before_and_after_a_run(fa: ModuleType) -> None:
     cls = make(fa, execute=lambda self: 1)
     for _ in range(2):

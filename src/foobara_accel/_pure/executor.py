@@ -1323,7 +1323,7 @@ class Core:
         """Run *command_class* inside this run and return its result; halt this run when there is none
         and this run has errors."""
         cls = type(self)
-        if cls.run_subcommand is not _run_subcommand:
+        if cls.run_subcommand is not _run_subcommand or "run_subcommand" in self.__dict__:
             result = self.run_subcommand(command_class, **inputs)
             if result is None and self._errors:
                 raise Halt
