@@ -408,6 +408,31 @@ def test_a_handler_that_was_dropped_blocks_nobody(plain: Any, fa: Any) -> None:
     assert plain.rows() == [1]
 
 
+def test_handlers_that_were_dropped_while_open_leave_nothing(sub: Any, fa: Any) -> None:
+    module = sub("core.transactions")
+    before = len(module._claims)
+    kept = sqlite3.connect(":memory:", isolation_level=None)
+    for connection in (sqlite3.connect(":memory:", isolation_level=None), kept):
+        for _ in range(3):
+            handler = fa.Sqlite3TransactionHandler(connection)
+            copy_context().run(handler.begin)
+            del handler
+            gc.collect()
+            assert len(module._claims) == before
+            connection.execute("ROLLBACK")
+
+    def dropped_inside() -> None:
+        handler = fa.Sqlite3TransactionHandler(kept)
+        handler.begin()
+        fa.Sqlite3TransactionHandler(kept).begin()
+        gc.collect()
+        assert [each.owner() for each in module._claims[id(kept)]] == [handler]
+        handler.rollback()
+
+    copy_context().run(dropped_inside)
+    assert len(module._claims) == before
+
+
 def test_begun_in_one_context_and_ended_in_another(plain: Any, fa: Any) -> None:
     handler = fa.Sqlite3TransactionHandler(plain.db)
     for n, end in enumerate((handler.commit, handler.rollback) * 2):

@@ -94,6 +94,14 @@ class NoOpTransactionHandler:
         """Do nothing."""
 
 
+class _Owner(ref[Any]):
+    """The owner of what has begun, which when dropped leaves nothing behind in ``_claims``."""
+
+    __slots__ = ("key",)
+
+    key: int
+
+
 class _Begun:
     """What has begun on a connection and not ended: what other runs must not take for their own.
 
@@ -104,7 +112,12 @@ class _Begun:
     __slots__ = ("before", "joins", "key", "open", "outer", "owner", "spoiled", "what")
 
     def __init__(self, owner: Any, key: int, joins: bool = False) -> None:
-        self.owner = ref(owner)
+        # A part that is dropped goes with what it is a part of.
+        self.owner: ref[Any] = ref(owner)
+        if not joins:
+            # With the key and not with what has begun: a cycle, for the collector at each transaction.
+            self.owner = held = _Owner(owner, _dropped)
+            held.key = key
         self.key = key  # the connection's id, of no other while the owner, which holds it, lives
         self.joins = joins  # a part of a transaction: other parts may overlap it, contexts see to them
         self.open = False
@@ -197,6 +210,23 @@ def _inside_of(begun: _Begun | None) -> list[_Begun]:
 _claims: dict[int, list[_Begun]] = {}
 # A signal handler or a finalizer that runs a command may come while its thread holds the lock.
 _claims_lock = RLock()
+
+
+# Another thread, or this one in the middle of _claim() or _free(): both store new lists, of what stood then.
+def _dropped(owner: Any) -> None:
+    if owner.key in _claims:
+        with _claims_lock:
+            _sweep(owner.key)
+
+
+def _sweep(key: int) -> None:
+    others = [each for each in _claims.get(key, ()) if each.stands()]
+    if others:
+        _claims[key] = others
+    else:
+        _claims.pop(key, None)
+
+
 _inside: ContextVar[_Begun | None] = ContextVar("foobara_accel_begun", default=None)
 
 
