@@ -299,6 +299,65 @@ def test_a_run_inside_a_run_works_in_a_savepoint(table: Any) -> None:
     assert table.rows() == [2, 3, 5, 100, 200]
 
 
+@pytest.mark.parametrize("how", ["sync", "async", "block"])
+def test_a_run_inside_a_run_inside_a_block_works_in_a_savepoint(table: Any, fa: Any, how: str) -> None:
+    """It is undone alone, and undone with the run that it is inside."""
+
+    def inner(n: int, fail: bool) -> None:
+        if how == "block":
+            try:
+                with fa.transaction(table.handler()):
+                    table.insert(n)
+                    if fail:
+                        raise LookupError
+            except LookupError:
+                pass
+        else:
+            assert table.now.run(n=n, fail=fail).is_success() is not fail
+
+    def outer(command: Any) -> None:
+        inner(command.inputs.n + 1, fail=True)
+        inner(command.inputs.n + 2, fail=False)
+        table.insert(command.inputs.n)
+        if command.inputs.fail:
+            command.add_runtime_error("no", "no")
+
+    async def outer_later(command: Any) -> None:
+        assert (await table.later.run(n=command.inputs.n + 1, fail=True)).is_failure()
+        assert (await asyncio.create_task(table.later.run(n=command.inputs.n + 2))).is_success()
+        table.insert(command.inputs.n)
+        if command.inputs.fail:
+            command.add_runtime_error("no", "no")
+
+    with fa.transaction(table.handler()):
+        for n, fail in ((10, False), (20, True), (30, False)):
+            if how == "async":
+                done = asyncio.run(table.command(outer_later).run(n=n, fail=fail))
+            else:
+                done = table.command(outer).run(n=n, fail=fail)
+            assert done.is_success() is not fail
+        table.insert(1)
+    assert table.rows() == [1, 10, 12, 30, 32]
+
+
+def test_a_run_that_outlives_the_one_it_is_inside_takes_the_block_with_it(plain: Any, fa: Any) -> None:
+    async def main() -> None:
+        tasks: list[Any] = []
+
+        async def outer(command: Any) -> None:
+            tasks.append(asyncio.create_task(plain.later.run(n=2, wait=0.01)))
+            await asyncio.sleep(0)
+
+        with fa.transaction(plain.handler()):
+            await plain.command(outer).run(n=1)
+            with pytest.raises(fa.TransactionError):
+                await tasks[0]
+
+    with pytest.raises(fa.TransactionPoisoned):
+        asyncio.run(main())
+    assert plain.rows() == []
+
+
 def test_of_concurrent_runs_inside_a_run_one_is_refused(table: Any, fa: Any) -> None:
     found: list[Any] = []
 

@@ -763,6 +763,12 @@ class TransactionContext:
                 self._refuse_awaitable(answer, "rollback")
             elif not enclosing._depth:
                 if enclosing._committed:
+                    # Into what may be open still: there it can be undone, with all the rest.
+                    above = enclosing._enclosing
+                    while above is not None and not above._depth:
+                        above = above._enclosing
+                    if above is not None:
+                        above._poisoned = True
                     raise TransactionError("cannot be undone: the enclosing transaction was committed first")
             elif self._savepoint and not self._overlapped():
                 try:
@@ -862,9 +868,28 @@ def transaction(handler: TransactionHandler | None = None) -> Iterator[Transacti
 def _context_for(handler: TransactionHandler, enclosing: TransactionContext | None) -> TransactionContext:
     if enclosing is None or not enclosing._depth:
         enclosing = get_current_transaction()
+        if enclosing is not None and enclosing._begun is not None:
+            enclosing = _innermost(enclosing)
     if enclosing is not None and handler == enclosing._handler:
         return TransactionContext(handler, enclosing)
     return TransactionContext(handler)
+
+
+def _innermost(context: TransactionContext) -> TransactionContext:
+    """Return the innermost part of *context* that this thread or task is inside, else *context*.
+
+    A run started in ``execute`` of another is inside that one; beside it, the two would count as overlapping.
+    """
+    begun = _inside.get()
+    while begun is not None and begun is not context._begun:
+        part: Any = begun.owner() if begun.joins and begun.open else None
+        above = part if part is not None and part._depth else None
+        while above is not None:
+            if above is context:
+                return part  # type: ignore[no-any-return]
+            above = above._enclosing
+        begun = begun.before
+    return context
 
 
 @dataclass(slots=True)
