@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum, IntEnum
 from pathlib import PurePosixPath
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -536,3 +536,27 @@ def test_both_twins_write_the_same(specs, chain):
     c, py = look(foobara_accel, specs, chain), look(load_twin("py"), specs, chain)
     assert c == py
     json.loads(c[0])
+
+
+def test_a_pydantic_field_keeps_what_an_error_writes_of_itself(fa: ModuleType) -> None:
+    class Coded(fa.FoobaraError):
+        def to_dict(self) -> dict[str, Any]:
+            return {"mine": self.symbol, "path": "x"}
+
+    class Holds(BaseModel):
+        errors: list[fa.FoobaraError]
+        outcome: fa.CommandOutcome
+        found: fa.ErrorCollection
+
+    coded, usual = Coded(symbol="s"), fa.FoobaraError("data", "u", context={"n": None})
+    found = fa.ErrorCollection().add(coded)
+    held = Holds(errors=[coded, usual], outcome=fa.CommandOutcome.from_errors(coded), found=found)
+    mine = {"mine": "s", "path": "x"}
+    wanted = {
+        "errors": [mine, usual.to_dict()],
+        "outcome": {"success": False, "errors": [mine], "metadata": {}},
+        "found": [mine],
+    }
+    assert held.model_dump() == wanted == json.loads(held.model_dump_json())
+    assert Holds.model_json_schema(mode="serialization") == Holds.model_json_schema()
+    assert "symbol" in str(Holds.model_json_schema())

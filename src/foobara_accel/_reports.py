@@ -1080,7 +1080,10 @@ def error_schema(cls: Any) -> Any:
         # a context may hold what JSON lacks
         return json.loads(error.to_json_bytes()) if info.mode == "json" else error.to_dict()
 
-    return _instance_or(cls, core_schema.no_info_after_validator_function(parse, shape), dump, shape)
+    # What is written keeps to no shape: a subclass may have a to_dict of its own. Its JSON schema is still there.
+    written = _error_shape()
+    written["serialization"] = core_schema.simple_ser_schema("any")  # type: ignore[typeddict-unknown-key]
+    return _instance_or(cls, core_schema.no_info_after_validator_function(parse, shape), dump, written)
 
 
 def collection_schema(cls: Any, error: Any, from_list: Callable[[list[Any]], Any]) -> Any:
