@@ -465,6 +465,13 @@ cdef extern from *:
         return list;
     }
 
+    /* What Cython lets no extension class define. */
+    static int fa_define(PyObject *cls, const char *name, PyObject *value) {
+        if (PyDict_SetItemString(((PyTypeObject *)cls)->tp_dict, name, value)) return -1;
+        PyType_Modified((PyTypeObject *)cls);
+        return 0;
+    }
+
     /* The public path of a class, for repr, pickle and documentation. */
     static int fa_publish(PyObject *cls, const char *name, PyObject *module) {
         PyTypeObject *type = (PyTypeObject *)cls;
@@ -497,6 +504,7 @@ cdef extern from *:
     list fa_list(object)
     void fa_untrack(PyObject*, PyObject*) noexcept
     void fa_track(PyObject*) noexcept
+    int fa_define(object, const char*, object) except -1
     int fa_publish(object, const char*, object) except -1
 
 cdef extern from "Python.h":
@@ -821,13 +829,7 @@ One error of a command: where (path, runtime path), what (category, symbol, mess
         if Py_ReprEnter(self):
             return "..."
         try:
-            return (
-                f"{type(self).__qualname__}(category={category_of(self)!r}, symbol={symbol_of(self)!r}, "
-                f"path={shown(self._path)}, message={shown(message_of(self))}, context={shown(self.context)}, "
-                f"runtime_path={self._runtime_path!r}, is_fatal={is_fatal_of(self)!r}, severity={severity_of(self)!r}, "
-                f"suggestion={shown(suggestion_of(self))}, help_url={help_url_of(self)!r}, "
-                f"cause={cause_shown(cause_of(self))}, stack_trace={shown(stack_trace_of(self))})"
-            )
+            return _reports.error_text(self)
         finally:
             Py_ReprLeave(self)
 
@@ -865,6 +867,14 @@ One error of a command: where (path, runtime path), what (category, symbol, mess
     @classmethod
     def __get_pydantic_core_schema__(cls, source, handler):
         return _reports.error_schema(cls)
+
+
+def _init_subclass(cls, **given):
+    super(FoobaraError, cls).__init_subclass__(**given)
+    _reports.keep_text(cls, FoobaraError)
+
+
+fa_define(FoobaraError, b"__init_subclass__", classmethod(_init_subclass))
 
 
 # The fields of an error. A subclass may have an attribute of that name of its own.
@@ -1000,10 +1010,6 @@ cdef object same_error(FoobaraError a, FoobaraError b):
         if (id(a), id(b)) in seen:
             return True
         seen.add((id(a), id(b)))
-
-
-cdef object cause_shown(object cause):
-    return repr(cause) if isinstance(cause, FoobaraError) else shown(cause)
 
 
 cdef object severity_text(object severity):

@@ -1106,3 +1106,73 @@ def test_every_message_of_pydantic_core_with_a_part_is_known(sub: Any) -> None:
     for kind, repeat in repeats.items():
         if kind in templates and kind != "value_error":
             assert repeat.template == templates[kind]
+
+
+def test_a_dataclass_of_an_error_shows_nothing_marked(fa: ModuleType) -> None:
+    @dataclasses.dataclass
+    class Coded(fa.FoobaraError):
+        code: int = 1
+        pin: Pin = PIN
+        quiet: int = dataclasses.field(default=5, repr=False)
+        held: Any = None
+
+    class Further(Coded):
+        pass
+
+    @dataclasses.dataclass(slots=True)
+    class Slotted(fa.FoobaraError):
+        code: int = 1
+        pin: Pin = PIN
+
+    for kind in (Coded, Further, Slotted):
+        error = kind(symbol="s", context={"a": Acc()})
+        found = fa.ErrorCollection().add(error)
+        holders = [found, fa.CommandOutcome.from_errors(error), fa.CommandOutcome(error), [error]]
+        for text in (repr(error), str(error), *map(repr, holders)):
+            assert PIN not in text and "symbol='s'" in text and "Acc(**********)" in text
+            assert "code=1, pin=**********" in text and "quiet" not in text
+    assert PIN not in repr(Coded(held=Acc())) and PIN not in repr(Coded(cause=Coded(context={"a": Acc()})))
+
+
+def test_a_dataclass_of_an_error_that_shows_itself(fa: ModuleType) -> None:
+    class Shows(fa.FoobaraError):
+        def __repr__(self) -> str:
+            return "mine"
+
+    class Plain(fa.FoobaraError):
+        pass
+
+    class Both(Plain, Shows):
+        pass
+
+    @dataclasses.dataclass
+    class Generated(Shows):
+        code: int = 1
+
+    @dataclasses.dataclass
+    class Own(fa.FoobaraError):
+        code: int = 1
+
+        def __repr__(self) -> str:
+            return f"own {self.code}"
+
+    assert [repr(kind()) for kind in (Shows, Both, Own)] == ["mine", "mine", "own 1"]
+    assert repr(Plain(symbol="s")) == repr(fa.FoobaraError(symbol="s")).replace(
+        "FoobaraError", Plain.__qualname__, 1
+    )
+    assert PIN not in repr(Generated(context={"a": Acc()}))
+
+
+def test_a_subclass_of_an_error_starts_like_any_other(fa: ModuleType) -> None:
+    seen: list[Any] = []
+
+    class Mixin:
+        def __init_subclass__(cls, **given: Any) -> None:
+            seen.append(given)
+
+    class Mine(fa.FoobaraError, Mixin, tag=1):
+        pass
+
+    assert seen == [{"tag": 1}]
+    with pytest.raises(TypeError):
+        type("Wrong", (fa.FoobaraError,), {}, tag=1)

@@ -943,28 +943,85 @@ class ErrorFields:
 
 @functools.cache
 def _error_fields() -> dict[str, dataclasses.Field[Any]]:
-    def fresh() -> Any:
-        return dataclasses.field(default_factory=dict)
+    def quiet(**default: Any) -> Any:
+        return dataclasses.field(repr=False, **default)  # for a __repr__ that the decorator wrote after all
 
     made: Any = dataclasses.make_dataclass(
         "FoobaraError",
         [
-            ("category", str, "data"),
-            ("symbol", str, ""),
-            ("path", tuple[str, ...], ()),
-            ("message", str, ""),
-            ("context", dict[str, Any], fresh()),
-            ("runtime_path", tuple[str, ...], ()),
-            ("is_fatal", bool, False),
-            ("severity", ErrorSeverity, ErrorSeverity.ERROR),
-            ("suggestion", str | None, None),
-            ("help_url", str | None, None),
-            ("cause", Any, None),
-            ("stack_trace", str | None, None),
+            ("category", str, quiet(default="data")),
+            ("symbol", str, quiet(default="")),
+            ("path", tuple[str, ...], quiet(default=())),
+            ("message", str, quiet(default="")),
+            ("context", dict[str, Any], quiet(default_factory=dict)),
+            ("runtime_path", tuple[str, ...], quiet(default=())),
+            ("is_fatal", bool, quiet(default=False)),
+            ("severity", ErrorSeverity, quiet(default=ErrorSeverity.ERROR)),
+            ("suggestion", str | None, quiet(default=None)),
+            ("help_url", str | None, quiet(default=None)),
+            ("cause", Any, quiet(default=None)),
+            ("stack_trace", str | None, quiet(default=None)),
         ],
     )
     fields: dict[str, dataclasses.Field[Any]] = made.__dataclass_fields__
     return fields
+
+
+def keep_text(cls: Any, base: Any) -> None:
+    """Have *cls*, derived from the error class *base*, keep the ``__repr__`` of *base* when it inherits that.
+
+    Only what a class has itself is kept by ``@dataclass``, whose own ``__repr__`` shows what is marked.
+    """
+    ours = base.__repr__
+    if "__repr__" in vars(cls):
+        return
+    for each in cls.__mro__:
+        found = vars(each).get("__repr__", ours)
+        if found is not ours:  # somebody's own, maybe behind one that was put here
+            if cls.__repr__ is ours:
+                cls.__repr__ = found
+            return
+        if each is base:
+            cls.__repr__ = ours
+            return
+
+
+def error_text(error: Any) -> str:
+    """Return the repr of *error*: its twelve fields and those that a dataclass derived from it adds."""
+    kind = type(error)
+    names: Iterable[str] = _ERROR_NAMES
+    hidden: Mapping[str, bool] = {}
+    fields: Any = next(
+        vars(each)["__dataclass_fields__"] for each in kind.__mro__ if "__dataclass_fields__" in vars(each)
+    )
+    if not isinstance(fields, ErrorFields):
+        usual = _error_fields()
+        names = [
+            field.name for field in dataclasses.fields(kind) if field.repr or usual.get(field.name) is field
+        ]
+        hidden = _view(kind)
+    parts = [f"{name}={HIDDEN if hidden.get(name) else _part_text(getattr(error, name))}" for name in names]
+    return f"{kind.__qualname__}({', '.join(parts)})"
+
+
+def _part_text(value: Any) -> str:
+    return repr(value) if is_error(type(value)) else shown(value)
+
+
+_ERROR_NAMES = (
+    "category",
+    "symbol",
+    "path",
+    "message",
+    "context",
+    "runtime_path",
+    "is_fatal",
+    "severity",
+    "suggestion",
+    "help_url",
+    "cause",
+    "stack_trace",
+)
 
 
 def is_error(kind: type) -> bool:
@@ -1080,9 +1137,8 @@ def error_schema(cls: Any) -> Any:
         # a context may hold what JSON lacks
         return json.loads(error.to_json_bytes()) if info.mode == "json" else error.to_dict()
 
-    # What is written keeps to no shape: a subclass may have a to_dict of its own. Its JSON schema is still there.
-    written = _error_shape()
-    written["serialization"] = core_schema.simple_ser_schema("any")  # type: ignore[typeddict-unknown-key]
+    # What is written keeps to no shape, a subclass may have a to_dict of its own; the JSON schema has one.
+    written = {**shape, "serialization": core_schema.simple_ser_schema("any")}
     return _instance_or(cls, core_schema.no_info_after_validator_function(parse, shape), dump, written)
 
 

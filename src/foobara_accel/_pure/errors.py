@@ -285,6 +285,10 @@ class FoobaraError:
         self._runtime_path = as_path(runtime_path, "runtime_path")
         self._rare = rare(is_fatal, severity, suggestion, help_url, cause, stack_trace)
 
+    def __init_subclass__(cls, **given: Any) -> None:
+        super().__init_subclass__(**given)
+        _reports.keep_text(cls, FoobaraError)
+
     @property
     def path(self) -> tuple[str, ...]:
         """Where in the inputs: a tuple of names; a str is kept as it was given."""
@@ -508,13 +512,7 @@ class FoobaraError:
 
     @recursive_repr("...")
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__qualname__}(category={self.category!r}, symbol={self.symbol!r}, "
-            f"path={shown(self._path)}, message={shown(self.message)}, context={shown(self.context)}, "
-            f"runtime_path={self._runtime_path!r}, is_fatal={self.is_fatal!r}, severity={self.severity!r}, "
-            f"suggestion={shown(self.suggestion)}, help_url={self.help_url!r}, "
-            f"cause={cause_shown(self.cause)}, stack_trace={shown(self.stack_trace)})"
-        )
+        return _reports.error_text(self)
 
     def __copy__(self) -> Self:
         return clone(self, True)
@@ -667,10 +665,6 @@ def same_error(a: FoobaraError, b: FoobaraError) -> bool:
         if (id(a), id(b)) in seen:
             return True
         seen.add((id(a), id(b)))
-
-
-def cause_shown(cause: Any) -> str:
-    return repr(cause) if isinstance(cause, FoobaraError) else shown(cause)
 
 
 def severity_text(severity: Any) -> Any:
