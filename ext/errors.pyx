@@ -523,7 +523,7 @@ cdef enum:
 
 cdef tuple EMPTY = ()
 
-cdef object text = _reports.text
+cdef object piece = _reports.piece
 cdef object key_text = _reports.key_text
 cdef object int_text = _reports.int_text
 cdef object simplify = _reports.simplify
@@ -569,7 +569,7 @@ cdef object as_metadata(object value):
 
 cdef inline object part(object value):
     # one piece of a key, as a str
-    return value if isinstance(value, str) else text(value)
+    return value if type(value) is str else piece(value)
 
 
 def _restore_error(cls, fields, extras):
@@ -1769,7 +1769,7 @@ cdef int put_items(fa_buf* b, tuple items) except -1:
 
 
 cdef int put_part(fa_buf* b, object value) except -1:
-    return fa_text(b, value if isinstance(value, str) else text(value))
+    return fa_text(b, part(value))
 
 
 cdef int put_path(fa_buf* b, object path) except -1:

@@ -216,7 +216,7 @@ def test_a_typed_outcome_validates_its_result(Result, F):
 @pytest.mark.parametrize("wrong", [{}, {1: 2}])
 def test_what_is_no_type_of_a_result_is_named(Result, wrong):
     for make in (Result[wrong], Result[wrong].from_result):
-        with pytest.raises(TypeError, match=r"takes the type of a result, given \{"):
+        with pytest.raises(TypeError, match=r"takes the type of a result, given a dict"):
             make(1)
     assert Result[wrong]().result is None
 

@@ -1176,3 +1176,34 @@ def test_a_subclass_of_an_error_starts_like_any_other(fa: ModuleType) -> None:
     assert seen == [{"tag": 1}]
     with pytest.raises(TypeError):
         type("Wrong", (fa.FoobaraError,), {}, tag=1)
+
+
+def test_a_marked_part_of_an_error_is_hidden_in_every_text(fa: ModuleType) -> None:
+    pin = MarkedText(PIN)
+    names = ["category", "symbol", "path", "message", "runtime_path", "suggestion", "help_url", "stack_trace"]
+    derived = type("Derived", (fa.FoobaraError,), {})
+    for kind in (fa.FoobaraError, derived):
+        for name in names:
+            error = kind("data", "s", ("p",), "m", {"n": 1}, ("r",), cause=kind(symbol="c"))
+            setattr(error, name, (pin, "after") if name.endswith("path") else pin)
+            found = fa.ErrorCollection().add(error)
+            outcome = fa.CommandOutcome.from_errors(error)
+            with pytest.raises(ValueError, match="Command failed") as caught:
+                outcome.unwrap()
+            texts: list[Any] = [repr(error), error.key(), error.error_code, error.to_dict()["key"]]
+            texts += [error.to_json_bytes(), found.to_json_bytes(), outcome.to_json_bytes()]
+            texts += [found.to_human_readable(), found.to_sentence(), outcome.to_problem(), caught.value]
+            assert PIN not in "".join(map(str, texts)), name
+            hides = name in ("category", "symbol", "path", "runtime_path")
+            assert (HID in error.key()) is hides and json.loads(error.to_json_bytes())["key"] == error.key()
+            assert found.get(error.key()) is error
+
+    class Loud(str):
+        pass
+
+    assert fa.FoobaraError("data", Loud("s"), (Loud("p"), 1)).key() == "data.p.1.s"
+
+
+def test_a_subscript_that_is_no_type_is_not_shown(fa: ModuleType) -> None:
+    with pytest.raises(TypeError, match=r"given an AccData$"):
+        fa.CommandOutcome[AccData()](result=1)

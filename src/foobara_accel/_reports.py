@@ -63,6 +63,15 @@ def text(value: object) -> str:
         return f"<{kind.__qualname__}>"
 
 
+def piece(value: object) -> str:
+    """Return *value* as a piece of a key, a sentence or another text of an error; hidden as in its JSON."""
+    if type(value) is str:
+        return value
+    if holds_mark(value):
+        return HIDDEN
+    return value if isinstance(value, str) else text(value)
+
+
 def key_text(key: object) -> str:
     """Return the JSON object key for a dict key, as :mod:`json` spells the scalars."""
     if _hides(type(key)):
@@ -537,14 +546,14 @@ def human_readable(errors: Iterable[Any]) -> str:
     """List errors for a person: number, path, message, context and suggestion."""
     blocks: list[str] = []
     for number, error in enumerate(errors, 1):
-        where = ".".join(map(text, error.path)) or "general"
-        lines = [f"{number}. [{where}] {text(error.message)}"]
+        where = ".".join(map(piece, error.path)) or "general"
+        lines = [f"{number}. [{where}] {piece(error.message)}"]
         context = error.context
         if context:
             pairs = context.items() if isinstance(context, Mapping) else [("value", context)]
             lines.append("   Context: {" + ", ".join(f"{_repr(k)}: {_repr(v)}" for k, v in pairs) + "}")
         if error.suggestion:
-            lines.append(f"   Suggestion: {text(error.suggestion)}")
+            lines.append(f"   Suggestion: {piece(error.suggestion)}")
         blocks.append("\n".join(lines))
     return "\n\n".join(["Errors:", *blocks]) if blocks else "No errors"
 
@@ -619,7 +628,7 @@ def status(error: Any) -> int:
 
 def pointer(path: Iterable[object]) -> str:
     """Return the RFC 6901 JSON pointer of *path*; an empty path is the whole document, ``""``."""
-    return "".join("/" + text(part).replace("~", "~0").replace("/", "~1") for part in path)
+    return "".join("/" + piece(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
 def problem(errors: Sequence[Any]) -> dict[str, Any] | None:
@@ -632,17 +641,18 @@ def problem(errors: Sequence[Any]) -> dict[str, Any] | None:
     statuses = [status(error) for error in errors]
     worst = max(statuses)
     code = worst if worst >= 500 else next((s for s in (401, 403) if s in statuses), statuses[0])
-    detail = text(errors[0].message)
+    detail = piece(errors[0].message)
     if len(errors) > 1:
         detail += f" (and {len(errors) - 1} more)"
     help_url = errors[0].help_url if len(errors) == 1 else None
     return {
-        "type": text(help_url) if help_url else "about:blank",
+        "type": piece(help_url) if help_url else "about:blank",
         "title": _TITLES[code],
         "status": code,
         "detail": detail,
         "errors": [
-            {"pointer": pointer(e.path), "symbol": text(e.symbol), "detail": text(e.message)} for e in errors
+            {"pointer": pointer(e.path), "symbol": piece(e.symbol), "detail": piece(e.message)}
+            for e in errors
         ],
     }
 
@@ -1087,7 +1097,7 @@ def _outcome_validator(alias: Any) -> Any:
     except pydantic.PydanticUserError:
         raise  # says what to do
     except Exception as error:
-        given = ", ".join(map(repr, alias.__args__))
+        given = ", ".join(map(named, alias.__args__))
         raise TypeError(f"CommandOutcome[...] takes the type of a result, given {given}") from error
 
 

@@ -61,7 +61,7 @@ PARTS = 6  # pieces of text per error in usual_json
 MANY = 16  # errors in a collection before it finds them by identity
 
 new = object.__new__
-text = _reports.text
+piece = _reports.piece
 key_text = _reports.key_text
 int_text = _reports.int_text
 simplify = _reports.simplify
@@ -107,7 +107,7 @@ def as_metadata(value: Any) -> dict[str, Any] | None:
 
 def part(value: object) -> str:
     # one piece of a key, as a str
-    return value if isinstance(value, str) else text(value)
+    return value if type(value) is str else piece(value)
 
 
 def _restore_error(
