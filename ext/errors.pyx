@@ -465,6 +465,25 @@ cdef extern from *:
         return list;
     }
 
+    /* What is done with a new object of a subclass, or of the class when nothing initialises it. */
+    static PyTypeObject *fa_class;
+    static newfunc fa_was_new;
+    static int (*fa_starts)(PyObject *);
+
+    static PyObject *fa_new(PyTypeObject *type, PyObject *args, PyObject *named) {
+        PyObject *made = fa_was_new(type, args, named);
+        if (type != fa_class && made != NULL && fa_starts(made)) Py_CLEAR(made);
+        return made;
+    }
+
+    static int fa_start(PyObject *cls, int (*starts)(PyObject *)) {
+        fa_class = (PyTypeObject *)cls;
+        fa_starts = starts;
+        fa_was_new = fa_class->tp_new;
+        fa_class->tp_new = fa_new;
+        return 0;
+    }
+
     /* What Cython lets no extension class define. */
     static int fa_define(PyObject *cls, const char *name, PyObject *value) {
         if (PyDict_SetItemString(((PyTypeObject *)cls)->tp_dict, name, value)) return -1;
@@ -504,6 +523,7 @@ cdef extern from *:
     list fa_list(object)
     void fa_untrack(PyObject*, PyObject*) noexcept
     void fa_track(PyObject*) noexcept
+    int fa_start(object, int (*)(PyObject*) except -1) except -1
     int fa_define(object, const char*, object) except -1
     int fa_publish(object, const char*, object) except -1
 
@@ -730,27 +750,34 @@ One error of a command: where (path, runtime path), what (category, symbol, mess
 
     def key(self):
         """Return ``outer>inner>category.path.symbol`` of the present fields; an empty path is ``root``."""
-        path = ".".join([part(p) for p in self._path]) if self._path else "root"
+        names, outer = path_of(self), outer_of(self)
+        path = ".".join([part(p) for p in names]) if names else "root"
         tail = ".".join([part(category_of(self)), path, part(symbol_of(self))])
-        if not self._runtime_path:
+        if not outer:
             return tail
-        return ">".join([part(p) for p in self._runtime_path]) + ">" + tail
+        return ">".join([part(p) for p in outer]) + ">" + tail
 
     @property
     def error_code(self):
         """``category.path.symbol``; an empty path adds nothing."""
-        return ".".join([part(category_of(self)), *[part(p) for p in self._path], part(symbol_of(self))])
+        return ".".join([part(category_of(self)), *[part(p) for p in path_of(self)], part(symbol_of(self))])
 
     def with_runtime_path_prefix(self, *prefix):
         """Return a copy with *prefix* in front of the runtime path; the context dict is shared."""
         cdef FoobaraError copy = clone(self, True)
-        copy._runtime_path = prefix + tuple(self._runtime_path)
+        if type(copy) is FoobaraError:
+            copy._runtime_path = prefix + tuple(self._runtime_path)
+        else:
+            (<object>copy).runtime_path = prefix + tuple(outer_of(self))
         return copy
 
     def with_path_prefix(self, *prefix):
         """Return a copy with *prefix* in front of the path; the context dict is shared."""
         cdef FoobaraError copy = clone(self, True)
-        copy._path = prefix + tuple(self._path)
+        if type(copy) is FoobaraError:
+            copy._path = prefix + tuple(self._path)
+        else:
+            (<object>copy).path = prefix + tuple(path_of(self))
         return copy
 
     def with_cause(self, cause):
@@ -877,7 +904,36 @@ def _init_subclass(cls, **given):
 fa_define(FoobaraError, b"__init_subclass__", classmethod(_init_subclass))
 
 
+cdef int start(PyObject* made) except -1:
+    # A subclass may have fields or slots of its own in place of these, or an __init__ that sets none: what it
+    # does not set is then the default.
+    cdef FoobaraError error = <FoobaraError>made
+    error.category = "data"
+    error.symbol = ""
+    error._path = EMPTY
+    error.message = ""
+    error._runtime_path = EMPTY
+    error.is_fatal = False
+    error.severity = ERROR
+    return 0
+
+
+fa_start(FoobaraError, start)
+
+
 # The fields of an error. A subclass may have an attribute of that name of its own.
+
+
+cdef inline object path_of(FoobaraError error):
+    return error._path if type(error) is FoobaraError else as_path((<object>error).path, "path")
+
+
+cdef inline object outer_of(FoobaraError error):
+    return error._runtime_path if type(error) is FoobaraError else as_path((<object>error).runtime_path, "runtime_path")
+
+
+cdef inline object context_of(FoobaraError error):
+    return error._context if type(error) is FoobaraError else (<object>error).context
 
 
 cdef inline object category_of(FoobaraError error):
@@ -997,9 +1053,9 @@ cdef object same_error(FoobaraError a, FoobaraError b):
     while True:
         if a is b:
             return True
-        if not (category_of(a) == category_of(b) and symbol_of(a) == symbol_of(b) and a._path == b._path
-                and message_of(a) == message_of(b) and (a._context or {}) == (b._context or {})
-                and a._runtime_path == b._runtime_path and is_fatal_of(a) == is_fatal_of(b) and severity_of(a) == severity_of(b)
+        if not (category_of(a) == category_of(b) and symbol_of(a) == symbol_of(b) and path_of(a) == path_of(b)
+                and message_of(a) == message_of(b) and (context_of(a) or {}) == (context_of(b) or {})
+                and outer_of(a) == outer_of(b) and is_fatal_of(a) == is_fatal_of(b) and severity_of(a) == severity_of(b)
                 and suggestion_of(a) == suggestion_of(b) and help_url_of(a) == help_url_of(b) and stack_trace_of(a) == stack_trace_of(b)):
             return False
         if not isinstance(cause_of(a), FoobaraError) or type(cause_of(a)) is not type(cause_of(b)):
@@ -1034,8 +1090,8 @@ cdef dict error_dict(FoobaraError error):
             "key": error.key(),
             "category": category_of(error),
             "symbol": symbol_of(error),
-            "path": list(error._path),
-            "runtime_path": list(error._runtime_path),
+            "path": list(path_of(error)),
+            "runtime_path": list(outer_of(error)),
             "message": message_of(error),
             "context": error.context,
             "is_fatal": is_fatal_of(error),
@@ -1203,7 +1259,7 @@ cdef class ErrorCollection:
     def at_path(self, path, *rest):
         """Return the errors at exactly this path, given as names or as one list or tuple."""
         wanted = (path, *rest) if isinstance(path, str) else (*as_path(path, "path"), *rest)
-        return [error for error in self.items() if tuple((<FoobaraError>error)._path) == wanted]
+        return [error for error in self.items() if tuple(path_of(<FoobaraError>error)) == wanted]
 
     def with_symbol(self, symbol):
         """Return the errors with this symbol."""
@@ -1222,7 +1278,7 @@ cdef class ErrorCollection:
         if len(prefix) == 1 and isinstance(prefix[0], (list, tuple)):
             prefix = tuple(prefix[0])
         n = len(prefix)
-        return [error for error in self.items() if tuple((<FoobaraError>error)._runtime_path[:n]) == prefix]
+        return [error for error in self.items() if tuple(outer_of(<FoobaraError>error)[:n]) == prefix]
 
     def fatal_errors(self):
         """Return the fatal errors."""
@@ -1260,7 +1316,7 @@ cdef class ErrorCollection:
         """Return path -> errors, in order of first arrival."""
         groups = {}
         for error in self.items():
-            groups.setdefault((<FoobaraError>error)._path, []).append(error)
+            groups.setdefault(path_of(<FoobaraError>error), []).append(error)
         return groups
 
     def group_by_category(self):
@@ -1799,9 +1855,9 @@ cdef int put_head(fa_buf* b, FoobaraError error) except -1:
     fa_raw(b, b',"symbol":', 10)
     put_value(b, symbol_of(error))
     fa_raw(b, b',"path":', 8)
-    put_path(b, error._path)
+    put_path(b, path_of(error))
     fa_raw(b, b',"runtime_path":', 16)
-    put_path(b, error._runtime_path)
+    put_path(b, outer_of(error))
     fa_raw(b, b',"message":', 11)
     put_value(b, message_of(error))
     fa_raw(b, b',"context":', 11)

@@ -1171,3 +1171,54 @@ def test_symbols(errors):
 def test_suggestions_belong_to_symbols(errors):
     assert len(errors.ERROR_SUGGESTIONS) == 11
     assert all(hasattr(errors.Symbols, symbol.upper()) for symbol in errors.ERROR_SUGGESTIONS)
+
+
+def test_a_dataclass_may_put_fields_of_its_own_in_place_of_an_errors(F, C):
+    @dataclasses.dataclass(slots=True)
+    class Slotted(F):
+        extra: int = 0
+
+    @dataclasses.dataclass
+    class Redeclared(F):
+        path: tuple[str, ...] = ("x",)
+        runtime_path: tuple[str, ...] = ("o",)
+        context: dict[str, Any] = dataclasses.field(default_factory=lambda: {"n": 1})
+
+    for kind in (Slotted, Redeclared):
+        error = kind("data", "s", ("q", "r"), "m", {"k": 1}, ("up",), suggestion="try", cause=F(symbol="c"))
+        plain = F("data", "s", ("q", "r"), "m", {"k": 1}, ("up",), suggestion="try", cause=F(symbol="c"))
+        found = C().add(error)
+        assert error.key() == plain.key() and error.error_code == plain.error_code
+        assert error.to_dict() == plain.to_dict() and error.to_json_bytes() == plain.to_json_bytes()
+        assert found.at_path("q", "r") == found.in_runtime_path("up") == [error]
+        assert found.group_by_path() == {("q", "r"): [error]}
+        longer = error.with_path_prefix("a").with_runtime_path_prefix("b")
+        assert (longer.path, longer.runtime_path) == (("a", "q", "r"), ("b", "up"))
+        assert (error.path, error.runtime_path) == (("q", "r"), ("up",))
+        for made in (copy.copy(error), copy.deepcopy(error), dataclasses.replace(error)):
+            assert made == error and made.to_dict() == error.to_dict() and made is not error
+    assert Redeclared(symbol="s").key() == "o>data.x.s" and Redeclared().to_dict()["context"] == {"n": 1}
+    assert Slotted(symbol="s").key() == "data.root.s" and Slotted(extra=4).extra == 4
+
+
+def test_a_subclass_that_sets_nothing_has_the_defaults(F):
+    class Bare(F):
+        def __init__(self, code=0):
+            self.code = code
+
+    class Named(F):
+        symbol = property(lambda self: "named")
+
+        def __init__(self):
+            pass
+
+    for error in (Bare(1), Bare.__new__(Bare)):
+        assert {name: getattr(error, name) for name in F.__match_args__} == {
+            name: getattr(F(), name) for name in F.__match_args__
+        }
+        assert error.to_dict() == F().to_dict() and error.to_json_bytes() == F().to_json_bytes()
+        assert repr(error).endswith(repr(F()).removeprefix("FoobaraError"))
+        assert copy.copy(error).to_dict() == copy.deepcopy(error).to_dict() == F().to_dict()
+        with pytest.raises(AttributeError, match=r"'Bare' object has no attribute 'other'"):
+            error.other  # noqa: B018
+    assert Named().key() == "data.root.named"

@@ -288,6 +288,8 @@ class FoobaraError:
     def __init_subclass__(cls, **given: Any) -> None:
         super().__init_subclass__(**given)
         _reports.keep_text(cls, FoobaraError)
+        if not hasattr(cls, "__getattr__"):
+            cls.__getattr__ = unset_field  # type: ignore[attr-defined]
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -433,27 +435,37 @@ class FoobaraError:
 
     def key(self) -> str:
         """Return ``outer>inner>category.path.symbol`` of the present fields; an empty path is ``root``."""
-        path = ".".join([part(p) for p in self._path]) if self._path else "root"
+        if type(self) is FoobaraError:
+            names, outer = self._path, self._runtime_path
+        else:
+            names, outer = where(self)
+        path = ".".join([part(p) for p in names]) if names else "root"
         tail = ".".join([part(self.category), path, part(self.symbol)])
-        if not self._runtime_path:
+        if not outer:
             return tail
-        return ">".join([part(p) for p in self._runtime_path]) + ">" + tail
+        return ">".join([part(p) for p in outer]) + ">" + tail
 
     @property
     def error_code(self) -> str:
         """``category.path.symbol``; an empty path adds nothing."""
-        return ".".join([part(self.category), *[part(p) for p in self._path], part(self.symbol)])
+        return ".".join([part(self.category), *[part(p) for p in path_of(self)], part(self.symbol)])
 
     def with_runtime_path_prefix(self, *prefix: str) -> Self:
         """Return a copy with *prefix* in front of the runtime path; the context dict is shared."""
         copy = clone(self, True)
-        copy._runtime_path = prefix + tuple(self._runtime_path)
+        if type(copy) is FoobaraError:
+            copy._runtime_path = prefix + tuple(self._runtime_path)
+        else:
+            copy.runtime_path = prefix + tuple(outer_of(self))
         return copy
 
     def with_path_prefix(self, *prefix: str) -> Self:
         """Return a copy with *prefix* in front of the path; the context dict is shared."""
         copy = clone(self, True)
-        copy._path = prefix + tuple(self._path)
+        if type(copy) is FoobaraError:
+            copy._path = prefix + tuple(self._path)
+        else:
+            copy.path = prefix + tuple(path_of(self))
         return copy
 
     def with_cause(self, cause: FoobaraError | None) -> Self:
@@ -560,6 +572,42 @@ class FoobaraError:
         return _reports.error_schema(cls)
 
 
+def unset_field(error: FoobaraError, name: str) -> Any:
+    # A subclass may have fields or slots of its own in place of these, or an __init__ that sets none: what it
+    # does not set is then the default. The class itself goes without, as every look would pay for it.
+    try:
+        return STARTS[name]
+    except KeyError:
+        kind = type(error).__name__
+        raise AttributeError(f"{kind!r} object has no attribute {name!r}", name=name, obj=error) from None
+
+
+STARTS: dict[str, Any] = {
+    "_context": None,
+    "_path": (),
+    "_rare": None,
+    "_runtime_path": (),
+    "category": "data",
+    "message": "",
+    "symbol": "",
+}
+
+
+# A subclass may have an attribute of its own in place of one of these.
+
+
+def path_of(error: FoobaraError) -> Any:
+    return error._path if type(error) is FoobaraError else as_path(error.path, "path")
+
+
+def outer_of(error: FoobaraError) -> Any:
+    return error._runtime_path if type(error) is FoobaraError else as_path(error.runtime_path, "runtime_path")
+
+
+def where(error: FoobaraError) -> tuple[Any, Any]:
+    return path_of(error), outer_of(error)
+
+
 def first_context(error: FoobaraError) -> dict[str, Any]:
     with making:
         found = error._context
@@ -643,13 +691,13 @@ def same_error(a: FoobaraError, b: FoobaraError) -> bool:
     while True:
         if a is b:
             return True
+        plain = type(a) is FoobaraError  # b is of the same type
         if not (
             a.category == b.category
             and a.symbol == b.symbol
-            and a._path == b._path
+            and (a._path == b._path and a._runtime_path == b._runtime_path if plain else where(a) == where(b))
             and a.message == b.message
-            and (a._context or {}) == (b._context or {})
-            and a._runtime_path == b._runtime_path
+            and ((a._context if plain else a.context) or {}) == ((b._context if plain else b.context) or {})
             and a.is_fatal == b.is_fatal
             and a.severity == b.severity
             and a.suggestion == b.suggestion
@@ -684,12 +732,16 @@ def error_dict(error: FoobaraError) -> dict[str, Any]:
     outer: dict[str, Any] | None = None
     seen: set[int] | None = None
     while True:
+        if type(error) is FoobaraError:
+            names, outside = error._path, error._runtime_path
+        else:
+            names, outside = where(error)
         this = {
             "key": error.key(),
             "category": error.category,
             "symbol": error.symbol,
-            "path": list(error._path),
-            "runtime_path": list(error._runtime_path),
+            "path": list(names),
+            "runtime_path": list(outside),
             "message": error.message,
             "context": error.context,
             "is_fatal": error.is_fatal,
@@ -878,7 +930,7 @@ class ErrorCollection:
     def at_path(self, path: Any, *rest: Any) -> list[FoobaraError]:
         """Return the errors at exactly this path, given as names or as one list or tuple."""
         wanted = (path, *rest) if isinstance(path, str) else (*as_path(path, "path"), *rest)
-        return [error for error in self._list() if tuple(error._path) == wanted]
+        return [error for error in self._list() if tuple(path_of(error)) == wanted]
 
     def with_symbol(self, symbol: str) -> list[FoobaraError]:
         """Return the errors with this symbol."""
@@ -897,7 +949,7 @@ class ErrorCollection:
         if len(prefix) == 1 and isinstance(prefix[0], list | tuple):
             prefix = tuple(prefix[0])
         n = len(prefix)
-        return [error for error in self._list() if tuple(error._runtime_path[:n]) == prefix]
+        return [error for error in self._list() if tuple(outer_of(error)[:n]) == prefix]
 
     def fatal_errors(self) -> list[FoobaraError]:
         """Return the fatal errors."""
@@ -935,7 +987,7 @@ class ErrorCollection:
         """Return path -> errors, in order of first arrival."""
         groups: dict[Any, list[FoobaraError]] = {}
         for error in self._list():
-            groups.setdefault(error._path, []).append(error)
+            groups.setdefault(path_of(error), []).append(error)
         return groups
 
     def group_by_category(self) -> dict[str, list[FoobaraError]]:
@@ -1424,8 +1476,8 @@ def error_json(error: FoobaraError, stack: list[Any]) -> str:
             context = error.context
         parts += [
             f'{{"key":{quote(part(error.key()))},"category":{value_json(error.category, stack)}',
-            f',"symbol":{value_json(error.symbol, stack)},"path":{path_json(error._path, stack)}',
-            f',"runtime_path":{path_json(error._runtime_path, stack)}',
+            f',"symbol":{value_json(error.symbol, stack)},"path":{path_json(path_of(error), stack)}',
+            f',"runtime_path":{path_json(outer_of(error), stack)}',
             f',"message":{value_json(error.message, stack)}',
             ',"context":',
             "{}" if context is None else value_json(context, stack),
