@@ -888,8 +888,12 @@ One error of a command: where (path, runtime path), what (category, symbol, mess
                   is_fatal_of(self), severity, suggestion_of(self), help_url_of(self), None, stack_trace_of(self))
         given = (None if kind is FoobaraError else kind, fields, _reports.extras(self, FoobaraError))
         cause = cause_of(self)
-        # Not among what the error is made of: it may lead back to this error.
-        return (restore, given) if cause is None else (restore, given, (None, {"cause": cause}))
+        if cause is None:
+            return restore, given
+        # Not among what the error is made of: it may lead back to this error. Put by a function of its own, as
+        # a subclass may have a __setstate__.
+        from foobara_accel.core.errors import _restore_cause as put_cause
+        return restore, given, cause, None, None, put_cause
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source, handler):

@@ -1222,3 +1222,17 @@ def test_a_subclass_that_sets_nothing_has_the_defaults(F):
         with pytest.raises(AttributeError, match=r"'Bare' object has no attribute 'other'"):
             error.other  # noqa: B018
     assert Named().key() == "data.root.named"
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_cause_is_not_given_to_a_setstate_of_somebodys_own(F, protocol, monkeypatch):
+    class Stateful(F):
+        def __setstate__(self, state):
+            raise AssertionError("it is given no state")
+
+    Stateful.__qualname__ = "Stateful"
+    monkeypatch.setitem(globals(), "Stateful", Stateful)
+    error = Stateful(symbol="s", cause=Stateful(symbol="c"))
+    error.cause.cause = error
+    back = pickle.loads(pickle.dumps(error, protocol))
+    assert back.cause.symbol == "c" and back.cause.cause is back and type(back) is Stateful

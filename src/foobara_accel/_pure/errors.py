@@ -564,8 +564,12 @@ class FoobaraError:
         )
         given = (None if kind is FoobaraError else kind, fields, _reports.extras(self, FoobaraError))
         cause = self.cause
-        # Not among what the error is made of: it may lead back to this error.
-        return (restore, given) if cause is None else (restore, given, (None, {"cause": cause}))
+        if cause is None:
+            return restore, given
+        # Not among what the error is made of: it may lead back to this error. Put by a function of its own,
+        # as a subclass may have a __setstate__.
+        put_cause = importlib.import_module("foobara_accel.core.errors")._restore_cause
+        return restore, given, cause, None, None, put_cause
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:

@@ -34,6 +34,10 @@ DataError = FoobaraError
 # loads where only the other backend is installed.
 
 
+def _restore_cause(error: Any, cause: Any) -> None:
+    error.cause = cause
+
+
 def _restore_error(*fields: Any) -> Any:
     return _twin._restore_error(*fields)
 
