@@ -24,6 +24,7 @@ import pydantic  # its names are looked up when used: BaseModel costs as much to
 from pydantic_core import SchemaValidator
 
 from .._backend import executor, guards
+from .._builds import build_lock
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -383,8 +384,10 @@ def analyze(model: type[BaseModel]) -> InputsSpec:
 
 def _analyze(model: type[BaseModel], guard: _Guard) -> InputsSpec:
     if type(model.__dict__.get("__pydantic_validator__")) is not SchemaValidator:
-        # depth 0: names come from the model's module and its own parent namespace, never from our frames
-        model.model_rebuild(raise_errors=False, _parent_namespace_depth=0)
+        with build_lock:
+            # depth 0: names come from the model's module and its own parent namespace, never from our frames.
+            # Without *force* it does nothing where another thread was faster.
+            model.model_rebuild(raise_errors=False, _parent_namespace_depth=0)
     validator = model.__dict__.get("__pydantic_validator__")
     if type(validator) is not SchemaValidator:
         shown = type(model.__pydantic_validator__).__name__

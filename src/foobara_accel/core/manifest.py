@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel
 
+from .._builds import build_lock
 from .declared import errors_of, names_of
 from .inputs import model_of
 from .naming import class_of
@@ -222,7 +223,8 @@ def _model_schema(model: Any) -> dict[str, Any]:
     # Loaded with the first schema: most programs never ask for one.
     from .schemas import WithoutMarkedDefaults
 
-    schema: dict[str, Any] = model.model_json_schema(schema_generator=WithoutMarkedDefaults)
+    with build_lock:
+        schema: dict[str, Any] = model.model_json_schema(schema_generator=WithoutMarkedDefaults)
     setattr(model, _SCHEMA_SLOT, (model.__dict__.get("__pydantic_validator__"), schema))
     return schema
 

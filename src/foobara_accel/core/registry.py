@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, TypeAdapter
 
+from .._builds import build_lock
 from ..types.expressions import share_type_name
 from .manifest import command_manifest, description_of, inputs_schema
 from .naming import class_of
@@ -604,9 +605,10 @@ def type_schema(model: Any) -> dict[str, Any]:
     """Return the JSON schema of a model or type expression."""
     from .schemas import WithoutMarkedDefaults
 
-    if isinstance(model, type) and issubclass(model, BaseModel):
-        return model.model_json_schema(schema_generator=WithoutMarkedDefaults)
-    return TypeAdapter(model).json_schema(schema_generator=WithoutMarkedDefaults)
+    with build_lock:
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            return model.model_json_schema(schema_generator=WithoutMarkedDefaults)
+        return TypeAdapter(model).json_schema(schema_generator=WithoutMarkedDefaults)
 
 
 def _no_type(name: str, model: Any) -> TypeError:

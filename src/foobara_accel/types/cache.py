@@ -27,6 +27,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import SchemaValidator
 
 from .._backend import guards
+from .._builds import build_lock
 from .._reports import named
 from .expressions import (
     Fresh,
@@ -57,8 +58,6 @@ R = TypeVar("R")
 DEFAULT_MAX_ENTRIES = 1000
 _SLOT = f"__{__name__.partition('.')[0]}_validator__"
 _FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
-# Older pydantic versions delete and set class attributes while they rebuild, without a lock of their own.
-_build_lock = threading.RLock()
 
 
 class ValidatorBuildError(TypeError):
@@ -84,7 +83,7 @@ def force_build(cls: type) -> bool:
     if own is None or _is_built(own):
         return False
     try:
-        with _build_lock:
+        with build_lock:
             # An explicit namespace: pydantic would otherwise look names up in the frames that call it,
             # and fail where there are none.
             if issubclass(cls, BaseModel):
@@ -184,7 +183,7 @@ def _compile(target: Any) -> _Compiled:
         force_build(target)
         return _Compiled(vars(target)["__pydantic_validator__"])
     try:
-        with _build_lock:
+        with build_lock:
             adapter: TypeAdapter[Any] = TypeAdapter(target)
             if not _is_built(adapter.validator):
                 adapter.rebuild(force=True)
@@ -447,7 +446,7 @@ class ValidationCache:
         """Return the table the class-level methods use."""
         found = cls.__dict__.get("_shared")
         if found is None:
-            with _build_lock:
+            with build_lock:
                 found = cls.__dict__.get("_shared")
                 if found is None:
                     found = cls._shared = cls()
