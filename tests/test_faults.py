@@ -507,8 +507,6 @@ def test_an_interrupt_at_any_moment_leaves_no_transaction_open(fa: ModuleType) -
 def test_every_jump_back_of_the_phases_is_inside_its_try(fa: ModuleType, sub: Any) -> None:
     """CPython notices signals at jumps back; 3.13 places some of them outside the try that they end in."""
     places = [(sub("core.async_command")._phases, "async")]
-    for locked in ("enter", "forget"):
-        places.append((getattr(sub("core.transactions")._Begun, locked), locked))
     if str(fa.backend()) == "py" or fa.__name__ != "foobara_accel":
         places.append((sub("_pure.executor")._phases, "sync"))
     for function, name in places:

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import itertools
 import sys
-from _thread import LockType, RLock, allocate_lock
+from _thread import LockType, allocate_lock, get_ident
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
+from time import sleep
 from types import TracebackType
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 from weakref import ref
@@ -95,11 +96,11 @@ class NoOpTransactionHandler:
 
 
 class _Owner(ref[Any]):
-    """The owner of what has begun, which when dropped leaves nothing behind in ``_claims``."""
+    """The owner of what has begun, which when dropped leaves no claim behind."""
 
-    __slots__ = ("key",)
+    __slots__ = ("begun",)
 
-    key: int
+    begun: _Begun | None  # until it is forgotten: a cycle, which no collector is to find at each transaction
 
 
 class _Begun:
@@ -109,17 +110,17 @@ class _Begun:
     half, and so that what was dropped blocks nobody.
     """
 
-    __slots__ = ("before", "joins", "key", "open", "outer", "owner", "spoiled", "what")
+    __slots__ = ("before", "claiming", "claims", "joins", "open", "outer", "owner", "spoiled", "what")
 
-    def __init__(self, owner: Any, key: int, joins: bool = False) -> None:
+    def __init__(self, owner: Any, claims: list[_Begun], joins: bool = False) -> None:
         # A part that is dropped goes with what it is a part of.
         self.owner: ref[Any] = ref(owner)
         if not joins:
-            # With the key and not with what has begun: a cycle, for the collector at each transaction.
             self.owner = held = _Owner(owner, _dropped)
-            held.key = key
-        self.key = key  # the connection's id, of no other while the owner, which holds it, lives
+            held.begun = self
+        self.claims = claims  # of the connection, in the order of their begin
         self.joins = joins  # a part of a transaction: other parts may overlap it, contexts see to them
+        self.claiming = 0  # the thread that is in enter() and does not know yet whether it may begin
         self.open = False
         self.spoiled = False
         self.what: Any = None
@@ -127,43 +128,54 @@ class _Begun:
         self.before: _Begun | None = None  # what was begun before it in this thread or task
 
     def enter(self, enclosing: _Begun | None = None) -> None:
-        """Claim the connection. Raises TransactionError when a run that this one is not inside has it."""
+        """Claim the connection. Raises TransactionError when a run that this one is not inside has it.
+
+        Without a lock: a ``with`` is no place where CPython lets no interrupt in, and one would leave it
+        taken. Who is first in the list has the connection.
+        """
         before = _inside.get()
         inside = [] if before is None else _inside_of(before)
         if enclosing is not None and enclosing not in inside:
             inside = _inside_of(enclosing)
-        with _claims_lock:
+        try:
+            self.claiming = get_ident()
+            self.claims.append(self)
             self._claim(inside)
+        except BaseException:
+            self.forget()
+            raise
         self.before = inside[0] if inside else None
         _inside.set(self)
 
-    # These two hold the lock and have the loops: CPython notices signals at jumps back, and 3.13 places some
-    # of them outside the with that they end in, where an interrupt would leave the lock taken.
-
     def _claim(self, inside: list[_Begun]) -> None:
-        others = _standing(self.key) if self.key in _claims else []
-        for other in others:
+        for other in list(self.claims):
+            if other is self:
+                break
+            other.decide(self.claiming)
+            if not other.stands():
+                if not other.claiming:
+                    other.remove()  # an interrupt came while it was forgotten
+                continue
             if other not in inside and not (self.joins and other.joins):
                 raise TransactionError(
                     "another run has a transaction open on this connection or session, which has one at "
                     "a time: give each run its own, let one wait for the other, or run both inside "
                     "`with transaction(handler):`, where they succeed or fail together"
                 )
-        if others:
-            self.outer = others[-1]
+            self.outer = other
         self.open = True
-        others.append(self)
-        _claims[self.key] = others
+        self.claiming = 0
 
-    def _free(self) -> None:
-        others = _claims.get(self.key, ())
-        if others and (len(others) > 1 or others[0] is not self):
-            others = [each for each in others if each is not self and each.stands()]
-            _claims[self.key] = others
-        else:
-            others = ()
-        if not others:
-            _claims.pop(self.key, None)
+    def decide(self, thread: int) -> None:
+        """Wait in *thread* until another knows whether this may begin, which takes it microseconds.
+
+        One of the same thread waits for the signal handler that has come in between. One that an interrupt
+        has hit before enter() could catch it stays undecided: it does not stand.
+        """
+        for _ in range(1000):
+            if self.claiming in (0, thread):
+                break
+            sleep(0)
 
     def stands(self) -> bool:
         """Whether it has not ended."""
@@ -171,7 +183,7 @@ class _Begun:
 
     def check(self) -> None:
         """Raise TransactionError when a commit would not keep all that was done in it, or more than that."""
-        if _claims[self.key][-1] is not self and _standing(self.key)[-1] is not self:
+        if self.claims[-1] is not self and _standing(self.claims)[-1] is not self:
             raise TransactionError(
                 "a run in this transaction has not ended: wait for it before the transaction ends"
             )
@@ -187,14 +199,21 @@ class _Begun:
 
     def forget(self) -> None:
         """Free what was kept for others to find it. An interrupt here leaves what enter() passes over."""
-        with _claims_lock:
-            self._free()
+        self.claiming = 0
+        if type(self.owner) is _Owner:
+            self.owner.begun = None
+        self.remove()
         if _inside.get() is self:
             _inside.set(self.before)
 
+    def remove(self) -> None:
+        """Take it out of the list, where two may find that it is over."""
+        with suppress(ValueError):
+            self.claims.remove(self)
 
-def _standing(key: int) -> list[_Begun]:
-    return [each for each in _claims.get(key, ()) if each.stands()]
+
+def _standing(claims: list[_Begun]) -> list[_Begun]:
+    return [each for each in list(claims) if each.stands()]
 
 
 def _inside_of(begun: _Begun | None) -> list[_Begun]:
@@ -206,25 +225,20 @@ def _inside_of(begun: _Begun | None) -> list[_Begun]:
     return found
 
 
-# By the connection's id, in the order of their begin.
+# By the id of a connection or session. An empty list stays, for the next one with that id: to take it away
+# could lose the claim of a thread that has just found it.
 _claims: dict[int, list[_Begun]] = {}
-# A signal handler or a finalizer that runs a command may come while its thread holds the lock.
-_claims_lock = RLock()
 
 
-# Another thread, or this one in the middle of _claim() or _free(): both store new lists, of what stood then.
+def _claims_on(connection: Any) -> list[_Begun]:
+    return _claims.setdefault(id(connection), [])
+
+
 def _dropped(owner: Any) -> None:
-    if owner.key in _claims:
-        with _claims_lock:
-            _sweep(owner.key)
-
-
-def _sweep(key: int) -> None:
-    others = [each for each in _claims.get(key, ()) if each.stands()]
-    if others:
-        _claims[key] = others
-    else:
-        _claims.pop(key, None)
+    begun = owner.begun
+    if begun is not None:
+        begun.open = False
+        begun.forget()
 
 
 _inside: ContextVar[_Begun | None] = ContextVar("foobara_accel_begun", default=None)
@@ -262,7 +276,7 @@ class SQLAlchemyTransactionHandler:
 
         Raises TransactionError when that one is of another run.
         """
-        begun = _Begun(self, id(self._session))
+        begun = _Begun(self, _claims_on(self._session))
         depth = len(self._began)
         opening = False
         try:
@@ -425,7 +439,7 @@ class Sqlite3TransactionHandler:
         Raises TransactionError when that one is of another run.
         """
         connection = self._connection
-        begun = _Begun(self, id(connection))
+        begun = _Begun(self, _claims_on(connection))
         depth = len(self._began)
         opening = False
         try:
@@ -711,7 +725,7 @@ class TransactionContext:
             raise TransactionError("the enclosing transaction has ended")
         outer = enclosing._begun
         if outer is not None:
-            self._begun = _Begun(self, outer.key, joins=True)
+            self._begun = _Begun(self, outer.claims, joins=True)
             self._begun.enter(outer)
         siblings = enclosing._children
         if siblings is None:
