@@ -506,7 +506,7 @@ def _has_writer(hint: Any, seen: dict[int, Any]) -> bool:
         return True
     parts = [getattr(hint, name, None) for name in _NESTED]
     for listed in _LISTED:
-        parts.extend(getattr(hint, listed, ()))
+        parts.extend(_listed_in(hint, listed))
     return any(_has_writer(part, seen) for part in parts if part is not None)
 
 
@@ -838,13 +838,19 @@ def _sensitive_type(hint: Any, seen: dict[int, Any]) -> bool:
             return True
     parts = [getattr(hint, name, None) for name in _NESTED]
     for name in _LISTED:
-        parts.extend(getattr(hint, name, ()))
+        parts.extend(_listed_in(hint, name))
     return any(_sensitive_type(part, seen) for part in parts if part is not None)
 
 
 # Of a generic alias, a ``type X = ...`` alias, a NewType and a TypeVar.
 _NESTED = ("__origin__", "__value__", "__supertype__", "__bound__")
 _LISTED = ("__args__", "__metadata__", "__constraints__")
+
+
+def _listed_in(hint: Any, name: str) -> tuple[Any, ...]:
+    # The classes of such hints have descriptors there.
+    found = getattr(hint, name, ())
+    return found if isinstance(found, tuple) else ()
 
 
 def _items_of(cls: type) -> Iterable[Any]:
