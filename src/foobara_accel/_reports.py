@@ -1005,13 +1005,10 @@ def keep_text(cls: Any, base: Any) -> None:
 def error_text(error: Any) -> str:
     """Return the repr of *error*: its twelve fields and those that a dataclass derived from it adds."""
     kind = type(error)
-    names: Iterable[str] = _ERROR_NAMES
+    usual = _error_fields()
+    names: Iterable[str] = usual
     hidden: Mapping[str, bool] = {}
-    fields: Any = next(
-        vars(each)["__dataclass_fields__"] for each in kind.__mro__ if "__dataclass_fields__" in vars(each)
-    )
-    if not isinstance(fields, ErrorFields):
-        usual = _error_fields()
+    if kind.__dataclass_fields__ is not usual:
         names = [
             field.name for field in dataclasses.fields(kind) if field.repr or usual.get(field.name) is field
         ]
@@ -1022,22 +1019,6 @@ def error_text(error: Any) -> str:
 
 def _part_text(value: Any) -> str:
     return repr(value) if is_error(type(value)) else shown(value)
-
-
-_ERROR_NAMES = (
-    "category",
-    "symbol",
-    "path",
-    "message",
-    "context",
-    "runtime_path",
-    "is_fatal",
-    "severity",
-    "suggestion",
-    "help_url",
-    "cause",
-    "stack_trace",
-)
 
 
 def is_error(kind: type) -> bool:
@@ -1052,7 +1033,7 @@ def by_fields(kind: type) -> bool:
 
 def replaced(error: Any, changes: Mapping[str, Any]) -> Any:
     """Set the fields in *changes* on *error* and return it; TypeError for what is no field."""
-    names = type(error).__match_args__
+    names = type(error).__dataclass_fields__
     for name, value in changes.items():
         if name not in names:
             raise TypeError(f"{type(error).__name__} has no field {name!r}; it has {', '.join(names)}")

@@ -244,14 +244,30 @@ def _dropped(owner: Any) -> None:
 _inside: ContextVar[_Begun | None] = ContextVar("foobara_accel_begun", default=None)
 
 
-class SQLAlchemyTransactionHandler:
+class _Claiming:
+    """What the handlers of this module share: what each has begun.
+
+    How that is undone each writes out: an interrupt may come at a call in between, before it did anything.
+    """
+
+    __slots__ = ("__weakref__", "_began")
+
+    _began: list[_Begun]
+
+    def _last(self) -> _Begun:
+        if not self._began:
+            raise TransactionError("begin() has not been called")
+        return self._began[-1]
+
+
+class SQLAlchemyTransactionHandler(_Claiming):
     """A handler of a SQLAlchemy Session: a transaction, or a savepoint when the session is in one already.
 
     A ``scoped_session`` is resolved at once, so make the handler where it is used (``with_handler``).
     Raises TypeError for anything but a Session.
     """
 
-    __slots__ = ("__weakref__", "_began", "_session")
+    __slots__ = ("_session",)
 
     def __init__(self, session: Any) -> None:
         if hasattr(session, "registry") and callable(session):
@@ -264,7 +280,7 @@ class SQLAlchemyTransactionHandler:
             if not callable(getattr(session, name, None)):
                 raise TypeError(f"session must be a sqlalchemy.orm.Session, not {type(session).__name__}")
         self._session = session
-        self._began: list[_Begun] = []
+        self._began = []
 
     @property
     def session(self) -> Any:
@@ -349,11 +365,6 @@ class SQLAlchemyTransactionHandler:
             raise TransactionError("the savepoint was ended inside the command")
         token.commit()
 
-    def _last(self) -> _Begun:
-        if not self._began:
-            raise TransactionError("begin() has not been called")
-        return self._began[-1]
-
     def _open(self, wanted: Any) -> bool:
         current = self._session.get_nested_transaction() or self._session.get_transaction()
         while current is not None and current is not wanted:
@@ -404,7 +415,7 @@ def _tell_of_end(error: Exception) -> None:
         ) from None
 
 
-class Sqlite3TransactionHandler:
+class Sqlite3TransactionHandler(_Claiming):
     """A handler of a ``sqlite3.Connection``: a transaction, or a savepoint when one is open already.
 
     *mode* is what follows BEGIN; by default the connection's ``isolation_level``. A connection with
@@ -413,7 +424,7 @@ class Sqlite3TransactionHandler:
     Raises TypeError for anything but a connection, ValueError for an unknown mode.
     """
 
-    __slots__ = ("__weakref__", "_began", "_connection", "_mode")
+    __slots__ = ("_connection", "_mode")
 
     def __init__(
         self, connection: Any, mode: Literal["DEFERRED", "IMMEDIATE", "EXCLUSIVE"] | None = None
@@ -426,7 +437,7 @@ class Sqlite3TransactionHandler:
         self._connection = connection
         self._mode = mode
         # What each began: the savepoint's name, "" for a transaction, None for the standing one.
-        self._began: list[_Begun] = []
+        self._began = []
 
     @property
     def connection(self) -> Any:
@@ -537,11 +548,6 @@ class Sqlite3TransactionHandler:
             _tell_of_end(error)
             raise
 
-    def _last(self) -> _Begun:
-        if not self._began:
-            raise TransactionError("begin() has not been called")
-        return self._began[-1]
-
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
@@ -561,6 +567,21 @@ _AWAITED_BY_NOBODY = (
     "database let an AsyncCommand override open_transaction, commit_transaction and rollback_transaction by "
     "async methods, and disable its _transaction_config"
 )
+
+
+# Nothing of them is to be looked at for each transaction.
+_OURS = (Sqlite3TransactionHandler, SQLAlchemyTransactionHandler, NoOpTransactionHandler)
+
+
+def _check_handler(handler: Any) -> None:
+    kind = type(handler).__name__
+    for name in ("begin", "commit", "rollback"):
+        if not callable(getattr(handler, name, None)):
+            raise TypeError(f"handler must have begin(), commit() and rollback(): {kind} has no {name}()")
+    for name in _METHODS:
+        code = getattr(getattr(handler, name, None), "__code__", None)
+        if code is not None and getattr(code, "co_flags", 0) & _NOT_RUN_BY_A_CALL:
+            raise TypeError(f"{kind}.{name}() {_AWAITED_BY_NOBODY}")
 
 
 class TransactionContext:
@@ -591,16 +612,8 @@ class TransactionContext:
     ) -> None:
         if handler is None:
             handler = NoOpTransactionHandler()
-        for name in ("begin", "commit", "rollback"):
-            if not callable(getattr(handler, name, None)):
-                raise TypeError(
-                    f"handler must have begin(), commit() and rollback(): "
-                    f"{type(handler).__name__} has no {name}()"
-                )
-        for name in _METHODS:
-            code = getattr(getattr(handler, name, None), "__code__", None)
-            if code is not None and getattr(code, "co_flags", 0) & _NOT_RUN_BY_A_CALL:
-                raise TypeError(f"{type(handler).__name__}.{name}() {_AWAITED_BY_NOBODY}")
+        if type(handler) not in _OURS:
+            _check_handler(handler)
         self._handler = handler
         self._enclosing = enclosing
         self._depth = 0
@@ -645,7 +658,7 @@ class TransactionContext:
         try:
             if enclosing is None:
                 began: Any = ()
-                if isinstance(self._handler, (Sqlite3TransactionHandler, SQLAlchemyTransactionHandler)):
+                if isinstance(self._handler, _Claiming):
                     began = getattr(self._handler, "_began", ())
                 known = len(began)
                 answer: Any = self._handler.begin()  # type: ignore[func-returns-value]
