@@ -48,6 +48,8 @@ CYTHON = [sys.executable, "-m", "cython"]
 DIRECTIVES = ["-3", "-X", "binding=False,embedsignature=True,embedsignature.format=clinic"]
 # Cython's own __setstate__ believes the state it is given: the wrong one is a crash. What pickles says how.
 DIRECTIVES += ["-X", "auto_pickle=False"]
+# On a free-threaded interpreter the import leaves the GIL off: what threads share is locked or per thread.
+DIRECTIVES += ["-X", "freethreading_compatible=True"]
 DIRECTIVES += ["-X", f"linetrace={TRACE}"]
 # coverage's C tracer is the one that sees .pyx lines; through sys.monitoring they are lost (Cython 3.3).
 MACROS = [("CYTHON_TRACE_NOGIL", "1"), ("CYTHON_USE_SYS_MONITORING", "0")] if TRACE else []
