@@ -230,15 +230,15 @@ def test_the_parsed_form_is_frozen_and_equal_by_iban(ibans: ModuleType) -> None:
     with pytest.raises(AttributeError):
         parsed.canonical = FR
     with pytest.raises(ValueError, match="rule: checksum"):
-        ibans.Iban("GB83WEST12345698765432")
+        ibans.IBAN("GB83WEST12345698765432")
 
 
 def test_a_pickle_of_either_backend_loads_as_the_public_class(ibans: ModuleType) -> None:
-    from foobara_accel.types import Iban
+    from foobara_accel.types import IBAN
 
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
         loaded = pickle.loads(pickle.dumps(ibans.parse_iban(GB), protocol))
-        assert type(loaded) is Iban and loaded.canonical == GB
+        assert type(loaded) is IBAN and loaded.canonical == GB
 
 
 def test_the_functions_say_who_they_are(ibans: ModuleType, sub: Sub) -> None:
@@ -251,7 +251,7 @@ def test_the_functions_say_who_they_are(ibans: ModuleType, sub: Sub) -> None:
 def test_types_exports_are_lazy_and_complete(sub: Sub) -> None:
     types = sub("types")
     assert dir(types) == sorted(types.__all__)
-    for name in ("CardNumber", "Iban", "parse_card", "parse_iban"):
+    for name in ("CardNumber", "IBAN", "parse_card", "parse_iban"):
         assert getattr(types, name).__module__.startswith("foobara_accel")
     with pytest.raises(AttributeError, match="no attribute 'is_valid_isbn'"):
         types.is_valid_isbn  # noqa: B018

@@ -373,7 +373,7 @@ def test_defaults_that_are_secret_stay_out_of_the_manifest(fa: ModuleType, sub: 
 def test_card_numbers_and_ibans_as_inputs(fa: ModuleType, echo: bool) -> None:
     class Pay(BaseModel):
         card: fa.CardNumber
-        iban: fa.Iban
+        iban: fa.IBAN
         n: int
         more: list[fa.CardNumber] = []
 
@@ -417,12 +417,12 @@ def test_card_numbers_and_ibans_in_a_context(fa: ModuleType) -> None:
 
 
 def test_card_numbers_and_ibans_are_pydantic_types(fa: ModuleType) -> None:
-    card, iban = TypeAdapter(fa.CardNumber), TypeAdapter(fa.Iban)
+    card, iban = TypeAdapter(fa.CardNumber), TypeAdapter(fa.IBAN)
     made = card.validate_python(CARD)
     assert made == fa.parse_card(CARD) and card.validate_python(made) is made
     assert card.validate_json(f'"{CARD}"') == made and iban.validate_python(IBAN) == fa.parse_iban(IBAN)
     assert card.dump_python(made) is made and card.dump_json(made) == b'"411111******1111"'
-    assert card.json_schema() == iban.json_schema() == {"type": "string"}
+    assert card.json_schema()["type"] == iban.json_schema()["type"] == "string"
     for adapter, wrong in (
         (card, WRONG_CARD),
         (iban, WRONG_IBAN),
@@ -497,7 +497,7 @@ def test_orjson_refuses_parsed_numbers(fa: ModuleType) -> None:
 
 def test_defaults_that_are_parsed_numbers_are_masked_in_schema_and_manifest(fa: ModuleType, sub: Any) -> None:
     class Inside(BaseModel):
-        iban: fa.Iban = fa.parse_iban(IBAN)
+        iban: fa.IBAN = fa.parse_iban(IBAN)
 
     class Defaulted(BaseModel):
         card: fa.CardNumber = fa.parse_card(CARD)

@@ -126,8 +126,8 @@ if TYPE_CHECKING:
         uninstall as uninstall,
     )
     from .types import (
+        IBAN as IBAN,
         CardNumber as CardNumber,
-        Iban as Iban,
         ValidationCache as ValidationCache,
         is_valid_card as is_valid_card,
         is_valid_iban as is_valid_iban,
@@ -223,7 +223,7 @@ _EXPORTS: dict[str, str] = {
     "swap_report": ".swap",
     "uninstall": ".swap",
     "CardNumber": ".types",
-    "Iban": ".types",
+    "IBAN": ".types",
     "ValidationCache": ".types",
     "is_valid_card": ".types",
     "is_valid_iban": ".types",
@@ -233,6 +233,7 @@ _EXPORTS: dict[str, str] = {
 
 # Written out for type checkers: they do not compute it.
 __all__ = [
+    "IBAN",
     "AsyncCommand",
     "AsyncSimpleCommand",
     "CallbackCondition",
@@ -266,7 +267,6 @@ __all__ = [
     "GCProfile",
     "GlobalDomain",
     "Halt",
-    "Iban",
     "NoOpTransactionHandler",
     "Organization",
     "Outcome",

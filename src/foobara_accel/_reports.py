@@ -441,7 +441,9 @@ def _judged(hint: Any, seen: dict[int, Any]) -> bool | None:
         return None if getattr(hint, "__foobara_masked__", False) else True
     metadata = getattr(hint, "__metadata__", ())
     if any(_marked(mark) for mark in metadata):
-        return True
+        # The mark of a check of numbers says that they are sensitive, and leaves a masked type its mask.
+        masks = getattr(hint.__origin__, "__foobara_masked__", False) and not any(map(_hides, metadata))
+        return None if masks else True
     origin = typing.get_origin(hint)
     if origin is typing.Literal:
         return None

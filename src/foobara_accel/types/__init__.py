@@ -17,13 +17,13 @@ if TYPE_CHECKING:
         unregister_type_name,
     )
     from .cards import CardNumber, is_valid_card, parse_card
-    from .ibans import REGISTRY_RELEASE, Iban, is_valid_iban, parse_iban
+    from .ibans import IBAN, REGISTRY_RELEASE, is_valid_iban, parse_iban
 
 __all__ = [
+    "IBAN",
     "REGISTRY_RELEASE",
     "CacheStatistics",
     "CardNumber",
-    "Iban",
     "TypeExpressionError",
     "ValidationCache",
     "ValidatorBuildError",
@@ -41,7 +41,7 @@ _EXPORTS = {
     "REGISTRY_RELEASE": ".ibans",
     "CacheStatistics": ".cache",
     "CardNumber": ".cards",
-    "Iban": ".ibans",
+    "IBAN": ".ibans",
     "TypeExpressionError": ".cache",
     "ValidationCache": ".cache",
     "ValidatorBuildError": ".cache",

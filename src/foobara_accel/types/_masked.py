@@ -3,17 +3,49 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, LiteralString, NoReturn, Self
 
-from pydantic_core import SchemaSerializer, core_schema
+from pydantic_core import PydanticCustomError, SchemaSerializer, ValidationError, core_schema
 
-__all__ = ["Masked"]
+__all__ = ["HIDDEN", "UNMASKED", "WRITTEN", "Masked", "no_string", "refusal"]
+
+HIDDEN = "**********"  # what Pydantic shows of its own secrets
+
+#: Context of a dump that shall hold whole values: ``model.model_dump_json(context=UNMASKED)``.
+UNMASKED: Mapping[str, bool] = MappingProxyType({"foobara_unmasked": True})
+
+
+def refusal(title: str, kind: LiteralString, template: LiteralString, **told: str) -> ValidationError:
+    """Return what a validator raises where Pydantic shall not show the input: in the error's place is HIDDEN.
+
+    pydantic-core takes the lines of such an error over as they are, under the place of the field.
+    """
+    reason = PydanticCustomError(kind, template, told or None)
+    return ValidationError.from_exception_data(title, [{"type": reason, "loc": (), "input": HIDDEN}])
+
+
+def no_string(title: str) -> ValidationError:
+    """Return Pydantic's own error for what is no string, without the input."""
+    return ValidationError.from_exception_data(title, [{"type": "string_type", "loc": (), "input": HIDDEN}])
+
+
+def _written(value: Any, info: core_schema.SerializationInfo) -> Any:
+    context = info.context
+    if isinstance(context, Mapping) and context.get("foobara_unmasked") is True:
+        return value.canonical
+    return value if info.mode == "python" else value.masked
+
+
+WRITTEN = core_schema.plain_serializer_function_ser_schema(_written, info_arg=True)
 
 
 class Masked:
-    """A parsed number: text and JSON show ``masked``; as a Pydantic field it takes what its parser takes.
+    """A parsed value: text and JSON show ``masked``; as a Pydantic field it takes what its parser takes.
 
-    No dataclass: those are written field by field wherever no type is declared.
+    No dataclass: those are written field by field wherever no type is declared. No str: what joins, slices or
+    writes a str reads its characters, whatever its ``__str__`` says.
     """
 
     __slots__ = ("canonical",)
@@ -25,7 +57,7 @@ class Masked:
     __foobara_masked__: ClassVar[bool] = True
     # What Pydantic writes such a value with where no type is declared: Any, a default, ``to_json``.
     __pydantic_serializer__: ClassVar[SchemaSerializer] = SchemaSerializer(
-        core_schema.any_schema(serialization=core_schema.to_string_ser_schema(when_used="json"))
+        core_schema.any_schema(serialization=WRITTEN)
     )
 
     _SYMBOL: ClassVar[LiteralString]
@@ -34,6 +66,9 @@ class Masked:
     _LENIENCE: ClassVar[str]  # what ``lenient=True`` takes besides
     _LENIENT: ClassVar[bool] = False
     _check: ClassVar[Any]
+    # JSON schema of what a field takes and of what JSON shows.
+    _TAKEN: ClassVar[dict[str, Any]]
+    _SHOWN: ClassVar[dict[str, Any]]
 
     canonical: str
 
@@ -46,39 +81,52 @@ class Masked:
         raise NotImplementedError
 
     @classmethod
+    def _made(cls, canonical: str) -> Self:
+        """Return the value of what was checked already."""
+        made = object.__new__(cls)
+        object.__setattr__(made, "canonical", canonical)
+        return made
+
+    @classmethod
     def _checked(cls, value: str, lenient: bool = False) -> str:
         canonical, rule = cls._check(value, lenient=lenient)
         if rule:
-            told = f"{cls._WHAT} {cls._RULES[rule]} (rule: {rule})"
-            if not lenient and not cls._check(value, lenient=True)[1]:
-                told += f"; lenient=True takes {cls._LENIENCE}"
-            raise ValueError(told)
+            raise ValueError(cls._told(value, rule, lenient))
         return str(canonical)
+
+    @classmethod
+    def _told(cls, value: str, rule: str, lenient: bool) -> str:
+        told = f"{cls._WHAT} {cls._RULES[rule]} (rule: {rule})"
+        if not lenient and not cls._check(value, lenient=True)[1]:
+            told += f"; lenient=True takes {cls._LENIENCE}"
+        return told
 
     @classmethod
     def _of_field(cls, value: Any) -> Self:
         if isinstance(value, cls):
             return value
-        from pydantic_core import PydanticCustomError
-
         if not isinstance(value, str):
-            raise PydanticCustomError("string_type", "Input should be a valid string")
+            raise no_string(cls.__name__)
         canonical, rule = cls._check(value)
         if rule:
-            told = {"what": cls._WHAT, "told": cls._RULES[rule], "rule": rule}
-            raise PydanticCustomError(cls._SYMBOL, "{what} {told}", told)
-        return cls(canonical)
+            raise refusal(
+                cls.__name__, cls._SYMBOL, "{what} {told}", what=cls._WHAT, told=cls._RULES[rule], rule=rule
+            )
+        return cls._made(canonical)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        return core_schema.no_info_plain_validator_function(
-            cls._of_field, serialization=core_schema.to_string_ser_schema(when_used="json")
-        )
+        return core_schema.no_info_plain_validator_function(cls._of_field, serialization=WRITTEN)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> Any:
+        return cls._described(cls._TAKEN, handler)
+
+    @classmethod
+    def _described(cls, taken: dict[str, Any], handler: Any) -> Any:
         # Pydantic 2.10.0 has no json_schema_input_schema.
-        return handler(core_schema.str_schema())
+        shown = cls._SHOWN if handler.mode == "serialization" else taken
+        return {**handler(core_schema.str_schema()), **shown}
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"{type(self).__name__} is immutable: {name} cannot be set")

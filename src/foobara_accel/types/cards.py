@@ -78,11 +78,21 @@ def _brand(number: str) -> str | None:
     return None
 
 
+def mask_card(number: str) -> str:
+    """Return the first six and last four digits; of fewer than 16, fewer first ones, so that six stay hidden.
+
+    PCI DSS 4.0.1, requirement 3.4.1, allows no more than the issuer's prefix and the last four.
+    """
+    shown = max(0, min(6, len(number) - 10))
+    return f"{number[:shown]}{'*' * (len(number) - shown - 4)}{number[-4:]}"
+
+
 class CardNumber(Masked):
     """A card number that passed the Luhn check; made by :func:`parse_card`.
 
     ``str()``, ``repr()``, formatting and JSON show the masked form; only ``canonical`` holds all digits.
-    As the type of a Pydantic field it takes what :func:`parse_card` takes.
+    As the type of a Pydantic field it takes what :func:`parse_card` takes;
+    ``Annotated[CardNumber, CreditCardValidator(...)]`` takes what that validator does.
     """
 
     __slots__ = ()
@@ -92,6 +102,18 @@ class CardNumber(Masked):
     _RULES: ClassVar[dict[str, str]] = _RULES
     _LENIENCE: ClassVar[str] = "spaces and hyphens"
     _check: ClassVar[Any] = staticmethod(checks.parse_card)
+    _TAKEN: ClassVar[dict[str, Any]] = {
+        "format": "card-number",
+        "pattern": "^[0-9]{12,19}$",
+        "minLength": 12,
+        "maxLength": 19,
+        "examples": ["5555555555554444"],
+    }
+    _SHOWN: ClassVar[dict[str, Any]] = {
+        "format": "masked-card-number",
+        "pattern": r"^[0-9]{2,6}\*{6,9}[0-9]{4}$",
+        "examples": ["555555******4444"],
+    }
 
     @property
     def last4(self) -> str:
@@ -101,8 +123,7 @@ class CardNumber(Masked):
     @property
     def masked(self) -> str:
         """The first six and last four digits; of fewer than 16, fewer first ones, so that six stay hidden."""
-        shown = min(6, len(self.canonical) - 10)
-        return f"{self.canonical[:shown]}{'*' * (len(self.canonical) - shown - 4)}{self.last4}"
+        return mask_card(self.canonical)
 
     @property
     def brand(self) -> str | None:

@@ -8,7 +8,7 @@ from .._backend import checks
 from .._pure import _iban_table as table
 from ._masked import Masked
 
-__all__ = ["REGISTRY_RELEASE", "Iban", "is_valid_iban", "parse_iban"]
+__all__ = ["IBAN", "REGISTRY_RELEASE", "is_valid_iban", "parse_iban"]
 
 #: Release of the SWIFT IBAN registry the structures come from, and what was laid over it.
 REGISTRY_RELEASE: str = table.RELEASE
@@ -30,11 +30,12 @@ _RULES = {
 }
 
 
-class Iban(Masked):
+class IBAN(Masked):
     """An IBAN that passed every check, in upper case without spaces; made by :func:`parse_iban`.
 
     ``str()``, ``repr()``, formatting and JSON show the masked form; ``canonical`` and ``print_format()`` are
-    whole. As the type of a Pydantic field it takes what :func:`parse_iban` takes.
+    whole. As the type of a Pydantic field it takes what :func:`parse_iban` takes;
+    ``Annotated[IBAN, IBANValidator(...)]`` takes what that validator does.
     """
 
     __slots__ = ()
@@ -45,6 +46,18 @@ class Iban(Masked):
     _LENIENCE: ClassVar[str] = "spaces, lower case and AX"
     _LENIENT: ClassVar[bool] = True
     _check: ClassVar[Any] = staticmethod(checks.parse_iban)
+    _TAKEN: ClassVar[dict[str, Any]] = {
+        "format": "iban",
+        "pattern": "^[A-Z]{2}[0-9]{2}[A-Za-z0-9]{11,30}$",
+        "minLength": 15,
+        "maxLength": 34,
+        "examples": ["DE89370400440532013000"],
+    }
+    _SHOWN: ClassVar[dict[str, Any]] = {
+        "format": "masked-iban",
+        "pattern": r"^[A-Z]{2}[0-9]{2} \*{4} [A-Z0-9]{4}$",
+        "examples": ["DE89 **** 3000"],
+    }
 
     @property
     def country(self) -> str:
@@ -91,14 +104,14 @@ class Iban(Masked):
         return self.bban[start:stop] or None
 
 
-Iban.__module__ = "foobara_accel.types.ibans"
+IBAN.__module__ = "foobara_accel.types.ibans"
 
 
-def parse_iban(value: str, /, *, lenient: bool = False) -> Iban:
+def parse_iban(value: str, /, *, lenient: bool = False) -> IBAN:
     """Return the parsed IBAN.
 
     Raises ValueError that names the first rule broken (empty, character, country, length, structure,
     check_digits, checksum) and never holds the IBAN, TypeError for anything but a str. ``lenient=True`` takes
     blanks around it, spaces in it, either case, and AX.
     """
-    return Iban(Iban._checked(value, lenient=lenient))
+    return IBAN(IBAN._checked(value, lenient=lenient))
