@@ -1,15 +1,16 @@
 # cython: language_level=3
 # cython: boundscheck=False, wraparound=False
-"""Luhn and IBAN of one string, compiled. Twin of foobara_accel._pure.checks; the arithmetic is in
-kernels/checks.h.
+"""Luhn, IBAN and plain text of one string, compiled. Twin of foobara_accel._pure.checks; the arithmetic is in
+kernels/checks.h and kernels/html.h.
 
 Strict means the electronic form, character for character. ``lenient=True`` also takes the display form:
 blanks (U+0020, U+0009) around it; inside, spaces, and for a card hyphens between digits; IBAN letters in
 either case. Nothing but ASCII is ever accepted. A rule is named, never the value.
 """
 
-cimport cython
 from cpython.object cimport PyObject
+
+from operator import index
 
 cdef extern from *:
     """
@@ -40,20 +41,29 @@ cdef extern from "Python.h":
     bint PyUnicode_Check(object value)
     Py_ssize_t PyUnicode_GET_LENGTH(object value)
     unsigned char *PyUnicode_1BYTE_DATA(object value)
+    unsigned short *PyUnicode_2BYTE_DATA(object value)
+    unsigned int *PyUnicode_4BYTE_DATA(object value)
+    int PyUnicode_KIND(object value)
+    int PyUnicode_1BYTE_KIND, PyUnicode_2BYTE_KIND
     object PyUnicode_FromObject(object value)
     object PyUnicode_DecodeASCII(const char *data, Py_ssize_t size, const char *errors)
 
 cdef extern from "kernels/checks.h":
     int FA_OK, FA_EMPTY, FA_CHARACTER
-    int FA_CARD_MAX, FA_IBAN_MAX
+    int FA_CARD_LEAST, FA_CARD_MIN, FA_CARD_MAX, FA_IBAN_MAX
     bint fa_card_ok(const unsigned char *s, size_t n) noexcept nogil
-    int fa_card_rule(const unsigned char *s, size_t n) noexcept nogil
+    int fa_card_rule(const unsigned char *s, size_t n, size_t least) noexcept nogil
     int fa_card_display(const unsigned char *s, size_t n, unsigned char *out, size_t *count) noexcept nogil
     bint fa_alphanumeric(const unsigned char *s, size_t n) noexcept nogil
     int fa_iban_rule(const unsigned char *s, size_t n, bint listed) noexcept nogil
     int fa_iban_display(const unsigned char *s, size_t n, unsigned char *out, size_t *count) noexcept nogil
 
-__all__ = ["is_valid_card", "is_valid_iban", "parse_card", "parse_iban"]
+cdef extern from "kernels/html.h":
+    bint fa_html_plain_1(const unsigned char *s, size_t n) noexcept nogil
+    bint fa_html_plain_2(const unsigned short *s, size_t n) noexcept nogil
+    bint fa_html_plain_4(const unsigned int *s, size_t n) noexcept nogil
+
+__all__ = ["is_plain_html", "is_valid_card", "is_valid_iban", "parse_card", "parse_iban"]
 
 # In the order of the enum in kernels/checks.h.
 cdef tuple RULES = ("", "empty", "character", "length", "country", "structure", "check_digits", "checksum")
@@ -67,9 +77,9 @@ def is_valid_card(value, /, *, lenient=False):
     cdef unsigned char digits[20]
     cdef size_t count = 0
     cdef str text = _text(value, "is_valid_card")
-    if _card_rule(text, False, digits, &count) == FA_OK:
+    if _card_rule(text, False, FA_CARD_MIN, digits, &count) == FA_OK:
         return True
-    return bool(lenient) and _card_rule(text, True, digits, &count) == FA_OK
+    return bool(lenient) and _card_rule(text, True, FA_CARD_MIN, digits, &count) == FA_OK
 
 
 def is_valid_iban(value, /, *, lenient=False):
@@ -86,16 +96,20 @@ def is_valid_iban(value, /, *, lenient=False):
     return bool(lenient) and _iban_rule(text, True, letters, &count) == FA_OK
 
 
-def parse_card(value, /, *, lenient=False):
+def parse_card(value, /, *, lenient=False, min_digits=FA_CARD_MIN):
     """Return ``(canonical, "")``, or ``("", rule)`` with the first rule broken.
 
-    Rules: empty, character, length, checksum. Raises TypeError for anything but a str.
+    Rules: empty, character, length, checksum. Raises TypeError for anything but a str, ValueError for
+    *min_digits* outside 8 to 19.
     """
     cdef unsigned char digits[20]
     cdef size_t count = 0
     cdef str text = _text(value, "parse_card")
     cdef bint display = lenient
-    cdef int rule = _card_rule(text, display, digits, &count)
+    min_digits = index(min_digits)
+    if not FA_CARD_LEAST <= min_digits <= FA_CARD_MAX:
+        raise ValueError(f"min_digits is {FA_CARD_LEAST} to {FA_CARD_MAX}, not {min_digits!r}")
+    cdef int rule = _card_rule(text, display, min_digits, digits, &count)
     if rule != FA_OK:
         return "", RULES[rule]
     return PyUnicode_DecodeASCII(<const char *>digits, count, NULL) if display else text, ""
@@ -117,6 +131,22 @@ def parse_iban(value, /, *, lenient=False):
     return PyUnicode_DecodeASCII(<const char *>letters, count, NULL) if display else text.upper(), ""
 
 
+def is_plain_html(value, /):
+    """Return True for text that a parser and writer of HTML gives back unchanged: it has no markup.
+
+    False for ``& < >``, NUL, CR, U+00A0 and surrogates anywhere, and for U+FEFF at the start. Raises
+    TypeError for anything but a str.
+    """
+    cdef str text = _text(value, "is_plain_html")
+    cdef size_t length = PyUnicode_GET_LENGTH(text)
+    cdef int kind = PyUnicode_KIND(text)
+    if kind == PyUnicode_1BYTE_KIND:
+        return fa_html_plain_1(PyUnicode_1BYTE_DATA(text), length)
+    if kind == PyUnicode_2BYTE_KIND:
+        return PyUnicode_2BYTE_DATA(text)[0] != 0xfeff and fa_html_plain_2(PyUnicode_2BYTE_DATA(text), length)
+    return PyUnicode_4BYTE_DATA(text)[0] != 0xfeff and fa_html_plain_4(PyUnicode_4BYTE_DATA(text), length)
+
+
 cdef str _text(object value, str name):
     if PyUnicode_CheckExact(value):
         return value
@@ -125,17 +155,17 @@ cdef str _text(object value, str name):
     return PyUnicode_FromObject(value)
 
 
-cdef int _card_rule(str text, bint display, unsigned char *digits, size_t *count) except -1:
+cdef int _card_rule(str text, bint display, size_t least, unsigned char *digits, size_t *count) except -1:
     cdef const unsigned char *data
     cdef int rule
     if not text.isascii():
         return FA_CHARACTER
     data = PyUnicode_1BYTE_DATA(text)
     if not display:
-        return fa_card_rule(data, PyUnicode_GET_LENGTH(text))
+        return fa_card_rule(data, PyUnicode_GET_LENGTH(text), least)
     rule = fa_card_display(data, PyUnicode_GET_LENGTH(text), digits, count)
     # digits holds one more than a card may have, which is enough to be too long.
-    return fa_card_rule(digits, min(count[0], <size_t>(FA_CARD_MAX + 1))) if rule == FA_OK else rule
+    return fa_card_rule(digits, min(count[0], <size_t>(FA_CARD_MAX + 1)), least) if rule == FA_OK else rule
 
 
 cdef int _iban_rule(str text, bint display, unsigned char *letters, size_t *count) except -1:
@@ -183,4 +213,4 @@ cdef object _builtin(object function, PyMethodDef *method, void *meth):
 
 is_valid_card = _builtin(_card_of_any, &_card_method, <void *>_call_card)
 is_valid_iban = _builtin(_iban_of_any, &_iban_method, <void *>_call_iban)
-parse_card.__module__ = parse_iban.__module__ = "foobara_accel.types"
+parse_card.__module__ = parse_iban.__module__ = is_plain_html.__module__ = "foobara_accel.types"

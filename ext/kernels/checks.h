@@ -22,6 +22,7 @@
 #define FA_EACH(byte) (0x0101010101010101ull * (byte))
 #define FA_HIGH FA_EACH(0x80)
 
+#define FA_CARD_LEAST 8
 #define FA_CARD_MIN 12
 #define FA_CARD_MAX 19
 #define FA_IBAN_MAX 34
@@ -49,10 +50,10 @@ static inline uint64_t fa_luhn_word(uint64_t values) {
     return values + ((values + above_four) & 0x00ff00ff00ff00ffull);
 }
 
-/* 1 when s is 12 to 19 digits with a right Luhn sum. All bytes of s are below 0x80. */
-static inline int fa_card_ok(const unsigned char *s, size_t n) {
+/* 1 when s is `least` (FA_CARD_LEAST or more) to 19 digits with a right Luhn sum. All bytes of s are below 0x80. */
+static inline int fa_luhn_ok(const unsigned char *s, size_t n, size_t least) {
     uint64_t last, middle, first, bad, sum;
-    if (n - FA_CARD_MIN > FA_CARD_MAX - FA_CARD_MIN) return 0;
+    if (n < least || n > FA_CARD_MAX) return 0;
     last = fa_load(s + n - 8) ^ FA_EACH(0x30);
     first = fa_load(s) ^ FA_EACH(0x30);
     bad = fa_not_digit(last) | fa_not_digit(first);
@@ -60,8 +61,10 @@ static inline int fa_card_ok(const unsigned char *s, size_t n) {
         middle = fa_load(s + n - 16) ^ FA_EACH(0x30);
         bad |= fa_not_digit(middle);
         sum = fa_luhn_word(middle) + fa_luhn_word(first << (8 * (24 - n)));
+    } else if (n > 8) {
+        sum = fa_luhn_word(first << (8 * (16 - n)));
     } else {
-        sum = fa_luhn_word(n == 16 ? first : first << (8 * (16 - n)));
+        sum = 0;
     }
     sum += fa_luhn_word(last);
     if (bad) return 0;
@@ -69,6 +72,9 @@ static inline int fa_card_ok(const unsigned char *s, size_t n) {
     sum = (sum * 0x0001000100010001ull) >> 48;
     return sum % 10 == 0;
 }
+
+/* The same of a card number: 12 to 19 digits. */
+static inline int fa_card_ok(const unsigned char *s, size_t n) { return fa_luhn_ok(s, n, FA_CARD_MIN); }
 
 static const uint8_t fa_pow97[72] = {
     1, 10, 3, 30, 9, 90, 27, 76, 81, 34, 49, 5, 50, 15, 53, 45, 62, 38, 89, 17, 73, 51, 25, 56,
@@ -185,14 +191,14 @@ static inline int fa_iban_display(const unsigned char *s, size_t n, unsigned cha
     return FA_OK;
 }
 
-/* The first of the rules that a card breaks. All bytes of s are below 0x80. */
-static inline int fa_card_rule(const unsigned char *s, size_t n) {
+/* The first of the rules that a card of at least `least` digits breaks. All bytes of s are below 0x80. */
+static inline int fa_card_rule(const unsigned char *s, size_t n, size_t least) {
     size_t i;
     if (!n) return FA_EMPTY;
     for (i = 0; i < n; i++)
         if ((unsigned)s[i] - '0' > 9) return FA_CHARACTER;
-    if (n < FA_CARD_MIN || n > FA_CARD_MAX) return FA_LENGTH;
-    return fa_card_ok(s, n) ? FA_OK : FA_CHECKSUM;
+    if (n < least || n > FA_CARD_MAX) return FA_LENGTH;
+    return fa_luhn_ok(s, n, least) ? FA_OK : FA_CHECKSUM;
 }
 
 /* 1 when s is ASCII letters and digits. */

@@ -1,4 +1,4 @@
-"""Luhn and IBAN of one string, in Python. Twin of foobara_accel._ext.checks.
+"""Luhn, IBAN and plain text of one string, in Python. Twin of foobara_accel._ext.checks.
 
 Strict means the electronic form, character for character. ``lenient=True`` also takes the display form:
 blanks (U+0020, U+0009) around it; inside, spaces, and for a card hyphens between digits; IBAN letters in
@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from operator import index
 from typing import Any
 
 from ._iban_table import COUNTRIES, LISTED_ONLY, TERRITORIES
 
-__all__ = ["is_valid_card", "is_valid_iban", "parse_card", "parse_iban"]
+__all__ = ["is_plain_html", "is_valid_card", "is_valid_iban", "parse_card", "parse_iban"]
 
-_CARD_MIN, _CARD_MAX = 12, 19
+_CARD_LEAST, _CARD_MIN, _CARD_MAX = 8, 12, 19
 _BLANKS = " \t"
 _DIGITS = "0123456789"
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -40,7 +41,7 @@ def is_valid_card(value: str, /, *, lenient: object = False) -> bool:
         value = _text(value, "is_valid_card")
     if _CARD_MIN <= len(value) <= _CARD_MAX and value.isascii() and value.isdigit() and _luhn(value):
         return True
-    return bool(lenient) and not _card(value, True)[1]
+    return bool(lenient) and not _card(value, True, _CARD_MIN)[1]
 
 
 def is_valid_iban(value: str, /, *, lenient: object = False) -> bool:
@@ -58,12 +59,16 @@ def is_valid_iban(value: str, /, *, lenient: object = False) -> bool:
     return bool(lenient) and not _iban(value, True)[1]
 
 
-def parse_card(value: str, /, *, lenient: object = False) -> tuple[str, str]:
+def parse_card(value: str, /, *, lenient: object = False, min_digits: int = _CARD_MIN) -> tuple[str, str]:
     """Return ``(canonical, "")``, or ``("", rule)`` with the first rule broken.
 
-    Rules: empty, character, length, checksum. Raises TypeError for anything but a str.
+    Rules: empty, character, length, checksum. Raises TypeError for anything but a str, ValueError for
+    *min_digits* outside 8 to 19.
     """
-    return _card(_text(value, "parse_card"), lenient)
+    text, lenient, min_digits = _text(value, "parse_card"), bool(lenient), index(min_digits)
+    if not _CARD_LEAST <= min_digits <= _CARD_MAX:
+        raise ValueError(f"min_digits is {_CARD_LEAST} to {_CARD_MAX}, not {min_digits!r}")
+    return _card(text, lenient, min_digits)
 
 
 def parse_iban(value: str, /, *, lenient: object = False) -> tuple[str, str]:
@@ -75,6 +80,27 @@ def parse_iban(value: str, /, *, lenient: object = False) -> tuple[str, str]:
     return _iban(_text(value, "parse_iban"), lenient)
 
 
+def is_plain_html(value: str, /) -> bool:
+    """Return True for text that a parser and writer of HTML gives back unchanged: it has no markup.
+
+    False for ``& < >``, NUL, CR, U+00A0 and surrogates anywhere, and for U+FEFF at the start. Raises
+    TypeError for anything but a str.
+    """
+    if type(value) is not str:
+        value = _text(value, "is_plain_html")
+    if "<" in value or "&" in value or ">" in value or "\r" in value or "\0" in value:
+        return False
+    if value.isascii():
+        return True
+    if value[0] == "\ufeff" or "\xa0" in value:
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # a surrogate; looking for one by pattern takes eight times as long
+        return False
+    return True
+
+
 def _text(value: Any, name: str) -> str:
     if type(value) is str:
         return value
@@ -84,22 +110,22 @@ def _text(value: Any, name: str) -> str:
     return str.__str__(value)
 
 
-def _card(text: str, lenient: object) -> tuple[str, str]:
+def _card(text: str, lenient: object, least: int) -> tuple[str, str]:
     if lenient:
         text = text.strip(_BLANKS)
         if text and not _card_display(text):
             return "", "character"
         text = text.replace(" ", "").replace("-", "")
-    rule = _card_rule(text)
+    rule = _card_rule(text, least)
     return ("", rule) if rule else (text, "")
 
 
-def _card_rule(text: str) -> str:
+def _card_rule(text: str, least: int) -> str:
     if not text:
         return "empty"
     if not (text.isascii() and text.isdigit()):
         return "character"
-    if not _CARD_MIN <= len(text) <= _CARD_MAX:
+    if not least <= len(text) <= _CARD_MAX:
         return "length"
     return "" if _luhn(text) else "checksum"
 
@@ -163,6 +189,6 @@ def _plan(code: str, listed: bool) -> _Plan | None:
     return plan
 
 
-for _function in (is_valid_card, is_valid_iban, parse_card, parse_iban):
+for _function in (is_plain_html, is_valid_card, is_valid_iban, parse_card, parse_iban):
     _function.__module__ = "foobara_accel.types"
 del _function

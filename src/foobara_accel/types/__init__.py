@@ -1,4 +1,4 @@
-"""Validators of single values and the validator table; each name is imported at first use (PEP 562)."""
+"""Validators, transformers, types of fields, the validator table; each is imported at first use (PEP 562)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._masked import UNMASKED
     from .cache import (
         CacheStatistics,
         TypeExpressionError,
@@ -18,12 +19,28 @@ if TYPE_CHECKING:
     )
     from .cards import CardNumber, is_valid_card, parse_card
     from .ibans import IBAN, REGISTRY_RELEASE, is_valid_iban, parse_iban
+    from .transformers import (
+        CapitalizeTransformer,
+        HashedPassword,
+        HashTransformer,
+        SanitizedHTML,
+        SanitizeHTMLTransformer,
+    )
+    from .validators import CreditCardValidator, IBANValidator
 
 __all__ = [
     "IBAN",
     "REGISTRY_RELEASE",
+    "UNMASKED",
     "CacheStatistics",
+    "CapitalizeTransformer",
     "CardNumber",
+    "CreditCardValidator",
+    "HashTransformer",
+    "HashedPassword",
+    "IBANValidator",
+    "SanitizeHTMLTransformer",
+    "SanitizedHTML",
     "TypeExpressionError",
     "ValidationCache",
     "ValidatorBuildError",
@@ -38,11 +55,19 @@ __all__ = [
 ]
 
 _EXPORTS = {
-    "REGISTRY_RELEASE": ".ibans",
     "CacheStatistics": ".cache",
+    "CapitalizeTransformer": ".transformers",
     "CardNumber": ".cards",
+    "CreditCardValidator": ".validators",
+    "HashTransformer": ".transformers",
+    "HashedPassword": ".transformers",
     "IBAN": ".ibans",
+    "IBANValidator": ".validators",
+    "REGISTRY_RELEASE": ".ibans",
+    "SanitizeHTMLTransformer": ".transformers",
+    "SanitizedHTML": ".transformers",
     "TypeExpressionError": ".cache",
+    "UNMASKED": "._masked",
     "ValidationCache": ".cache",
     "ValidatorBuildError": ".cache",
     "compile_validator": ".cache",

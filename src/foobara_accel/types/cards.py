@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, LiteralString
 from .._backend import checks
 from ._masked import Masked
 
-__all__ = ["CardNumber", "is_valid_card", "parse_card"]
+__all__ = ["BRANDS", "CardNumber", "brand_of", "is_valid_card", "mask_card", "parse_card"]
 
 if TYPE_CHECKING:
     from .._pure.checks import is_valid_card
@@ -70,7 +70,15 @@ def _prefixes() -> dict[str, str]:
     return found
 
 
-def _brand(number: str) -> str | None:
+#: The schemes that are told apart; where their prefixes come from stands in docs/validators.md.
+BRANDS: tuple[str, ...] = tuple(sorted(_BRANDS))
+
+
+def brand_of(number: str) -> str | None:
+    """Return the scheme with the longest prefix (up to eight digits) of a number in its canonical form.
+
+    None when unknown or of a length that the scheme does not issue. Best effort: allocation is not public.
+    """
     for size in range(_IIN_DIGITS, 0, -1):
         brand = _prefixes().get(number[:size])
         if brand is not None:
@@ -79,7 +87,7 @@ def _brand(number: str) -> str | None:
 
 
 def mask_card(number: str) -> str:
-    """Return the first six and last four digits; of fewer than 16, fewer first ones, so that six stay hidden.
+    """Return the first six and last four digits; of fewer than 16 fewer first ones, so that six stay hidden.
 
     PCI DSS 4.0.1, requirement 3.4.1, allows no more than the issuer's prefix and the last four.
     """
@@ -131,7 +139,7 @@ class CardNumber(Masked):
 
         Best effort: validity never depends on it.
         """
-        return _brand(self.canonical)
+        return brand_of(self.canonical)
 
 
 CardNumber.__module__ = "foobara_accel.types.cards"

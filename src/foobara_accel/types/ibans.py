@@ -8,10 +8,13 @@ from .._backend import checks
 from .._pure import _iban_table as table
 from ._masked import Masked
 
-__all__ = ["IBAN", "REGISTRY_RELEASE", "is_valid_iban", "parse_iban"]
+__all__ = ["COUNTRIES", "IBAN", "REGISTRY_RELEASE", "is_valid_iban", "parse_iban"]
 
 #: Release of the SWIFT IBAN registry the structures come from, and what was laid over it.
 REGISTRY_RELEASE: str = table.RELEASE
+
+#: The prefixes that are accepted, those of territories among them.
+COUNTRIES: frozenset[str] = frozenset({*table.COUNTRIES, *table.TERRITORIES})
 
 if TYPE_CHECKING:
     from .._pure.checks import is_valid_iban

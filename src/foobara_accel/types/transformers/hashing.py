@@ -1,0 +1,335 @@
+"""HashTransformer: a hash is made for a purpose, and each purpose has another right algorithm."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, ClassVar, Literal, LiteralString, Protocol
+
+from pydantic import Secret, SecretBytes, SecretStr
+from pydantic_core import core_schema
+
+from .._masked import WRITTEN, Masked, no_string, refusal
+from ..processors import Transformer
+from ..validators.numbers import NumberValidator
+from .passwords import HashedPassword, PasswordRules, has_surrogate
+
+__all__ = ["FINGERPRINTS", "HashTransformer", "Purpose"]
+
+Purpose = Literal["password", "lookup", "fingerprint"]
+
+#: The algorithms of a fingerprint; blake3 needs the extra ``blake3``.
+FINGERPRINTS: tuple[str, ...] = (
+    "sha256",
+    "sha384",
+    "sha512",
+    "sha3_256",
+    "sha3_512",
+    "blake2b",
+    "blake2s",
+    "blake3",
+)
+_BROKEN = ("md5", "sha1")
+_SECRETS = (Secret, SecretStr, SecretBytes)
+_KEY_BYTES = 32  # RFC 2104, section 3: no key shorter than the hash; NIST SP 800-107r1, 5.3.4
+_version = re.compile(r"[A-Za-z0-9._-]{1,32}").fullmatch
+_token = re.compile(r"hmac-sha256\$([A-Za-z0-9._-]{1,32})\$[0-9a-f]{64}").fullmatch
+
+_TEACHES = (
+    "HashTransformer() without a purpose makes a fingerprint, which protects nothing: say purpose='password' "
+    "(argon2id) for passwords, purpose='lookup' (HMAC with a pepper) to find card numbers, IBANs or e-mails "
+    "again, purpose='fingerprint' for data that is no secret"
+)
+
+
+class _Way(Protocol):
+    def make(self, value: Any) -> str: ...
+    def verify(self, value: Any, made: str) -> bool: ...
+    def needs_rehash(self, made: str) -> bool: ...
+
+
+@dataclass(frozen=True)
+class HashTransformer(Transformer[str]):
+    """Hashes a value for a *purpose*.
+
+    ``"password"``: argon2id (RFC 9106) in PHC form with a salt of its own, so that each call answers anew:
+    ``verify`` compares, ``needs_rehash`` says when the costs have risen (*time_cost*, *memory_cost* in KiB,
+    *parallelism*); *min_length* is counted in characters. Extra ``passwords``.
+
+    ``"lookup"``: HMAC-SHA256 under the *current* of the *peppers* (version to at least 32 secret bytes; the
+    last one where *current* is not given), over the canonical form: that of a parsed number, or what *of*
+    makes of a str, for instance ``CreditCardValidator(lenient=True)``. ``tokens`` has those of every version.
+
+    ``"fingerprint"``: a plain digest (FINGERPRINTS) in hexadecimal digits, of a str or bytes that are no
+    secret; values of sensitive types are refused. Without a purpose it is this one, with a warning.
+
+    Raises ValueError or TypeError for options that do not go with the purpose, md5 and sha1 among them, and
+    ImportError that names the extra.
+    """
+
+    algorithm: str = "sha256"
+    _: KW_ONLY
+    purpose: Purpose | None = None
+    peppers: Mapping[str, bytes | SecretBytes] | None = field(default=None, repr=False, hash=False)
+    current: str | None = None
+    of: Callable[[str], str] | NumberValidator[Any] | None = None
+    time_cost: int = field(default=3, repr=False)
+    memory_cost: int = field(default=65_536, repr=False)
+    parallelism: int = field(default=4, repr=False)
+    min_length: int = field(default=1, repr=False)
+
+    #: The purposes that there are.
+    purposes: ClassVar[tuple[Purpose, ...]] = ("password", "lookup", "fingerprint")
+
+    def __post_init__(self) -> None:
+        if self.algorithm in _BROKEN:
+            raise ValueError(f"{self.algorithm} is broken: equal hashes can be made for different values")
+        if self.purpose is not None and self.purpose not in self.purposes:
+            raise ValueError(f"purpose is one of {', '.join(self.purposes)}, not {self.purpose!r}")
+        if self.purpose != "lookup" and (self.peppers, self.current, self.of) != (None, None, None):
+            raise ValueError("peppers, current and of belong to purpose='lookup'")
+        if self.purpose != "password" and self._costs() != PasswordRules():
+            raise ValueError(
+                "time_cost, memory_cost, parallelism and min_length belong to purpose='password'"
+            )
+        object.__setattr__(self, "_way", self._made())
+        if self.purpose is None:
+            warnings.warn(_TEACHES, stacklevel=3)
+
+    def _costs(self) -> PasswordRules:
+        return PasswordRules(self.time_cost, self.memory_cost, self.parallelism, self.min_length)
+
+    def _made(self) -> _Way:
+        if self.purpose == "password":
+            if self.algorithm not in ("sha256", "argon2id"):
+                raise ValueError(f"a password is hashed by argon2id, not {self.algorithm}")
+            object.__setattr__(self, "algorithm", "argon2id")
+            return _Passwords(self._costs())
+        if self.purpose == "lookup":
+            if self.algorithm not in ("sha256", "hmac-sha256"):
+                raise ValueError(f"a value to look up is hashed by HMAC-SHA256, not {self.algorithm}")
+            object.__setattr__(self, "algorithm", "hmac-sha256")
+            return _Tokens(self.peppers, self.current, self.of)
+        return _Fingerprints(self.algorithm)
+
+    @property
+    def __foobara_sensitive__(self) -> bool:
+        """True where what is hashed is a secret: errors and outcomes hide the fields that it stands at."""
+        return self.purpose in ("password", "lookup")
+
+    def process(self, value: Any) -> str:
+        """Return the hash of *value*: a PHC string, a token, or hexadecimal digits.
+
+        Raises TypeError or ValueError, which never hold the value.
+        """
+        return self._way.make(value)  # type: ignore[attr-defined, no-any-return]
+
+    def verify(self, value: Any, made: str) -> bool:
+        """Return True when *made* is a hash of *value*, in a time that does not tell how much of it is.
+
+        Raises ValueError when *made* is no hash of this purpose.
+        """
+        return self._way.verify(value, made)  # type: ignore[attr-defined, no-any-return]
+
+    def needs_rehash(self, made: str) -> bool:
+        """Return True when *made* has other costs, or is of another pepper than the current one.
+
+        Raises ValueError when *made* is no hash of this purpose, TypeError for a fingerprint, which does not
+        say how it was made.
+        """
+        return self._way.needs_rehash(made)  # type: ignore[attr-defined, no-any-return]
+
+    def tokens(self, value: Any) -> tuple[str, ...]:
+        """Return the token of *value* under each pepper, the current one first: ``WHERE token IN (...)``.
+
+        Raises TypeError where the purpose is not lookup.
+        """
+        way = self._way  # type: ignore[attr-defined]
+        if not isinstance(way, _Tokens):
+            raise TypeError("tokens() belongs to purpose='lookup'")
+        return way.all(value)
+
+    def __copy__(self) -> HashTransformer:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> HashTransformer:
+        return self
+
+    def __reduce__(self) -> Any:
+        if self.peppers is not None:
+            raise TypeError("a HashTransformer with peppers does not pickle: its keys would be in the pickle")
+        return super().__reduce__()
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        if source is HashedPassword and self.purpose == "password":
+            return core_schema.no_info_plain_validator_function(
+                self._password_of_field, serialization=WRITTEN
+            )
+        written = core_schema.to_string_ser_schema()
+        if source is str:
+            return core_schema.no_info_plain_validator_function(self._of_str, serialization=written)
+        if isinstance(source, type) and issubclass(source, Masked) and self.purpose == "lookup":
+            return core_schema.no_info_after_validator_function(
+                self._of_field, handler(source), serialization=written
+            )
+        raise TypeError(
+            "HashTransformer stands directly at str, HashedPassword (purpose='password') or a number's type "
+            "(purpose='lookup'), as in Annotated[str, HashTransformer(...)] | None"
+        )
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> Any:
+        if schema["type"] == "function-after":
+            return handler(schema)
+        described = handler(core_schema.str_schema())
+        if self.purpose == "password" and handler.mode == "validation":
+            described.update(format="password", writeOnly=True, minLength=self.min_length)
+        return described
+
+    def _of_field(self, value: Any) -> str:
+        try:
+            return self.process(value)
+        except ValueError as error:
+            symbol: LiteralString = self.purpose or "hash"
+            raise refusal("HashTransformer", symbol, "{told}", told=str(error)) from None
+
+    def _of_str(self, value: Any) -> str:
+        if not isinstance(value, str):
+            raise no_string("HashTransformer")
+        return self._of_field(value)
+
+    def _password_of_field(self, value: Any) -> HashedPassword:
+        return value if isinstance(value, HashedPassword) else HashedPassword._made(self._of_str(value))
+
+
+class _Passwords:
+    def __init__(self, rules: PasswordRules) -> None:
+        rules.hasher()  # now, so that a missing package or a wrong cost is told where it is asked for
+        self._rules = rules
+
+    def make(self, value: Any) -> str:
+        return self._rules.hash(value)
+
+    def verify(self, value: Any, made: str) -> bool:
+        return HashedPassword(made).verify(value)
+
+    def needs_rehash(self, made: str) -> bool:
+        return self._rules.outdated(HashedPassword(made).canonical)
+
+
+class _Tokens:
+    def __init__(self, peppers: Any, current: Any, of: Any) -> None:
+        if not isinstance(peppers, Mapping) or not peppers:
+            raise TypeError(
+                "purpose='lookup' takes peppers, as in {'2026-11': secrets.token_bytes(32)}: version to key"
+            )
+        self._keys = {version: _key(version, key) for version, key in peppers.items()}
+        self._current = next(reversed(self._keys)) if current is None else current
+        if self._current not in self._keys:
+            raise ValueError(f"current is one of {', '.join(self._keys)}, not {current!r}")
+        if of is not None and not callable(of):
+            raise TypeError(f"of is a validator or a function, not {type(of).__name__}")
+        self._of = of
+
+    def make(self, value: Any) -> str:
+        return self._token(self._current, self._data(value))
+
+    def all(self, value: Any) -> tuple[str, ...]:
+        data = self._data(value)
+        others = (version for version in self._keys if version != self._current)
+        return tuple(self._token(version, data) for version in (self._current, *others))
+
+    def verify(self, value: Any, made: str) -> bool:
+        version = self._version_of(made)
+        if version not in self._keys:
+            raise ValueError("the token is of a pepper that is not among the peppers")
+        return hmac.compare_digest(self._token(version, self._data(value)), made)
+
+    def needs_rehash(self, made: str) -> bool:
+        return bool(self._version_of(made) != self._current)
+
+    def _token(self, version: str, data: bytes) -> str:
+        return f"hmac-sha256${version}${hmac.digest(self._keys[version], data, 'sha256').hex()}"
+
+    def _version_of(self, made: Any) -> str:
+        found = _token(made) if isinstance(made, str) else None
+        if found is None:
+            raise ValueError("a token is hmac-sha256$<version>$<64 hexadecimal digits>")
+        return found[1]
+
+    def _data(self, value: Any) -> bytes:
+        value = _revealed(value)
+        if isinstance(value, Masked):
+            text = value.canonical
+        elif not isinstance(value, str):
+            raise TypeError(f"what is looked up is a str or a parsed number, not {type(value).__name__}")
+        elif isinstance(self._of, NumberValidator):
+            verdict = self._of.validate(value)
+            if not verdict.valid:
+                raise ValueError(self._of.told(verdict))
+            text = verdict.canonical
+        else:
+            text = str.__str__(value) if self._of is None else str(self._of(value))
+        return _encoded(text, "what is looked up")
+
+
+class _Fingerprints:
+    def __init__(self, algorithm: str) -> None:
+        if algorithm not in FINGERPRINTS:
+            told = " (say purpose='password')" if algorithm == "argon2id" else ""
+            raise ValueError(f"a fingerprint is one of {', '.join(FINGERPRINTS)}, not {algorithm!r}{told}")
+        self._new = _blake3() if algorithm == "blake3" else getattr(hashlib, algorithm)
+
+    def make(self, value: Any) -> str:
+        kind = type(value)
+        if isinstance(value, _SECRETS) or getattr(kind, "__foobara_sensitive__", False):
+            raise ValueError(
+                f"a fingerprint of a {kind.__name__} is found out by trying: use purpose='lookup' with a "
+                "pepper, or purpose='password'"
+            )
+        if isinstance(value, str):
+            value = _encoded(str.__str__(value), "what is hashed")
+        elif not isinstance(value, (bytes, bytearray, memoryview)):
+            raise TypeError(f"what is hashed is a str or bytes, not {kind.__name__}")
+        return str(self._new(value).hexdigest())
+
+    def verify(self, value: Any, made: str) -> bool:
+        return hmac.compare_digest(self.make(value).encode(), str(made).encode())
+
+    def needs_rehash(self, made: str) -> bool:
+        raise TypeError("a fingerprint does not say how it was made")
+
+
+def _key(version: Any, key: Any) -> bytes:
+    if not isinstance(version, str) or not _version(version):
+        raise ValueError(f"a version of a pepper is 1 to 32 of A-Z a-z 0-9 . _ -, not {version!r}")
+    key = _revealed(key)
+    if not isinstance(key, (bytes, bytearray)):
+        raise TypeError(f"pepper {version} is bytes, not {type(key).__name__}")
+    if len(key) < _KEY_BYTES:
+        raise ValueError(
+            f"pepper {version} has {len(key)} bytes: at least {_KEY_BYTES}, as of secrets.token_bytes(32)"
+        )
+    return bytes(key)
+
+
+def _revealed(value: Any) -> Any:
+    return value.get_secret_value() if isinstance(value, _SECRETS) else value
+
+
+def _encoded(text: str, what: str) -> bytes:
+    # Asked first: a UnicodeEncodeError holds the text.
+    if has_surrogate(text):
+        raise ValueError(f"{what} has a lone surrogate (U+D800 to U+DFFF)")
+    return text.encode()
+
+
+def _blake3() -> Any:
+    try:
+        from blake3 import blake3
+    except ImportError as error:
+        raise ImportError("blake3 fingerprints need blake3: pip install 'foobara-accel[blake3]'") from error
+    return blake3
