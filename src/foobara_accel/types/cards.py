@@ -152,4 +152,4 @@ def parse_card(value: str, /, *, lenient: bool = False) -> CardNumber:
     the number, TypeError for anything but a str. ``lenient=True`` takes blanks around it, spaces and hyphens
     between its digits.
     """
-    return CardNumber(CardNumber._checked(value, lenient=lenient))
+    return CardNumber._made(CardNumber._checked(value, lenient=lenient))

@@ -117,4 +117,4 @@ def parse_iban(value: str, /, *, lenient: bool = False) -> IBAN:
     check_digits, checksum) and never holds the IBAN, TypeError for anything but a str. ``lenient=True`` takes
     blanks around it, spaces in it, either case, and AX.
     """
-    return IBAN(IBAN._checked(value, lenient=lenient))
+    return IBAN._made(IBAN._checked(value, lenient=lenient))
