@@ -1,8 +1,8 @@
 """What one check costs: ``python -m benchmarks.scalars`` prints each beside a floor and its peers.
 
-Every round runs all candidates of a row once, in another order; times are thread CPU time per call, figures are
-medians of rounds and ratios are medians of the ratios within a round, so that a load on the machine weighs on both
-sides. Peers that are not installed are left out.
+Every round runs all candidates of a row once, in another order; times are thread CPU time per call, figures
+are medians of rounds and ratios are medians of the ratios within a round, so that a load on the machine
+weighs on both sides. Peers that are not installed are left out.
 """
 
 from __future__ import annotations
