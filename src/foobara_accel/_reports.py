@@ -677,6 +677,8 @@ def validation_rows(error: Any, echo_inputs: bool, model: Any) -> list[tuple[str
     for row in error.errors(include_url=False, include_context=False, include_input=echo_inputs):
         loc = row["loc"]
         path = tuple([part if type(part) is str else str(part) for part in loc])
+        if len(path) > 1:
+            path = _without_keys(model, path)
         context = {"input": row["input"]} if echo_inputs and _may_echo(model, row) else None
         message = row["msg"]
         if context is None and _may_repeat(row["type"], message):
@@ -795,6 +797,47 @@ def _quiet(kind: str, message: str, context: dict[str, Any]) -> str:
         return repeat.told.format_map(context)
     except Exception:  # a validator's own context
         return message
+
+
+def _without_keys(model: Any, path: tuple[str, ...]) -> tuple[str, ...]:
+    # In a path stand the keys of mappings, and such a key may be what is to be hidden.
+    if model is None:
+        return (*path[:-2], HIDDEN, path[-1]) if path[-1] == "[key]" else path
+    names = {"[key]"}
+    field = (getattr(model, "model_fields", None) or {}).get(path[0])
+    hint = model if field is None else field.annotation
+    if not _sensitive_keys(hint, names, {}):
+        return path
+    return (
+        path[0],
+        *[part if part in names or (part.isdecimal() and len(part) < 6) else HIDDEN for part in path[1:]],
+    )
+
+
+def _sensitive_keys(hint: Any, names: set[str], seen: dict[int, Any]) -> bool:
+    """Say whether *hint* holds a mapping with sensitive keys; adds the fields of its models to *names*."""
+    if id(hint) in seen:
+        return False
+    seen[id(hint)] = hint
+    parts: list[Any] = [getattr(hint, name, None) for name in _NESTED]
+    for name in _LISTED:
+        parts.extend(_listed_in(hint, name))
+    fields = getattr(hint, "model_fields", None)
+    if isinstance(hint, type) and isinstance(fields, dict):
+        for name, field in fields.items():
+            names.update((name, *_aliases(field.validation_alias), *_aliases(field.alias)))
+            parts.append(field.annotation)
+    elif isinstance(hint, type):
+        try:
+            parts.extend(_items_of(hint))
+            names.update(getattr(hint, "__annotations__", ()))
+        except Exception:  # a name that is not known
+            return True
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    found = isinstance(origin, type) and issubclass(origin, Mapping) and bool(arguments)
+    found = found and _sensitive_type(arguments[0], {})
+    # All parts are looked into, whatever is found: their names may be shown.
+    return any([found, *[_sensitive_keys(part, names, seen) for part in parts if part is not None]])
 
 
 def _may_echo(model: Any, row: Any) -> bool:
