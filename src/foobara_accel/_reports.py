@@ -802,16 +802,16 @@ def _quiet(kind: str, message: str, context: dict[str, Any]) -> str:
 def _without_keys(model: Any, path: tuple[str, ...]) -> tuple[str, ...]:
     # In a path stand the keys of mappings, and such a key may be what is to be hidden.
     if model is None:
-        return (*path[:-2], HIDDEN, path[-1]) if path[-1] == "[key]" else path
+        # Nothing tells what is a name there. A key that was refused is none, nor is what has many digits.
+        shown = [HIDDEN if sum(map(str.isdigit, part)) > 5 else part for part in path]
+        return (*shown[:-2], HIDDEN, path[-1]) if path[-1] == "[key]" else tuple(shown)
     names = {"[key]"}
     field = (getattr(model, "model_fields", None) or {}).get(path[0])
     hint = model if field is None else field.annotation
     if not _sensitive_keys(hint, names, {}):
         return path
-    return (
-        path[0],
-        *[part if part in names or (part.isdecimal() and len(part) < 6) else HIDDEN for part in path[1:]],
-    )
+    known = [part in names or (part.isdecimal() and len(part) < 6) for part in path[1:]]
+    return (path[0], *[part if shown else HIDDEN for part, shown in zip(path[1:], known, strict=True)])
 
 
 def _sensitive_keys(hint: Any, names: set[str], seen: dict[int, Any]) -> bool:

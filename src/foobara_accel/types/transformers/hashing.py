@@ -7,7 +7,7 @@ import hmac
 import re
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, InitVar, dataclass, field
 from typing import Any, ClassVar, Literal, LiteralString, Protocol
 
 from pydantic import Secret, SecretBytes, SecretStr
@@ -52,7 +52,7 @@ class _Way(Protocol):
     def needs_rehash(self, made: str) -> bool: ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class HashTransformer(Transformer[str]):
     """Hashes a value for a *purpose*.
 
@@ -74,7 +74,8 @@ class HashTransformer(Transformer[str]):
     algorithm: str = "sha256"
     _: KW_ONLY
     purpose: Purpose | None = None
-    peppers: Mapping[str, bytes | SecretBytes] | None = field(default=None, repr=False, hash=False)
+    # No field: what writes a dataclass field by field would write the keys.
+    peppers: InitVar[Mapping[str, bytes | SecretBytes] | None] = None
     current: str | None = None
     of: Callable[[str], str] | NumberValidator[Any] | None = None
     time_cost: int = field(default=3, repr=False)
@@ -85,25 +86,25 @@ class HashTransformer(Transformer[str]):
     #: The purposes that there are.
     purposes: ClassVar[tuple[Purpose, ...]] = ("password", "lookup", "fingerprint")
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, peppers: Mapping[str, bytes | SecretBytes] | None) -> None:
         if self.algorithm in _BROKEN:
             raise ValueError(f"{self.algorithm} is broken: equal hashes can be made for different values")
         if self.purpose is not None and self.purpose not in self.purposes:
             raise ValueError(f"purpose is one of {', '.join(self.purposes)}, not {self.purpose!r}")
-        if self.purpose != "lookup" and (self.peppers, self.current, self.of) != (None, None, None):
+        if self.purpose != "lookup" and (peppers, self.current, self.of) != (None, None, None):
             raise ValueError("peppers, current and of belong to purpose='lookup'")
         if self.purpose != "password" and self._costs() != PasswordRules():
             raise ValueError(
                 "time_cost, memory_cost, parallelism and min_length belong to purpose='password'"
             )
-        object.__setattr__(self, "_way", self._made())
+        object.__setattr__(self, "_way", self._made(peppers))
         if self.purpose is None:
             warnings.warn(_TEACHES, stacklevel=3)
 
     def _costs(self) -> PasswordRules:
         return PasswordRules(self.time_cost, self.memory_cost, self.parallelism, self.min_length)
 
-    def _made(self) -> _Way:
+    def _made(self, peppers: object) -> _Way:
         if self.purpose == "password":
             if self.algorithm not in ("sha256", "argon2id"):
                 raise ValueError(f"a password is hashed by argon2id, not {self.algorithm}")
@@ -113,7 +114,7 @@ class HashTransformer(Transformer[str]):
             if self.algorithm not in ("sha256", "hmac-sha256"):
                 raise ValueError(f"a value to look up is hashed by HMAC-SHA256, not {self.algorithm}")
             object.__setattr__(self, "algorithm", "hmac-sha256")
-            return _Tokens(self.peppers, self.current, self.of)
+            return _Tokens(peppers, self.current, self.of)
         return _Fingerprints(self.algorithm)
 
     @property
@@ -160,7 +161,7 @@ class HashTransformer(Transformer[str]):
         return self
 
     def __reduce__(self) -> Any:
-        if self.peppers is not None:
+        if self.purpose == "lookup":
             raise TypeError("a HashTransformer with peppers does not pickle: its keys would be in the pickle")
         return super().__reduce__()
 
