@@ -17,6 +17,12 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 WITH_SNIPPETS = [page for page in PAGES if "```python" in page.read_text(encoding="utf-8")]
 BACKENDS = ("c", "py")
+# What the snippets of a page import besides the package.
+NEEDS = {
+    "fields.md": ("argon2", "nh3"),
+    "transformers.md": ("argon2", "nh3"),
+    "validators.md": ("stdnum",),
+}
 
 # Fences that hold something else than Python, and need no run.
 OTHER = {"console", "diff", "json", "text", "toml"}
@@ -48,6 +54,8 @@ def anchors(page: Path) -> set[str]:
 def test_every_snippet_runs(page: Path, backend: str, tmp_path: Path) -> None:
     if backend == "c" and str(foobara_accel.backend()) != "c":
         pytest.skip(f"no compiled backend: {foobara_accel.backend().reason}")
+    for name in NEEDS.get(page.name, ()):
+        pytest.importorskip(name)
     script = tmp_path / f"{page.stem}.py"
     script.write_text(program(page), encoding="utf-8")
     done = subprocess.run(
