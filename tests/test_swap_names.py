@@ -130,7 +130,14 @@ def test_modules_of_the_roadmap_appear_and_go() -> None:
         import foobara_accel, importlib, sys
         import foobara_py.core
         report = foobara_accel.install(fixes=())
-        assert report.modules == ("foobara_py.core.warmup", "foobara_py.types.cache")
+        assert report.modules == (
+            "foobara_py.core.warmup",
+            "foobara_py.types.cache",
+            "foobara_py.types.transformers",
+            "foobara_py.types.transformers.additional",
+            "foobara_py.types.validators",
+            "foobara_py.types.validators.additional",
+        )
         from foobara_py.types.cache import ValidationCache
         import foobara_py.core.warmup
         assert ValidationCache is foobara_accel.ValidationCache
@@ -274,6 +281,41 @@ def test_snippet_validation_cache(foobara_py: bool, backend: str) -> None:
         assert validator.validate_python("3") == 3
         assert ValidationCache._cache == {"int": validator}
         assert compile_validator("list[int]").validate_python(["1"]) == [1]
+        """,
+        foobara_py,
+        backend,
+    )
+
+
+@both
+@backends
+def test_snippet_type_processors(foobara_py: bool, backend: str) -> None:
+    said(
+        """
+        import foobara_accel.auto
+        import warnings
+        from foobara_py.types.validators.additional import CreditCardValidator, IBANValidator
+        from foobara_py.types.transformers.additional import CapitalizeTransformer, HashTransformer
+        from foobara_py.types.transformers.additional import SanitizeHTMLTransformer
+        import foobara_py.types.validators, foobara_py.types.transformers
+
+        assert CreditCardValidator().process("4111111111111111") == "4111111111111111"
+        assert IBANValidator().process("GB82WEST12345698765432") == "GB82WEST12345698765432"
+        for wrong in (lambda: CreditCardValidator().process("4111"), lambda: IBANValidator()("GB82")):
+            try:
+                wrong()
+            except ValueError as error:
+                assert "rule: length" in str(error)
+            else:
+                raise AssertionError
+        assert CapitalizeTransformer().process("first letter") == "First Letter"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            assert HashTransformer().algorithm == HashTransformer(algorithm="sha256").algorithm == "sha256"
+            assert len(HashTransformer().process("data")) == 64
+        assert foobara_py.types.validators.CreditCardValidator is CreditCardValidator
+        assert foobara_accel.types.IBANValidator is IBANValidator
+        assert SanitizeHTMLTransformer.__name__ == "SanitizeHTMLTransformer"
         """,
         foobara_py,
         backend,

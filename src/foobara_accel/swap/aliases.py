@@ -40,9 +40,23 @@ SERVED: dict[str, str] = {
     "manifest.command_manifest": "core.manifest",
     "types": "types",
     "types.cache": "types.cache",
+    "types.transformers": "types.transformers",
+    "types.transformers.additional": "types.transformers.additional",
+    "types.validators": "types.validators",
+    "types.validators.additional": "types.validators.additional",
 }
 # The modules of its roadmap that this package has.
-LACKING: dict[str, str] = {name: SERVED[name] for name in ("core.warmup", "types.cache")}
+LACKING: dict[str, str] = {
+    name: SERVED[name]
+    for name in (
+        "core.warmup",
+        "types.cache",
+        "types.transformers",
+        "types.transformers.additional",
+        "types.validators",
+        "types.validators.additional",
+    )
+}
 
 
 class Aliases(Loader):
