@@ -7,6 +7,7 @@ import copy
 import hashlib
 import hmac
 import importlib
+import os
 import pickle
 import re
 import sys
@@ -86,6 +87,17 @@ def test_the_roadmaps_names_lead_to_them(sub: Sub, transformers: ModuleType) -> 
 def test_each_word_begins_with_a_capital(transformers: ModuleType, text: str, capitalized: str) -> None:
     transformer = transformers.CapitalizeTransformer()
     assert transformer.process(text) == transformer(text) == capitalized
+
+
+def test_a_str_subclass_is_read_by_its_characters(transformers: ModuleType) -> None:
+    class Odd(str):
+        def split(self, *args: object) -> list[str]:  # type: ignore[override]
+            return ["x"]
+
+        def isprintable(self) -> bool:
+            return True
+
+    assert transformers.CapitalizeTransformer().process(Odd("two\twords")) == "Two\tWords"
 
 
 @given(st.text())
@@ -257,6 +269,7 @@ def test_the_twins_find_the_same_text_plain(text: str) -> None:
         ({"tags": [5]}, TypeError, "tags holds names, not int"),
         ({"tags": ["B"]}, ValueError, "tags holds 'B': HTML has it as 'b'"),
         ({"tags": ["script", "b"]}, ValueError, "tags may not hold script: what stands there is code"),
+        ({"tags": ["noscript"]}, ValueError, "tags may not hold noscript: browsers do not agree"),
         ({"attributes": {"img": ["src"]}}, ValueError, "attributes names tags that are not in tags: img"),
         ({"attributes": {"a": ["onclick"]}}, ValueError, "attributes may not hold onclick: "),
         ({"attributes": {"*": ["srcdoc"]}}, ValueError, "attributes may not hold srcdoc: "),
@@ -689,6 +702,25 @@ def test_a_command_that_takes_a_password_shows_none(fa: ModuleType, transformers
     ):
         shown = f"{outcome!r} {outcome.to_dict() if outcome.is_failure() else ''} {outcome.to_json_bytes()!r}"
         assert PASSWORD not in shown and "hunter2" not in shown and "argon2id$" not in shown
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_child_that_was_forked_while_a_password_was_hashed_hashes_too(sub: Sub) -> None:
+    pytest.importorskip("argon2")
+    module = sub("types.transformers.passwords")
+    held = 0
+    while module._running.acquire(blocking=False):
+        held += 1
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of forking with threads
+            child = os.fork()
+        if not child:
+            os._exit(0 if module._running.acquire(timeout=5) else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    finally:
+        for _ in range(held):
+            module._running.release()
 
 
 def test_hashing_lets_other_threads_run(transformers: ModuleType) -> None:

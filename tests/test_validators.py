@@ -125,6 +125,16 @@ def test_anything_but_text_is_a_type_error(validators: ModuleType, value: Any) -
         assert validator.validate(value).rule == "type"
 
 
+def test_an_object_that_claims_to_be_a_str_is_none(validators: ModuleType) -> None:
+    class Disguised:
+        __class__ = str  # type: ignore[assignment]
+
+    for validator in (validators.CreditCardValidator(), validators.IBANValidator()):
+        assert validator.validate(Disguised()).rule == "type"
+        with pytest.raises(TypeError, match="is a str, not Disguised"):
+            validator.process(Disguised())
+
+
 def test_a_str_subclass_counts_with_its_characters(validators: ModuleType) -> None:
     assert validators.CreditCardValidator().validate(Text(VISA)).canonical == VISA
     assert type(validators.CreditCardValidator(canonical=True).process(Text(VISA))) is str

@@ -11,6 +11,7 @@ import math
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
+from itertools import islice
 from types import ModuleType
 from typing import Any, Literal
 
@@ -485,11 +486,38 @@ def numbers(sub: Sub) -> Any:
     return [[kind, plain(text), attempt(verdicts[kind], text)] for kind, text in _numbers()]
 
 
+def validators(sub: Sub) -> Any:
+    module = sub("types.validators")
+    judges: dict[str, list[Any]] = {
+        "card": [
+            module.CreditCardValidator(lenient=True, canonical=True, min_digits=8),
+            module.CreditCardValidator(brands=("visa", "amex")),
+        ],
+        "iban": [module.IBANValidator(lenient=True, canonical=True), module.IBANValidator(countries=("DE",))],
+    }
+    return [
+        [kind, plain(text), attempt(judge.process, text), repr(judge.validate(text))]
+        for kind, text in islice(_numbers(), 0, None, 7)
+        for judge in judges[kind]
+    ]
+
+
+def plain_html(sub: Sub) -> Any:
+    plain = sub("_backend").checks.is_plain_html
+    odd = ("", "&", "<", ">", "\0", "\r", "\xa0", "\ufeff", "\ud800", "\udfff", "\n", "\u2028")
+    return [
+        [plain(filler * size + char + filler), plain(char + filler * size)]
+        for filler in ("a", "\xe9", "\u043f", "\U0001f600")
+        for size in (0, 1, 7, 15, 16, 17, 40)
+        for char in odd
+    ]
+
+
 CASES: dict[str, Case] = {
     case.__name__: case
     for case in (
         simple_run, guard_scalars, guard_bounds, guard_shapes, constraints, entry_points, runtime_errors,
         phases_and_states, callbacks, subcommands, transactions, errors, error_collections, error_json,
-        pickles, outcomes, numbers,
+        pickles, outcomes, numbers, validators, plain_html,
     )
 }  # fmt: skip

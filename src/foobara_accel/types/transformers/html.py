@@ -98,6 +98,8 @@ _DESCRIBED = {"contentMediaType": "text/html", "examples": ["<p>Hello <em>world<
 
 
 _CODE_TAGS = ("script", "style")
+# With scripts on, browsers read what stands in them in another way than a parser without does.
+_RAW_TAGS = ("noembed", "noframes", "noscript", "plaintext", "xmp")
 _CODE_SCHEMES = ("javascript", "vbscript")
 
 
@@ -147,6 +149,10 @@ def _refuse_code(
     ):
         if found:
             raise ValueError(f"{option} may not hold {', '.join(sorted(found))}: what stands there is code")
+    if found := tags.intersection(_RAW_TAGS):
+        raise ValueError(
+            f"tags may not hold {', '.join(sorted(found))}: browsers do not agree on what it says"
+        )
 
 
 def _of_field(process: Callable[[str], str]) -> Callable[[str], str]:

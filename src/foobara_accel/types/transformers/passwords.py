@@ -32,6 +32,16 @@ _surrogate = re.compile("[\ud800-\udfff]").search
 _running = BoundedSemaphore(os.cpu_count() or 1)
 
 
+def _start_anew() -> None:
+    # A thread that held it while another forked is not there to give it back.
+    global _running
+    _running = BoundedSemaphore(os.cpu_count() or 1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_anew)
+
+
 @dataclass(frozen=True)
 class PasswordRules:
     """What a hash costs, and how long a password is at least; the costs are RFC 9106's for 64 MiB."""

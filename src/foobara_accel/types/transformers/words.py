@@ -27,6 +27,7 @@ class CapitalizeTransformer(Transformer[str]):
         """Return *value* with its words capitalized. Raises TypeError for anything but a str."""
         if not isinstance(value, str):
             raise TypeError(f"text to capitalize is a str, not {type(value).__name__}")
+        value = str.__str__(value)  # a subclass may have a split of its own
         # Of white space only U+0020 is printable; splitting at it takes half of the time.
         if value.isprintable():
             return " ".join([word.capitalize() for word in value.split(" ")])

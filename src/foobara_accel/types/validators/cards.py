@@ -84,7 +84,7 @@ class CreditCardValidator(NumberValidator[CardVerdict]):
         """Return the verdict on *value*: rule and reason, or canonical form, brand and mask."""
         if isinstance(value, CardNumber):
             value = value.canonical
-        elif not isinstance(value, str):
+        elif not issubclass(type(value), str):  # not isinstance: an object may claim another __class__
             return CardVerdict(*self._type_verdict(value))
         canonical, rule = parse_card(value, lenient=self.lenient, min_digits=self.min_digits)
         if rule:

@@ -93,7 +93,7 @@ class IBANValidator(NumberValidator[IBANVerdict]):
         """Return the verdict on *value*: rule and reason, or canonical form, country, bank and branch."""
         if isinstance(value, IBAN):
             return self._allowed(value.canonical)
-        if not isinstance(value, str):
+        if not issubclass(type(value), str):  # not isinstance: an object may claim another __class__
             return IBANVerdict(*self._type_verdict(value))
         canonical, rule = parse_iban(value, lenient=self.lenient)
         if not rule:
