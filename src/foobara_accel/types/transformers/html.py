@@ -22,7 +22,7 @@ TAGS: frozenset[str] = frozenset(
 ATTRIBUTES: Mapping[str, frozenset[str]] = MappingProxyType({"a": frozenset({"href", "title"})})
 URL_SCHEMES: frozenset[str] = frozenset({"http", "https", "mailto"})
 
-is_plain_html = checks.is_plain_html
+_is_plain: Callable[[str], bool] = checks.is_plain_html
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,7 @@ class SanitizeHTMLTransformer(Transformer[str]):
 
         Raises TypeError for anything but a str, ValueError for a lone surrogate, which no HTML can hold.
         """
-        if type(value) is str and is_plain_html(value):
+        if type(value) is str and _is_plain(value):
             return value
         if not isinstance(value, str):
             raise TypeError(f"HTML is a str, not {type(value).__name__}")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..._backend import checks
 from .._masked import Masked
-from ..cards import BRANDS, CardNumber, brand_of, mask_card
+from ..cards import BRANDS, CardNumber, brand_of, is_valid_card, mask_card
 from .numbers import NumberValidator, Verdict
 
 __all__ = ["CardVerdict", "CreditCardValidator"]
 
+_parse: Callable[..., tuple[str, str]] = checks.parse_card
 _LEAST, _MOST = 8, 19  # ISO/IEC 7812-1: a number has 8 to 19 digits; 12 are the shortest that is issued
 
 
@@ -86,7 +87,7 @@ class CreditCardValidator(NumberValidator[CardVerdict]):
             value = value.canonical
         elif not issubclass(type(value), str):  # not isinstance: an object may claim another __class__
             return CardVerdict(*self._type_verdict(value))
-        canonical, rule = parse_card(value, lenient=self.lenient, min_digits=self.min_digits)
+        canonical, rule = _parse(value, lenient=self.lenient, min_digits=self.min_digits)
         if rule:
             return CardVerdict(None, rule, self._reason(value, rule))
         if self.brands is not None and brand_of(canonical) not in self.brands:
@@ -97,7 +98,7 @@ class CreditCardValidator(NumberValidator[CardVerdict]):
         reason = CardNumber._RULES[rule]
         if rule == "length" and self.min_digits != 12:
             reason = f"does not have {self.min_digits} to {_MOST} digits"
-        if not self.lenient and not parse_card(value, lenient=True, min_digits=self.min_digits)[1]:
+        if not self.lenient and not _parse(value, lenient=True, min_digits=self.min_digits)[1]:
             reason += f"; lenient=True takes {CardNumber._LENIENCE}"
         return reason
 
@@ -109,9 +110,6 @@ class CreditCardValidator(NumberValidator[CardVerdict]):
         taken = {**CardNumber._TAKEN, "pattern": pattern, "minLength": self.min_digits}
         del taken["maxLength"]
         return taken
-
-
-is_valid_card, parse_card = checks.is_valid_card, checks.parse_card
 
 
 def _known(brands: Collection[str]) -> frozenset[str]:

@@ -8,10 +8,12 @@ from typing import Any, ClassVar
 
 from ..._backend import checks
 from .._masked import Masked
-from ..ibans import COUNTRIES, IBAN, REGISTRY_RELEASE
+from ..ibans import COUNTRIES, IBAN, REGISTRY_RELEASE, is_valid_iban
 from .numbers import NumberValidator, Verdict
 
 __all__ = ["IBANValidator", "IBANVerdict"]
+
+_parse: Callable[..., tuple[str, str]] = checks.parse_iban
 
 
 class IBANVerdict(Verdict):
@@ -95,11 +97,11 @@ class IBANValidator(NumberValidator[IBANVerdict]):
             return self._allowed(value.canonical)
         if not issubclass(type(value), str):  # not isinstance: an object may claim another __class__
             return IBANVerdict(*self._type_verdict(value))
-        canonical, rule = parse_iban(value, lenient=self.lenient)
+        canonical, rule = _parse(value, lenient=self.lenient)
         if not rule:
             return self._allowed(canonical)
         reason = IBAN._RULES[rule]
-        if not self.lenient and not parse_iban(value, lenient=True)[1]:
+        if not self.lenient and not _parse(value, lenient=True)[1]:
             reason += f"; lenient=True takes {IBAN._LENIENCE}"
         return IBANVerdict(None, rule, reason)
 
@@ -119,9 +121,6 @@ class IBANValidator(NumberValidator[IBANVerdict]):
         taken = {**IBAN._TAKEN, "pattern": r"^[ \t]*[A-Za-z](?: *[A-Za-z0-9]){14,33}[ \t]*$"}
         del taken["maxLength"]
         return taken
-
-
-is_valid_iban, parse_iban = checks.is_valid_iban, checks.parse_iban
 
 
 def _national() -> Callable[[str], bool]:

@@ -37,10 +37,10 @@ COUNTRIES: frozenset[str] = frozenset(_CHECKS)
 
 try:
     from stdnum.exceptions import InvalidChecksum, ValidationError
-except ImportError as error:
+except ImportError as _missing:
     raise ImportError(
         "national check digits need python-stdnum: pip install 'foobara-accel[national]'"
-    ) from error
+    ) from _missing
 
 
 @cache
