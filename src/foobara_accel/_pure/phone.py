@@ -1,0 +1,139 @@
+"""Phone numbers as "+" and digits, in Python. Twin of foobara_accel._ext.phone.
+
+The verdict of such a text is a walk through a table of the numbering plans (_phone_table.py); any other text
+goes to the judge, which is phonenumbers. Table and judge are given by types.phones at the first call.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Collection
+from typing import Any
+
+__all__ = ["bind", "examine", "is_valid_phone", "use"]
+
+# What examine answers when there is no number; 2 and more say which kind of number it is.
+UNASSIGNED, NO_CODE, OTHER, TOO_SHORT, TOO_LONG = 0, 1, -1, -2, -3
+
+_LONGEST = 250  # phonenumbers parses nothing longer
+_TERMINAL = 0x8000
+
+_prepare: Callable[[], None] | None = None
+_judge: Callable[[str, str | None], bool] | None = None
+_regions: Collection[str] | None = None
+_verdicts: array[int] | None = None
+_details: array[int] | None = None
+_valid = 0
+
+
+def bind(prepare: Callable[[], None], judge: Callable[[str, str | None], bool]) -> None:
+    """Set what is called before the first verdict, to call :func:`use`, and what judges any other text."""
+    global _prepare, _judge
+    _prepare, _judge = prepare, judge
+
+
+def use(regions: Collection[str], verdicts: bytes, valid: int, details: bytes) -> None:
+    """Set the known regions and the tables, in native byte order; without rows, the judge decides."""
+    global _regions, _verdicts, _details, _valid
+    rows = array("H", verdicts) if verdicts else None
+    _valid, _details, _verdicts, _regions = valid, array("H", details), rows, frozenset(regions)
+
+
+def is_valid_phone(value: str, /, region: str | None = None) -> bool:
+    """Return what libphonenumber says: a valid number of its region, in any form that parse reads.
+
+    *region* (ISO 3166-1 alpha-2, such as "US") is where a number without "+" is dialled from. Raises
+    TypeError for anything but a str, ValueError for an unknown region, ImportError where phonenumbers is
+    needed and missing: for any other form than "+" and digits.
+    """
+    if type(value) is not str:
+        value = _text(value, "is_valid_phone")
+    if region is not None or _regions is None:
+        region = _region(region, "is_valid_phone")
+    verdict = _walk(value)
+    if verdict == OTHER or (verdict == NO_CODE and region is not None):
+        if len(value) > _LONGEST:
+            return False
+        assert _judge is not None
+        return _judge(value, region)
+    return verdict > NO_CODE
+
+
+def examine(text: str, /) -> int:
+    """Return the kind of a valid number (2 and more), or why there is none.
+
+    0: no number begins so; 1: no such calling code; -1: not "+" and 1 to 249 digits, or without a table;
+    -2: too short; -3: too long.
+    """
+    if type(text) is not str:
+        text = _text(text, "examine")
+    if _regions is None:
+        _region(None, "examine")
+    verdict = _walk(text)
+    if verdict <= NO_CODE:
+        return verdict
+    rows = _details
+    assert rows is not None
+    at = 0
+    for code in text.encode()[1:]:
+        at = rows[11 * at + code - 48]
+        if at & _TERMINAL:
+            return at & ~_TERMINAL
+    return rows[11 * at + 10]
+
+
+def _walk(text: str) -> int:
+    """What :func:`examine` answers; 2 for any valid number."""
+    rows = _verdicts
+    size = len(text)
+    if rows is None or size > _LONGEST or text[:1] != "+" or not (text.isascii() and text[1:].isdigit()):
+        return OTHER
+    if size < 4:
+        return TOO_SHORT
+    at, ended = 1, False
+    left = size - 1
+    for code in text.encode()[1:]:
+        left -= 1
+        at = rows[10 * at + code - 48]
+        if at & _TERMINAL:
+            # Bit n: n more digits make a valid number.
+            if left < 15 and at >> left & 1:
+                return 2
+            mask = at & ~_TERMINAL
+            if mask >> left:
+                return TOO_SHORT
+            return TOO_LONG if mask or ended else UNASSIGNED
+        if 1 < at < _valid:
+            ended = True
+    return 2 if 1 < at < _valid else TOO_SHORT if at else NO_CODE
+
+
+def _text(value: Any, name: str) -> str:
+    if type(value) is str:
+        return value
+    # Not isinstance: an object may claim another __class__.
+    if not issubclass(type(value), str):
+        raise TypeError(f"{name}() takes a str, not {type(value).__name__}")
+    return str.__str__(value)
+
+
+def _region(region: Any, name: str) -> str | None:
+    """The region as a plain str. Never shown in an error: swapped arguments would put a number there."""
+    if _regions is None:
+        if _prepare is None:
+            raise RuntimeError("import foobara_accel.types.phones first")
+        _prepare()
+        assert _regions is not None
+    if region is None:
+        return None
+    if not issubclass(type(region), str):
+        raise TypeError(f"{name}() takes a region as str or None, not {type(region).__name__}")
+    region = str.__str__(region)
+    if region not in _regions:
+        raise ValueError(
+            f"{name}() does not know this region: give two capital letters (ISO 3166-1 alpha-2), such as 'US'"
+        )
+    return region
+
+
+is_valid_phone.__module__ = "foobara_accel.types"
