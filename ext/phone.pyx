@@ -51,7 +51,7 @@ cdef extern from "kernels/phone.h":
     int fa_phone_walk(const fa_phone_table *table, const unsigned char *s, size_t n) noexcept nogil
     int fa_phone_kind(const fa_phone_table *table, const unsigned char *s, size_t n) noexcept nogil
 
-__all__ = ["bind", "examine", "is_valid_phone", "use"]
+__all__ = ["bind", "examine", "is_valid_phone", "known_region", "use"]
 
 cdef object prepare_first = None
 cdef object judge_other = None
@@ -96,7 +96,7 @@ def is_valid_phone(value, /, region=None):
     cdef str text = _text(value, "is_valid_phone")
     cdef int verdict
     if region is not None or known_regions is None:
-        region = _region(region, "is_valid_phone")
+        region = known_region(region, "is_valid_phone")
     verdict = _walk(text)
     if verdict == FA_PHONE_OTHER or (verdict == FA_PHONE_NO_CODE and region is not None):
         if PyUnicode_GET_LENGTH(text) > FA_PHONE_LONGEST:
@@ -114,29 +114,18 @@ def examine(text, /):
     cdef str plain = _text(text, "examine")
     cdef int verdict
     if known_regions is None:
-        _region(None, "examine")
+        known_region(None, "examine")
     verdict = _walk(plain)
     if verdict < FA_PHONE_VALID:
         return verdict
     return fa_phone_kind(in_use, fa_characters(<PyObject *>plain), fa_length(<PyObject *>plain))
 
 
-cdef int _walk(str text) except -100:
-    if not fa_plain(<PyObject *>text):
-        return FA_PHONE_OTHER
-    return fa_phone_walk(in_use, fa_characters(<PyObject *>text), fa_length(<PyObject *>text))
+def known_region(region, str name not None, /):
+    """Return *region* as a plain str, or None; TypeError or ValueError that names *name* for any other.
 
-
-cdef str _text(object value, str name):
-    if PyUnicode_CheckExact(value):
-        return value
-    if not PyUnicode_Check(value):
-        raise TypeError(f"{name}() takes a str, not {type(value).__name__}")
-    return PyUnicode_FromObject(value)
-
-
-cdef object _region(object region, str name):
-    """The region as a plain str. Never shown in an error: swapped arguments would put a number there."""
+    Errors never show it: swapped arguments would put a number there.
+    """
     if known_regions is None:
         if prepare_first is None:
             raise RuntimeError("import foobara_accel.types.phones first")
@@ -151,6 +140,20 @@ cdef object _region(object region, str name):
             f"{name}() does not know this region: give two capital letters (ISO 3166-1 alpha-2), such as 'US'"
         )
     return region
+
+
+cdef int _walk(str text) except -100:
+    if not fa_plain(<PyObject *>text):
+        return FA_PHONE_OTHER
+    return fa_phone_walk(in_use, fa_characters(<PyObject *>text), fa_length(<PyObject *>text))
+
+
+cdef str _text(object value, str name):
+    if PyUnicode_CheckExact(value):
+        return value
+    if not PyUnicode_Check(value):
+        raise TypeError(f"{name}() takes a str, not {type(value).__name__}")
+    return PyUnicode_FromObject(value)
 
 
 # One positional str is the common call: a builtin of the same name and signature answers it without unpacking

@@ -36,6 +36,8 @@ from phonenumbers import (
     phonenumberutil,
 )
 
+from foobara_accel.types._numbering import code_fingerprint, parser_fingerprint
+
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = ROOT / "src/foobara_accel/_pure/_phone_table.py"
 
@@ -483,6 +485,13 @@ TERMINAL = 0x8000
 LENGTHS = 15  # bits of a terminal: how many more digits, whichever they are, make a valid number
 
 
+def after(rows: list[tuple[bool, tuple[int, ...]]], row: int, digits: str) -> int:
+    """Return the row that *digits* lead to."""
+    for digit in digits:
+        row = rows[row][1][int(digit)]
+    return row
+
+
 def verdicts(table: Table, start: int) -> tuple[list[tuple[int, ...]], int]:
     """Return rows of ten entries, and the number before which rows of a valid number stand.
 
@@ -522,6 +531,10 @@ def verdicts(table: Table, start: int) -> tuple[list[tuple[int, ...]], int]:
         raise Unsupported(f"{len(rows)} rows of verdicts")
     if any(entry == TERMINAL | (1 << LENGTHS) - 1 for _, entries in rows for entry in entries):
         raise Unsupported("every length from here on: that entry means the judge")
+    before = {code[:end] for code in map(str, COUNTRY_CODE_TO_REGION_CODE) for end in range(1, len(code))}
+    reached = [root, *(after(rows, root, digits) for digits in sorted(before))]
+    if len(set(reached)) != len(reached):
+        raise Unsupported("two beginnings of calling codes share a row: one could not be changed alone")
     first = [NO_CODE_ROW, root, *valid]
     # Rows near the root have the highest numbers: they are made last.
     order = first + sorted(set(range(len(rows))) - set(first), reverse=True)
@@ -611,7 +624,7 @@ def module_text() -> str:
     for region, kind, edit in kinds:
         outcomes.append((regions.index(region), kind, 0 if edit is None else 1 + edits.index(edit)))
     raw = packed(rows) + packed(rows_of_details) + packed(outcomes)
-    data = base64.b85encode(zlib.compress(raw, 9)).decode("ascii")
+    data = base64.b64encode(zlib.compress(raw, 9)).decode("ascii")
     return "\n".join(
         [
             '"""The numbering plans of libphonenumber as one automaton over the digits after a "+".',
@@ -619,7 +632,7 @@ def module_text() -> str:
             f"Metadata of phonenumbers {phonenumbers.__version__}.",
             "Written by tools/phone_table.py: change that script, not this file.",
             "",
-            "Three tables of little-endian 16-bit numbers, one after the other, compressed and in base 85.",
+            "Three tables of little-endian 16-bit numbers, one after the other, compressed and in base 64.",
             "VERDICTS rows of ten entries: the next row, or 0x8000 and a bit for each number of further",
             "digits, whichever they are, that makes a valid number. Row 0: no such calling code. Row 1: the",
             "first. In rows 2 to VALID - 1 a valid number ends.",
@@ -632,6 +645,12 @@ def module_text() -> str:
             "from __future__ import annotations",
             "",
             f'VERSION = "{phonenumbers.__version__}"',
+            "# Of the code that reads numbers, and of the metadata of each of CODES (types._numbering).",
+            f'PARSER = "{parser_fingerprint(phonenumbers)}"',
+            "FINGERPRINTS = (",
+            *wrapped(code_fingerprint(phonenumbers, code) for code in sorted(COUNTRY_CODE_TO_REGION_CODE)),
+            ")",
+            "",
             f"VERDICTS, VALID, DETAILS = {len(rows)}, {valid}, {len(rows_of_details)}",
             "",
             "REGIONS = (",
@@ -666,7 +685,7 @@ def module_text() -> str:
 def content(text: str) -> tuple[str, bytes]:
     """Return the text of a module up to its data, and the data, which zlib may have packed otherwise."""
     head, _, data = text.partition("\nDATA = (")
-    return head, zlib.decompress(base64.b85decode("".join(re.findall(r'"([^"]*)"', data))))
+    return head, zlib.decompress(base64.b64decode("".join(re.findall(r'"([^"]*)"', data))))
 
 
 def main(arguments: list[str] | None = None) -> int:

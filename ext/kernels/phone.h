@@ -17,6 +17,7 @@
 #include <string.h>
 
 #define FA_PHONE_TERMINAL 0x8000u
+#define FA_PHONE_JUDGE 0xffffu
 #define FA_PHONE_LENGTHS 15
 #define FA_PHONE_LONGEST 250
 
@@ -61,6 +62,7 @@ static inline int fa_phone_walk(const fa_phone_table *table, const unsigned char
     for (s++; s < end; s++) {
         at = rows[at * 10 + (*s - '0')];
         if (at & FA_PHONE_TERMINAL) {
+            if (at == FA_PHONE_JUDGE) return FA_PHONE_OTHER;
             left = (unsigned)(end - s) - 1;
             if (left < FA_PHONE_LENGTHS && at >> left & 1) return FA_PHONE_VALID;
             at &= ~FA_PHONE_TERMINAL;

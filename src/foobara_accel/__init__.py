@@ -128,11 +128,14 @@ if TYPE_CHECKING:
     from .types import (
         IBAN as IBAN,
         CardNumber as CardNumber,
+        PhoneNumber as PhoneNumber,
         ValidationCache as ValidationCache,
         is_valid_card as is_valid_card,
         is_valid_iban as is_valid_iban,
+        is_valid_phone as is_valid_phone,
         parse_card as parse_card,
         parse_iban as parse_iban,
+        parse_phone as parse_phone,
     )
 
 # Public names, each with the module that defines it; imported at first use (PEP 562).
@@ -224,11 +227,14 @@ _EXPORTS: dict[str, str] = {
     "uninstall": ".swap",
     "CardNumber": ".types",
     "IBAN": ".types",
+    "PhoneNumber": ".types",
     "ValidationCache": ".types",
     "is_valid_card": ".types",
     "is_valid_iban": ".types",
+    "is_valid_phone": ".types",
     "parse_card": ".types",
     "parse_iban": ".types",
+    "parse_phone": ".types",
 }
 
 # Written out for type checkers: they do not compute it.
@@ -312,8 +318,10 @@ __all__ = [
     "is_installed",
     "is_valid_card",
     "is_valid_iban",
+    "is_valid_phone",
     "parse_card",
     "parse_iban",
+    "parse_phone",
     "register",
     "restore",
     "retry",

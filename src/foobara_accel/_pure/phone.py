@@ -10,13 +10,13 @@ from array import array
 from collections.abc import Callable, Collection
 from typing import Any
 
-__all__ = ["bind", "examine", "is_valid_phone", "use"]
+__all__ = ["bind", "examine", "is_valid_phone", "known_region", "use"]
 
 # What examine answers when there is no number; 2 and more say which kind of number it is.
 UNASSIGNED, NO_CODE, OTHER, TOO_SHORT, TOO_LONG = 0, 1, -1, -2, -3
 
 _LONGEST = 250  # phonenumbers parses nothing longer
-_TERMINAL = 0x8000
+_TERMINAL, _JUDGE = 0x8000, 0xFFFF
 
 _prepare: Callable[[], None] | None = None
 _judge: Callable[[str, str | None], bool] | None = None
@@ -49,7 +49,7 @@ def is_valid_phone(value: str, /, region: str | None = None) -> bool:
     if type(value) is not str:
         value = _text(value, "is_valid_phone")
     if region is not None or _regions is None:
-        region = _region(region, "is_valid_phone")
+        region = known_region(region, "is_valid_phone")
     verdict = _walk(value)
     if verdict == OTHER or (verdict == NO_CODE and region is not None):
         if len(value) > _LONGEST:
@@ -68,7 +68,7 @@ def examine(text: str, /) -> int:
     if type(text) is not str:
         text = _text(text, "examine")
     if _regions is None:
-        _region(None, "examine")
+        known_region(None, "examine")
     verdict = _walk(text)
     if verdict <= NO_CODE:
         return verdict
@@ -80,6 +80,28 @@ def examine(text: str, /) -> int:
         if at & _TERMINAL:
             return at & ~_TERMINAL
     return rows[11 * at + 10]
+
+
+def known_region(region: Any, name: str, /) -> str | None:
+    """Return *region* as a plain str, or None; TypeError or ValueError that names *name* for any other.
+
+    Errors never show it: swapped arguments would put a number there.
+    """
+    if _regions is None:
+        if _prepare is None:
+            raise RuntimeError("import foobara_accel.types.phones first")
+        _prepare()
+        assert _regions is not None
+    if region is None:
+        return None
+    if not issubclass(type(region), str):
+        raise TypeError(f"{name}() takes a region as str or None, not {type(region).__name__}")
+    plain = str.__str__(region)
+    if plain not in _regions:
+        raise ValueError(
+            f"{name}() does not know this region: give two capital letters (ISO 3166-1 alpha-2), such as 'US'"
+        )
+    return plain
 
 
 def _walk(text: str) -> int:
@@ -96,6 +118,8 @@ def _walk(text: str) -> int:
         left -= 1
         at = rows[10 * at + code - 48]
         if at & _TERMINAL:
+            if at == _JUDGE:
+                return OTHER
             # Bit n: n more digits make a valid number.
             if left < 15 and at >> left & 1:
                 return 2
@@ -115,25 +139,6 @@ def _text(value: Any, name: str) -> str:
     if not issubclass(type(value), str):
         raise TypeError(f"{name}() takes a str, not {type(value).__name__}")
     return str.__str__(value)
-
-
-def _region(region: Any, name: str) -> str | None:
-    """The region as a plain str. Never shown in an error: swapped arguments would put a number there."""
-    if _regions is None:
-        if _prepare is None:
-            raise RuntimeError("import foobara_accel.types.phones first")
-        _prepare()
-        assert _regions is not None
-    if region is None:
-        return None
-    if not issubclass(type(region), str):
-        raise TypeError(f"{name}() takes a region as str or None, not {type(region).__name__}")
-    region = str.__str__(region)
-    if region not in _regions:
-        raise ValueError(
-            f"{name}() does not know this region: give two capital letters (ISO 3166-1 alpha-2), such as 'US'"
-        )
-    return region
 
 
 is_valid_phone.__module__ = "foobara_accel.types"

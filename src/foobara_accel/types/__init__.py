@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     )
     from .cards import CardNumber, is_valid_card, parse_card
     from .ibans import IBAN, REGISTRY_RELEASE, is_valid_iban, parse_iban
+    from .phones import PhoneNumber, forget_phones, is_valid_phone, parse_phone, phone_metadata
     from .transformers import (
         CapitalizeTransformer,
         HashedPassword,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
         SanitizedHTML,
         SanitizeHTMLTransformer,
     )
-    from .validators import CreditCardValidator, IBANValidator
+    from .validators import CreditCardValidator, IBANValidator, PhoneNumberValidator
 
 __all__ = [
     "IBAN",
@@ -39,16 +40,22 @@ __all__ = [
     "HashTransformer",
     "HashedPassword",
     "IBANValidator",
+    "PhoneNumber",
+    "PhoneNumberValidator",
     "SanitizeHTMLTransformer",
     "SanitizedHTML",
     "TypeExpressionError",
     "ValidationCache",
     "ValidatorBuildError",
     "compile_validator",
+    "forget_phones",
     "is_valid_card",
     "is_valid_iban",
+    "is_valid_phone",
     "parse_card",
     "parse_iban",
+    "parse_phone",
+    "phone_metadata",
     "register_type_name",
     "registered_type_names",
     "unregister_type_name",
@@ -63,6 +70,8 @@ _EXPORTS = {
     "HashedPassword": ".transformers",
     "IBAN": ".ibans",
     "IBANValidator": ".validators",
+    "PhoneNumber": ".phones",
+    "PhoneNumberValidator": ".validators",
     "REGISTRY_RELEASE": ".ibans",
     "SanitizeHTMLTransformer": ".transformers",
     "SanitizedHTML": ".transformers",
@@ -71,10 +80,14 @@ _EXPORTS = {
     "ValidationCache": ".cache",
     "ValidatorBuildError": ".cache",
     "compile_validator": ".cache",
+    "forget_phones": ".phones",
     "is_valid_card": ".cards",
     "is_valid_iban": ".ibans",
+    "is_valid_phone": ".phones",
     "parse_card": ".cards",
     "parse_iban": ".ibans",
+    "parse_phone": ".phones",
+    "phone_metadata": ".phones",
     "register_type_name": ".cache",
     "registered_type_names": ".cache",
     "unregister_type_name": ".cache",

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from .cards import CardVerdict, CreditCardValidator
     from .ibans import IBANValidator, IBANVerdict
     from .numbers import NumberValidator, Verdict
+    from .phone import PhoneNumberValidator, PhoneVerdict
 
 __all__ = [
     "CardVerdict",
@@ -16,6 +17,8 @@ __all__ = [
     "IBANValidator",
     "IBANVerdict",
     "NumberValidator",
+    "PhoneNumberValidator",
+    "PhoneVerdict",
     "Verdict",
 ]
 
@@ -25,6 +28,8 @@ _EXPORTS = {
     "IBANValidator": ".ibans",
     "IBANVerdict": ".ibans",
     "NumberValidator": ".numbers",
+    "PhoneNumberValidator": ".phone",
+    "PhoneVerdict": ".phone",
     "Verdict": ".numbers",
 }
 

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .cards import CreditCardValidator
     from .ibans import IBANValidator
+    from .phone import PhoneNumberValidator
 
-__all__ = ["CreditCardValidator", "IBANValidator"]
+__all__ = ["CreditCardValidator", "IBANValidator", "PhoneNumberValidator"]
 
 _EXPORTS = {
     "CreditCardValidator": ".cards",
     "IBANValidator": ".ibans",
+    "PhoneNumberValidator": ".phone",
 }
 
 
