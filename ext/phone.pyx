@@ -20,8 +20,17 @@ cdef extern from *:
         return (const unsigned char *)((PyASCIIObject *)value + 1);
     }
     static inline size_t fa_length(PyObject *value) { return (size_t)PyUnicode_GET_LENGTH(value); }
+
+    /* Without a GIL a thread that sees the table must see what is in it. */
+    #if defined(_MSC_VER)
+    #include <intrin.h>
+    #define FA_PUBLISH(where, table) _InterlockedExchangePointer((void *volatile *)&(where), (table))
+    #else
+    #define FA_PUBLISH(where, table) __atomic_store_n(&(where), (table), __ATOMIC_RELEASE)
+    #endif
     """
     bint fa_plain(PyObject *value)
+    void FA_PUBLISH(void *where, void *table) noexcept
     const unsigned char *fa_characters(PyObject *value)
     size_t fa_length(PyObject *value)
 
@@ -56,7 +65,7 @@ __all__ = ["bind", "examine", "is_valid_phone", "known_region", "use"]
 cdef object prepare_first = None
 cdef object judge_other = None
 cdef object known_regions = None
-# One that is in use is never written to again and never freed: a thread without a GIL may be in the middle of it.
+# What was in use is never written to again and never freed: without a GIL a thread may be in the middle of it.
 cdef fa_phone_table NONE
 cdef fa_phone_table *in_use = &NONE
 cdef list kept = []
@@ -71,19 +80,18 @@ def bind(prepare, judge):
 def use(regions, bytes verdicts not None, unsigned valid, bytes details not None):
     """Set the known regions and the tables, in native byte order; without rows, the judge decides."""
     global known_regions, in_use
-    cdef fa_phone_table *table
+    cdef fa_phone_table *table = &NONE
     if verdicts:
         table = <fa_phone_table *>PyMem_Malloc(sizeof(fa_phone_table))
         if table == NULL:
             raise MemoryError()
-        kept.append((verdicts, details))
         table.verdicts = <const uint16_t *>PyBytes_AS_STRING(verdicts)
         table.details = <const uint16_t *>PyBytes_AS_STRING(details)
         table.valid = valid
-        in_use = table
-    else:
-        in_use = &NONE
-    known_regions = frozenset(regions)
+    found = frozenset(regions)
+    kept.append((verdicts, details, found))
+    FA_PUBLISH(in_use, table)
+    known_regions = found
 
 
 def is_valid_phone(value, /, region=None):
@@ -97,7 +105,7 @@ def is_valid_phone(value, /, region=None):
     cdef int verdict
     if region is not None or known_regions is None:
         region = known_region(region, "is_valid_phone")
-    verdict = _walk(text)
+    verdict = _walk(in_use, text)
     if verdict == FA_PHONE_OTHER or (verdict == FA_PHONE_NO_CODE and region is not None):
         if PyUnicode_GET_LENGTH(text) > FA_PHONE_LONGEST:
             return False
@@ -112,13 +120,15 @@ def examine(text, /):
     -2: too short; -3: too long.
     """
     cdef str plain = _text(text, "examine")
+    cdef fa_phone_table *table
     cdef int verdict
     if known_regions is None:
         known_region(None, "examine")
-    verdict = _walk(plain)
+    table = in_use
+    verdict = _walk(table, plain)
     if verdict < FA_PHONE_VALID:
         return verdict
-    return fa_phone_kind(in_use, fa_characters(<PyObject *>plain), fa_length(<PyObject *>plain))
+    return fa_phone_kind(table, fa_characters(<PyObject *>plain), fa_length(<PyObject *>plain))
 
 
 def known_region(region, str name not None, /):
@@ -142,10 +152,10 @@ def known_region(region, str name not None, /):
     return region
 
 
-cdef int _walk(str text) except -100:
+cdef int _walk(fa_phone_table *table, str text) noexcept:
     if not fa_plain(<PyObject *>text):
         return FA_PHONE_OTHER
-    return fa_phone_walk(in_use, fa_characters(<PyObject *>text), fa_length(<PyObject *>text))
+    return fa_phone_walk(table, fa_characters(<PyObject *>text), fa_length(<PyObject *>text))
 
 
 cdef str _text(object value, str name):
@@ -157,7 +167,7 @@ cdef str _text(object value, str name):
 
 
 # One positional str is the common call: a builtin of the same name and signature answers it without unpacking
-# arguments (benchmarks/phones.py) and hands every other call to the function above.
+# arguments (python -m benchmarks.phones) and hands every other call to the function above.
 cdef object _phone_of_any = is_valid_phone
 cdef PyMethodDef _phone_method
 

@@ -7,7 +7,7 @@
  * 2. That all characters are digits is looked at first, eight at a time; the steps then only load and add.
  * 3. Nothing outside [s, s + n) is read.
  *
- * Measured by `python benchmarks/phones.py`.
+ * Measured by `python -m benchmarks.phones`.
  */
 #ifndef FA_PHONE_H
 #define FA_PHONE_H

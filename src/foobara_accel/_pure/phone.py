@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Collection
+from operator import length_hint
 from typing import Any
 
 __all__ = ["bind", "examine", "is_valid_phone", "known_region", "use"]
 
 # What examine answers when there is no number; 2 and more say which kind of number it is.
-UNASSIGNED, NO_CODE, OTHER, TOO_SHORT, TOO_LONG = 0, 1, -1, -2, -3
+UNASSIGNED, NO_CODE, VALID, OTHER, TOO_SHORT, TOO_LONG = 0, 1, 2, -1, -2, -3
 
 _LONGEST = 250  # phonenumbers parses nothing longer
 _TERMINAL, _JUDGE = 0x8000, 0xFFFF
@@ -21,9 +22,8 @@ _TERMINAL, _JUDGE = 0x8000, 0xFFFF
 _prepare: Callable[[], None] | None = None
 _judge: Callable[[str, str | None], bool] | None = None
 _regions: Collection[str] | None = None
-_verdicts: array[int] | None = None
-_details: array[int] | None = None
-_valid = 0
+# Verdicts (None: the judge decides), before which row a number may end, details.
+_table: tuple[array[int] | None, int, array[int]] = (None, 0, array("H"))
 
 
 def bind(prepare: Callable[[], None], judge: Callable[[str, str | None], bool]) -> None:
@@ -34,9 +34,11 @@ def bind(prepare: Callable[[], None], judge: Callable[[str, str | None], bool]) 
 
 def use(regions: Collection[str], verdicts: bytes, valid: int, details: bytes) -> None:
     """Set the known regions and the tables, in native byte order; without rows, the judge decides."""
-    global _regions, _verdicts, _details, _valid
-    rows = array("H", verdicts) if verdicts else None
-    _valid, _details, _verdicts, _regions = valid, array("H", details), rows, frozenset(regions)
+    global _regions, _table
+    # Entries stand 48 places on, so that the code of a digit finds them.
+    rows = array("H", bytes(96) + verdicts) if verdicts else None
+    _table = rows, valid, array("H", details)
+    _regions = frozenset(regions)
 
 
 def is_valid_phone(value: str, /, region: str | None = None) -> bool:
@@ -50,7 +52,7 @@ def is_valid_phone(value: str, /, region: str | None = None) -> bool:
         value = _text(value, "is_valid_phone")
     if region is not None or _regions is None:
         region = known_region(region, "is_valid_phone")
-    verdict = _walk(value)
+    verdict = _walk(_table, value)
     if verdict == OTHER or (verdict == NO_CODE and region is not None):
         if len(value) > _LONGEST:
             return False
@@ -69,11 +71,11 @@ def examine(text: str, /) -> int:
         text = _text(text, "examine")
     if _regions is None:
         known_region(None, "examine")
-    verdict = _walk(text)
+    table = _table
+    verdict = _walk(table, text)
     if verdict <= NO_CODE:
         return verdict
-    rows = _details
-    assert rows is not None
+    rows = table[2]
     at = 0
     for code in text.encode()[1:]:
         at = rows[11 * at + code - 48]
@@ -104,32 +106,43 @@ def known_region(region: Any, name: str, /) -> str | None:
     return plain
 
 
-def _walk(text: str) -> int:
+def _walk(table: tuple[array[int] | None, int, array[int]], text: str) -> int:
     """What :func:`examine` answers; 2 for any valid number."""
-    rows = _verdicts
+    rows, valid, _ = table
     size = len(text)
     if rows is None or size > _LONGEST or text[:1] != "+" or not (text.isascii() and text[1:].isdigit()):
         return OTHER
     if size < 4:
         return TOO_SHORT
-    at, ended = 1, False
-    left = size - 1
-    for code in text.encode()[1:]:
-        left -= 1
-        at = rows[10 * at + code - 48]
-        if at & _TERMINAL:
-            if at == _JUDGE:
-                return OTHER
+    at = 1
+    digits = iter(text.encode())
+    next(digits)
+    for code in digits:
+        at = rows[10 * at + code]
+        if at >= _TERMINAL:
+            left = length_hint(digits)
             # Bit n: n more digits make a valid number.
-            if left < 15 and at >> left & 1:
-                return 2
-            mask = at & ~_TERMINAL
-            if mask >> left:
-                return TOO_SHORT
-            return TOO_LONG if mask or ended else UNASSIGNED
-        if 1 < at < _valid:
-            ended = True
-    return 2 if 1 < at < _valid else TOO_SHORT if at else NO_CODE
+            return (
+                VALID if at != _JUDGE and at & ~_TERMINAL & 1 << left else _why(rows, valid, text, at, left)
+            )
+    return VALID if 1 < at < valid else TOO_SHORT if at else NO_CODE
+
+
+def _why(rows: array[int], valid: int, text: str, at: int, left: int) -> int:
+    """What is wrong with a text whose walk ends before it."""
+    mask = at & ~_TERMINAL
+    if at == _JUDGE:
+        return OTHER
+    if mask >> left:
+        return TOO_SHORT
+    if mask:
+        return TOO_LONG
+    at = 1
+    for code in text[1 : len(text) - left - 1].encode():
+        at = rows[10 * at + code]
+        if 1 < at < valid:
+            return TOO_LONG
+    return UNASSIGNED
 
 
 def _text(value: Any, name: str) -> str:
