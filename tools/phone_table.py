@@ -647,21 +647,21 @@ def module_text() -> str:
             f'VERSION = "{phonenumbers.__version__}"',
             "# Of the code that reads numbers, and of the metadata of each of CODES (types._numbering).",
             f'PARSER = "{parser_fingerprint(phonenumbers)}"',
-            "FINGERPRINTS = (",
+            "FINGERPRINTS: str = (",
             *wrapped(code_fingerprint(phonenumbers, code) for code in sorted(COUNTRY_CODE_TO_REGION_CODE)),
             ")",
             "",
             f"VERDICTS, VALID, DETAILS = {len(rows)}, {valid}, {len(rows_of_details)}",
             "",
-            "REGIONS = (",
+            "REGIONS: str = (",
             *wrapped(regions),
             ")",
             "",
-            "TYPES = (",
+            "TYPES: str = (",
             *wrapped(type_names()),
             ")",
             "",
-            "CODES = (",
+            "CODES: str = (",
             *wrapped(map(str, sorted(COUNTRY_CODE_TO_REGION_CODE))),
             ")",
             "",
@@ -670,11 +670,11 @@ def module_text() -> str:
             ")",
             "",
             "# A published example of each region in REGIONS but 001.",
-            "EXAMPLES = (",
+            "EXAMPLES: str = (",
             *wrapped(examples().values()),
             ")",
             "",
-            "DATA = (",
+            "DATA: str = (",
             *(f'    "{data[at : at + 100]}"' for at in range(0, len(data), 100)),
             ")",
             "",
@@ -684,7 +684,7 @@ def module_text() -> str:
 
 def content(text: str) -> tuple[str, bytes]:
     """Return the text of a module up to its data, and the data, which zlib may have packed otherwise."""
-    head, _, data = text.partition("\nDATA = (")
+    head, _, data = text.partition("\nDATA: str = (")
     return head, zlib.decompress(base64.b64decode("".join(re.findall(r'"([^"]*)"', data))))
 
 

@@ -22,6 +22,16 @@ _INTERNATIONAL = f"^\\+[0-9 .\\(\\)\\/\\-]*[0-9]{_EXTENSION}"
 ANY_FORM = f"^[\\+\\(]?[0-9 .\\(\\)\\/\\-]*[0-9]{_EXTENSION}"
 
 
+def canonical_of(found: _numbering.Reading) -> str:
+    """Return E.164, with the extension as RFC 3966 writes it."""
+    return f"{found[0]};ext={found[1]}" if found[1] else found[0]
+
+
+def _read(value: Any, *, lenient: bool = False) -> tuple[str, str]:
+    found = _numbering.read(_text(value, "PhoneNumber"), None)
+    return ("", found) if isinstance(found, str) else (canonical_of(found), "")
+
+
 class PhoneNumber(Masked):
     """A valid phone number; made by :func:`parse_phone`.
 
@@ -36,6 +46,7 @@ class PhoneNumber(Masked):
     _SYMBOL: ClassVar[LiteralString] = "phone_number"
     _WHAT: ClassVar[str] = "phone number"
     _RULES: ClassVar[dict[str, str]] = _numbering.RULES
+    _check: ClassVar[Any] = staticmethod(_read)
     _TAKEN: ClassVar[dict[str, Any]] = {
         "format": "phone",
         "pattern": _INTERNATIONAL,
@@ -100,11 +111,6 @@ class PhoneNumber(Masked):
         return mask_phone(self.canonical)
 
     @classmethod
-    def _check(cls, value: Any, *, lenient: bool = False) -> tuple[str, str]:
-        found = _numbering.read(_text(value, "PhoneNumber"), None)
-        return ("", found) if isinstance(found, str) else (canonical_of(found), "")
-
-    @classmethod
     def _told(cls, value: str, rule: str, lenient: bool) -> str:
         return told(rule)
 
@@ -128,11 +134,6 @@ def parse_phone(value: str, /, region: str | None = None) -> PhoneNumber:
     if isinstance(found, str):
         raise ValueError(told(found))
     return PhoneNumber._made(canonical_of(found))
-
-
-def canonical_of(found: _numbering.Reading) -> str:
-    """Return E.164, with the extension as RFC 3966 writes it."""
-    return f"{found[0]};ext={found[1]}" if found[1] else found[0]
 
 
 def mask_phone(canonical: str) -> str:
