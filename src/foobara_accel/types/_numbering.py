@@ -21,7 +21,16 @@ from typing import Any, NamedTuple
 from .._backend import phone
 from .._pure import _phone_table as table
 
-__all__ = ["RULES", "example", "forget_phones", "formatted", "phone_metadata", "read", "types"]
+__all__ = [
+    "RULES",
+    "example",
+    "forget_phones",
+    "formatted",
+    "phone_metadata",
+    "read",
+    "table_in_use",
+    "types",
+]
 
 # Rule -> what a reader of the error is told; the number itself is never part of it.
 RULES = {
@@ -111,7 +120,7 @@ def installed_version() -> str | None:
     """Return the version of phonenumbers that an import would give, None for none; imports nothing."""
     loaded = sys.modules.get("phonenumbers")
     if loaded is not None:
-        return str(loaded.__version__)
+        return _version(loaded)
     try:
         spec = importlib.util.find_spec("phonenumbers")
     except ValueError:
@@ -123,7 +132,13 @@ def installed_version() -> str | None:
     except (AttributeError, ImportError, OSError):
         source = None
     found = re.search(r'^__version__ = "([^"]+)"', source or "", re.MULTILINE)
-    return found[1] if found else str(importlib.import_module("phonenumbers").__version__)
+    return found[1] if found else _version(importlib.import_module("phonenumbers"))
+
+
+def _version(module: ModuleType) -> str | None:
+    # A folder or another module of that name has none.
+    version = getattr(module, "__version__", None)
+    return str(version) if version else None
 
 
 @cache
@@ -133,6 +148,9 @@ def library() -> ModuleType:
         module = importlib.import_module("phonenumbers")
     except ImportError as error:
         raise ImportError(_MISSING, name="phonenumbers") from error
+    if _version(module) is None:
+        told = f"what is imported as phonenumbers is something else, and {_MISSING}"
+        raise ImportError(told, name="phonenumbers", path=getattr(module, "__file__", None))
     # re keeps 512 patterns, the metadata has thousands: without this, numbers of many regions compile them
     # again and again (29 times slower over all regions).
     keep = getattr(module, "enable_pattern_cache", None)
@@ -189,11 +207,12 @@ def _without_changed(module: ModuleType) -> tuple[array[int], str]:
 
 _assumed: str | None = None
 _decides = ""
+_in_use = (b"", 0, b"")
 
 
 def _prepare() -> None:
     """Give the twin its table, or as much of it as holds for the phonenumbers that is installed."""
-    global _assumed, _decides
+    global _assumed, _decides, _in_use
     _assumed = version = installed_version()
     if version is None or version == table.VERSION:
         rows, regions = tables().verdicts, _regions()[1:]
@@ -203,7 +222,14 @@ def _prepare() -> None:
         rows, told = _without_changed(module)
         regions = sorted(module.SUPPORTED_REGIONS)
         _decides = f"phone table {table.VERSION}, phonenumbers {version}: {told}"
-    phone.use(regions, rows.tobytes(), table.VALID, tables().details.tobytes())
+    _in_use = rows.tobytes(), table.VALID, tables().details.tobytes()
+    phone.use(regions, *_in_use)
+
+
+def table_in_use() -> tuple[bytes, int, bytes]:
+    """Return verdicts, the row before which numbers end, and details, as the twin has them; b"" without."""
+    phone.known_region(None, "table_in_use")
+    return _in_use
 
 
 def phone_metadata() -> str:

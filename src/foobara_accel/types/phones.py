@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, LiteralString, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, LiteralString
 
 from .._backend import phone
 from . import _numbering
@@ -115,7 +115,10 @@ class PhoneNumber(Masked):
         return told(rule)
 
     def _reading(self) -> _numbering.Reading:
-        return cast(_numbering.Reading, _numbering.read(self.e164, None))
+        found = _numbering.read(self.e164, None)
+        if isinstance(found, str):  # other metadata than it was read with
+            raise ValueError(told(found))
+        return found
 
 
 PhoneNumber.__module__ = "foobara_accel.types.phones"
@@ -143,13 +146,8 @@ def mask_phone(canonical: str) -> str:
 
 def told(rule: str) -> str:
     """Return the message for *rule*."""
-    return f"phone number {told_of(rule)} (rule: {rule})"
-
-
-def told_of(rule: str) -> str:
-    """Return what is wrong with a number that breaks *rule*, and what to do."""
     more = "; region='US' reads it as dialled in the US" if rule == "region" else ""
-    return f"{_numbering.RULES[rule]}{more}"
+    return f"phone number {_numbering.RULES[rule]} (rule: {rule}){more}"
 
 
 def _text(value: Any, name: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 from ..._backend import phone
 from .. import _numbering
 from .._masked import Masked
-from ..phones import ANY_FORM, PhoneNumber, canonical_of, is_valid_phone, mask_phone, told_of
+from ..phones import ANY_FORM, PhoneNumber, canonical_of, is_valid_phone, mask_phone
 from .numbers import NumberValidator, Verdict
 
 __all__ = ["PhoneNumberValidator", "PhoneVerdict"]
@@ -105,7 +105,7 @@ class PhoneNumberValidator(NumberValidator[PhoneVerdict]):
         if self.regions is not None:
             regions = _collection(self.regions, "regions")
             for each in regions - {"001"}:
-                phone.known_region(each, f"{name}(regions=...)")
+                phone.known_region(each, name)
             object.__setattr__(self, "regions", regions)
         if self.types is not None:
             types = _collection(self.types, "types")
@@ -140,7 +140,7 @@ class PhoneNumberValidator(NumberValidator[PhoneVerdict]):
             return PhoneVerdict(*self._type_verdict(value))
         found = _numbering.read(str.__str__(value), self.region)
         if isinstance(found, str):
-            return PhoneVerdict(None, found, told_of(found))
+            return PhoneVerdict(None, found, _numbering.RULES[found])
         return self._allowed(canonical_of(found), found[2], found[3])
 
     def _allowed(self, canonical: str, region: str, kind: str) -> PhoneVerdict:
@@ -165,8 +165,12 @@ class PhoneNumberValidator(NumberValidator[PhoneVerdict]):
         if self.regions is not None and region not in self.regions:
             region = min(self.regions)
         example = _numbering.example(region)
-        pattern = PhoneNumber._TAKEN["pattern"] if self.region is None else ANY_FORM
-        return {**PhoneNumber._TAKEN, "pattern": pattern, "examples": [example]}
+        taken = {**PhoneNumber._TAKEN, "examples": [example]}
+        if self.region is not None:
+            taken["pattern"] = ANY_FORM
+        if not self.validate(example):  # of another type than is allowed
+            del taken["examples"]
+        return taken
 
 
 def _collection(given: Any, name: str) -> frozenset[str]:
