@@ -295,6 +295,7 @@ def test_snippet_type_processors(foobara_py: bool, backend: str) -> None:
         import foobara_accel.auto
         import warnings
         from foobara_py.types.validators.additional import CreditCardValidator, IBANValidator
+        from foobara_py.types.validators.additional import PhoneNumberValidator
         from foobara_py.types.transformers.additional import CapitalizeTransformer, HashTransformer
         from foobara_py.types.transformers.additional import SanitizeHTMLTransformer
         import foobara_py.types.validators, foobara_py.types.transformers
@@ -308,6 +309,8 @@ def test_snippet_type_processors(foobara_py: bool, backend: str) -> None:
                 assert "rule: length" in str(error)
             else:
                 raise AssertionError
+        assert PhoneNumberValidator().region == "US" and PhoneNumberValidator(region="GB").region == "GB"
+        assert PhoneNumberValidator().process("+12015550123") == "+12015550123"
         assert CapitalizeTransformer().process("first letter") == "First Letter"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
