@@ -335,6 +335,7 @@ def test_nothing_is_guessed_under_another_parser_or_other_calling_codes(fa: Modu
     for text, rule in (("+1201555", "too_short"), (US + "1", "too_long"), ("+11015550123", "unassigned")):
         assert _numbering.read(text, None) == rule, text
     assert "{told}: phonenumbers decides" in phone_metadata()
+    assert 999 not in phonenumbers.COUNTRY_CODE_TO_REGION_CODE or _numbering.calling_code("+99912") == "999"
     """,
         )
 
@@ -536,6 +537,8 @@ def test_a_table_of_ones_own(twin: Any, sub: Sub) -> None:
     finally:
         numbering._prepare()
     assert twin.examine(US) > 1
+    rows, valid, details = numbering.table_in_use()
+    assert valid == table.VALID and len(rows) == 20 * table.VERDICTS and len(details) == 22 * table.DETAILS
 
 
 def test_threads_share_the_first_call(fa: ModuleType) -> None:

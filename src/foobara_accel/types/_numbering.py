@@ -91,11 +91,6 @@ def tables() -> Tables:
 
 
 @cache
-def _codes() -> frozenset[str]:
-    return frozenset(table.CODES.split())
-
-
-@cache
 def _regions() -> list[str]:
     return table.REGIONS.split()
 
@@ -208,11 +203,12 @@ def _without_changed(module: ModuleType) -> tuple[array[int], str]:
 _assumed: str | None = None
 _decides = ""
 _in_use = (b"", 0, b"")
+_codes = frozenset(table.CODES.split())
 
 
 def _prepare() -> None:
     """Give the twin its table, or as much of it as holds for the phonenumbers that is installed."""
-    global _assumed, _decides, _in_use
+    global _assumed, _codes, _decides, _in_use
     _assumed = version = installed_version()
     if version is None or version == table.VERSION:
         rows, regions = tables().verdicts, _regions()[1:]
@@ -221,6 +217,7 @@ def _prepare() -> None:
         module = library()
         rows, told = _without_changed(module)
         regions = sorted(module.SUPPORTED_REGIONS)
+        _codes = frozenset(map(str, module.COUNTRY_CODE_TO_REGION_CODE))
         _decides = f"phone table {table.VERSION}, phonenumbers {version}: {told}"
     _in_use = rows.tobytes(), table.VALID, tables().details.tobytes()
     phone.use(regions, *_in_use)
@@ -259,7 +256,7 @@ def read(text: str, region: str | None) -> Reading | str:
 
 def calling_code(e164: str) -> str:
     """Return the calling code that *e164* begins with."""
-    return next(e164[1:end] for end in (2, 3, 4) if e164[1:end] in _codes())
+    return next(e164[1:end] for end in (2, 3, 4) if e164[1:end] in _codes)
 
 
 def formatted(canonical: str, form: str) -> str:
