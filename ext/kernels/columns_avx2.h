@@ -1,0 +1,274 @@
+/* The kernels of columns.h in AVX2, included by it.
+ *
+ * 1. A card is loaded with the 32 bytes that end with it, so the doubled digits are always the same bytes. A digit's
+ *    share comes from a 16-byte table, psadbw adds the shares of a row, and the sums of eight rows lie in one register
+ *    for the division by ten. Whether all are digits is asked once for the eight.
+ * 2. An IBAN is loaded from its check digits on: 32 bytes hold the rest of any. Each character less the least of its
+ *    class must not be above the class's span, and times its weight (10^k mod 97, between -48 and 48) adds to a sum that
+ *    97 divides. What may be a digit or a letter is taken for a digit; a row where it is a letter is judged on its own.
+ */
+#ifndef FA_COLUMNS_AVX2_H
+#define FA_COLUMNS_AVX2_H
+
+#define FA_AVX2 __attribute__((target("avx2,popcnt")))
+#define FA_AVX2_INLINE static inline __attribute__((always_inline, target("avx2,popcnt")))
+
+/* The shares of 32 characters less '0', those outside the row 0. */
+FA_AVX2_INLINE __m256i fa_shares(__m256i values) {
+    const __m256i more = _mm256_setr_epi8(0, 1, 2, 3, 4, -4, -3, -2, -1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, -4, -3, -2,
+                                          -1, 0, 0, 0, 0, 0, 0, 0);
+    __m256i doubled = _mm256_and_si256(_mm256_shuffle_epi8(more, values), _mm256_set1_epi16(0x00ff));
+    return _mm256_add_epi8(values, doubled);
+}
+
+/* The last n of the 32 characters before `end`, less '0'; those before them 0. */
+FA_AVX2_INLINE __m256i fa_card_values(const unsigned char *end, size_t n) {
+    __m256i text = _mm256_loadu_si256((const __m256i *)(end - 32));
+    return _mm256_and_si256(_mm256_sub_epi8(text, _mm256_set1_epi8('0')),
+                            _mm256_loadu_si256((const __m256i *)(fa_slide + n)));
+}
+
+FA_AVX2_INLINE __m256i fa_four_sums(__m256i a, __m256i b, __m256i c, __m256i d) {
+    a = _mm256_or_si256(a, _mm256_slli_epi64(b, 16));
+    c = _mm256_or_si256(_mm256_slli_epi64(c, 32), _mm256_slli_epi64(d, 48));
+    return _mm256_or_si256(a, c);
+}
+
+/* Eight rows: where each ends, and the lengths as eight u32. */
+#define FA_EIGHT_CARDS(END, LENGTHS, OUT)                                                                   \
+    do {                                                                                                    \
+        const __m256i zero_ = _mm256_setzero_si256();                                                       \
+        __m256i sums_[8], low_, high_, n_ = (LENGTHS), most_ = zero_, short_;                               \
+        __m128i right_;                                                                                     \
+        uint32_t length_[8];                                                                                \
+        unsigned k_;                                                                                        \
+        short_ = _mm256_sub_epi32(n_, _mm256_set1_epi32(FA_CARD_MIN));                                      \
+        short_ = _mm256_cmpeq_epi32(short_, _mm256_min_epu32(short_, _mm256_set1_epi32(FA_CARD_MAX - FA_CARD_MIN))); \
+        _mm256_storeu_si256((__m256i *)length_, _mm256_and_si256(n_, short_));                              \
+        right_ = _mm_packs_epi32(_mm256_castsi256_si128(short_), _mm256_extracti128_si256(short_, 1));      \
+        for (k_ = 0; k_ < 8; k_++) {                                                                        \
+            __m256i values_ = fa_card_values((END), length_[k_]);                                           \
+            most_ = _mm256_max_epu8(most_, values_);                                                        \
+            sums_[k_] = _mm256_sad_epu8(fa_shares(values_), zero_);                                         \
+        }                                                                                                   \
+        most_ = _mm256_subs_epu8(most_, _mm256_set1_epi8(9));                                               \
+        if (!_mm256_testz_si256(most_, most_)) {                                                            \
+            uint16_t digits_[8];                                                                            \
+            for (k_ = 0; k_ < 8; k_++) {                                                                    \
+                most_ = _mm256_subs_epu8(fa_card_values((END), length_[k_]), _mm256_set1_epi8(9));          \
+                digits_[k_] = _mm256_testz_si256(most_, most_) ? 0xffff : 0;                                \
+            }                                                                                               \
+            right_ = _mm_and_si128(right_, _mm_loadu_si128((const __m128i *)digits_));                      \
+        }                                                                                                   \
+        low_ = fa_four_sums(sums_[0], sums_[1], sums_[2], sums_[3]);                                        \
+        high_ = fa_four_sums(sums_[4], sums_[5], sums_[6], sums_[7]);                                       \
+        low_ = _mm256_add_epi16(_mm256_unpacklo_epi64(low_, high_), _mm256_unpackhi_epi64(low_, high_));    \
+        fa_ten_divides(_mm_add_epi16(_mm256_castsi256_si128(low_), _mm256_extracti128_si256(low_, 1)),      \
+                       right_, (OUT));                                                                      \
+    } while (0)
+
+FA_AVX2 static void fa_card_pointers_avx2(const unsigned char *const *s, const uint32_t *n, size_t count,
+                                          int8_t *out) {
+    size_t i;
+    for (i = 0; i < count; i += 8)
+        FA_EIGHT_CARDS(s[i + k_] + n[i + k_], _mm256_loadu_si256((const __m256i *)(n + i)), out + i);
+}
+
+/* Sixteen digits each, rows side by side: two in a register. Returns how many rows were judged: a multiple of eight,
+ * up to the first eight that are not digits alone. */
+FA_AVX2 static size_t fa_card_sixteen_avx2(const unsigned char *s, size_t count, int8_t *out) {
+    const __m256i zero = _mm256_setzero_si256(), nine = _mm256_set1_epi8(9), first = _mm256_set1_epi8('0');
+    size_t i;
+    for (i = 0; i + 8 <= count; i += 8, s += 128) {
+        __m256i a = _mm256_sub_epi8(_mm256_loadu_si256((const __m256i *)s), first);
+        __m256i b = _mm256_sub_epi8(_mm256_loadu_si256((const __m256i *)(s + 32)), first);
+        __m256i c = _mm256_sub_epi8(_mm256_loadu_si256((const __m256i *)(s + 64)), first);
+        __m256i d = _mm256_sub_epi8(_mm256_loadu_si256((const __m256i *)(s + 96)), first);
+        __m256i most = _mm256_max_epu8(_mm256_max_epu8(a, b), _mm256_max_epu8(c, d)), sums;
+        __m128i even, odd;
+        most = _mm256_subs_epu8(most, nine);
+        if (!_mm256_testz_si256(most, most)) break;
+        sums = fa_four_sums(_mm256_sad_epu8(fa_shares(a), zero), _mm256_sad_epu8(fa_shares(b), zero),
+                            _mm256_sad_epu8(fa_shares(c), zero), _mm256_sad_epu8(fa_shares(d), zero));
+        sums = _mm256_add_epi16(sums, _mm256_shuffle_epi32(sums, 0x4e));
+        even = _mm256_castsi256_si128(sums);
+        odd = _mm256_extracti128_si256(sums, 1);
+        fa_ten_divides(_mm_unpacklo_epi16(even, odd), _mm_set1_epi8(-1), out + i);
+    }
+    return i;
+}
+
+/* Judges rows from `first` on without a block of pointers; returns how many it judged, maybe none. */
+FA_AVX2 static size_t fa_card_direct_avx2(const fa_rows *rows, size_t first, size_t count, int8_t *out) {
+    const unsigned char *data = rows->data;
+    size_t i = 0;
+    if (rows->layout == FA_FIXED && rows->width == 16 && rows->stride == 16)
+        return fa_card_sixteen_avx2(data + 16 * first, count, out);
+    if (rows->layout == FA_OFFSETS32) {
+        const int32_t *at = (const int32_t *)rows->offsets + first;
+        if ((uintptr_t)at & 3 || count < 8 || at[1] < FA_CARD_BEFORE) return 0;
+        for (; i + 8 <= count; i += 8)
+            FA_EIGHT_CARDS(data + at[i + k_ + 1],
+                           _mm256_sub_epi32(_mm256_loadu_si256((const __m256i *)(at + i + 1)),
+                                            _mm256_loadu_si256((const __m256i *)(at + i))),
+                           out + i);
+    } else if (rows->layout == FA_OFFSETS64) {
+        const int64_t *at = (const int64_t *)rows->offsets + first;
+        if ((uintptr_t)at & 7 || count < 8 || at[1] < FA_CARD_BEFORE) return 0;
+        for (; i + 8 <= count; i += 8) {
+            uint32_t n[8];
+            unsigned k;
+            for (k = 0; k < 8; k++) {
+                int64_t length = at[i + k + 1] - at[i + k];
+                n[k] = length < 32 ? (uint32_t)length : 0;
+            }
+            FA_EIGHT_CARDS(data + at[i + k_ + 1], _mm256_loadu_si256((const __m256i *)n), out + i);
+        }
+    }
+    return i;
+}
+
+/* A row whose characters are not all of the class they were taken for: only letters that may be digits can save it.
+ * Each letter moves what stands before it by one more power of ten. So the characters of an eighth get their weights by
+ * the letters among them, and the sum of an eighth that of all letters after it. */
+FA_AVX2 static int fa_iban_again(const unsigned char *s, size_t n, __m256i text, __m256i wrong, unsigned entry) {
+    const uint8_t length = fa_vector_length[entry];
+    const uint8_t *power = fa_power + 96 + 6 + length - FA_IBAN_MAX;
+    __m256i right = _mm256_cmpeq_epi8(wrong, _mm256_setzero_si256()), values, letter, folded, weights;
+    __m128i sums, powers;
+    unsigned letters, check = (s[2] - '0') * 10u + (s[3] - '0');
+    if (!entry || n < length) return 0;
+    right = _mm256_or_si256(right, _mm256_loadu_si256((const __m256i *)fa_vectors[entry].either));
+    folded = _mm256_sub_epi8(_mm256_or_si256(text, _mm256_set1_epi8(0x20)), _mm256_set1_epi8('a'));
+    letter = _mm256_cmpeq_epi8(_mm256_min_epu8(folded, _mm256_set1_epi8(25)), folded);
+    right = _mm256_and_si256(right, _mm256_or_si256(letter, _mm256_cmpeq_epi8(wrong, _mm256_setzero_si256())));
+    if (_mm256_movemask_epi8(right) != -1 || check - 2 > 96) return 0;
+    values = _mm256_blendv_epi8(_mm256_subs_epu8(text, _mm256_set1_epi8('0')),
+                                _mm256_add_epi8(folded, _mm256_set1_epi8(10)), letter);
+    values = _mm256_andnot_si256(_mm256_setr_epi32(0xffff, 0, 0, 0, 0, 0, 0, 0), values);
+    letters = (unsigned)_mm256_movemask_epi8(letter);
+    weights = _mm256_setr_epi64x(fa_eighth[letters & 255], fa_eighth[letters >> 8 & 255], fa_eighth[letters >> 16 & 255],
+                                 fa_eighth[letters >> 24]);
+    values = _mm256_madd_epi16(_mm256_maddubs_epi16(values, weights), _mm256_set1_epi16(1));
+    sums = _mm_hadd_epi32(_mm256_castsi256_si128(values), _mm256_extracti128_si256(values, 1));
+    powers = _mm_setr_epi32(power[24 + __builtin_popcount(letters >> 8)], power[16 + __builtin_popcount(letters >> 16)],
+                            power[8 + __builtin_popcount(letters >> 24)], power[0]);
+    sums = _mm_mullo_epi32(sums, powers);
+    sums = _mm_add_epi32(sums, _mm_shuffle_epi32(sums, 0x4e));
+    sums = _mm_add_epi32(sums, _mm_shuffle_epi32(sums, 0xb1));
+    return (_mm_cvtsi128_si32(sums) + (int)(fa_vector_head[entry] + check) + 97 * 100000 - 1) % 97 == 0;
+}
+
+/* A length that the masks have: one that is no IBAN's for any that is not. */
+static inline size_t fa_iban_length(size_t n) { return n - 2 > FA_IBAN_MAX - 2 ? 2 : n; }
+
+/* Four rows: their characters from the check digits on, NUL after the last; verdicts as four i32, 0 or -1. */
+#define FA_FOUR_IBANS(START, LENGTH, KNOWN, VERDICTS)                                                        \
+    do {                                                                                                    \
+        const unsigned char *s_[4];                                                                         \
+        __m256i text_[4], wrong_[4], product_[4], low_, high_, sums_, any_;                                 \
+        __m128i sum_, check_, fits_;                                                                        \
+        unsigned entry_[4], k_;                                                                  \
+        for (k_ = 0; k_ < 4; k_++) {                                                                        \
+            const fa_iban_vectors *of_;                                                                     \
+            __m256i value_;                                                                                 \
+            unsigned letters_;                                                                              \
+            s_[k_] = (START);                                                                               \
+            letters_ = s_[k_][0] | (unsigned)s_[k_][1] << 8;                                                \
+            entry_[k_] = fa_vector_index[(letters_ & 31) << 5 | (letters_ >> 8 & 31)];                      \
+            if ((letters_ & 0xe0e0) != 0x4040) entry_[k_] = 0;                                              \
+            if (KNOWN) entry_[k_] = fa_vector_length[entry_[k_]] == (LENGTH) ? entry_[k_] : 0;              \
+            of_ = &fa_vectors[entry_[k_]];                                                                  \
+            text_[k_] = _mm256_loadu_si256((const __m256i *)(s_[k_] + 2));                                  \
+            text_[k_] = _mm256_and_si256(                                                                   \
+                text_[k_], _mm256_loadu_si256((const __m256i *)(fa_slide + 64 + 2 - (LENGTH))));            \
+            value_ = _mm256_sub_epi8(text_[k_], _mm256_loadu_si256((const __m256i *)of_->base));            \
+            wrong_[k_] = _mm256_subs_epu8(value_, _mm256_loadu_si256((const __m256i *)of_->span));          \
+            value_ = _mm256_or_si256(value_, one_);                                                         \
+            product_[k_] = _mm256_maddubs_epi16(value_, _mm256_loadu_si256((const __m256i *)of_->weight));  \
+        }                                                                                                   \
+        low_ = _mm256_unpacklo_epi32(product_[0], product_[1]);                                             \
+        high_ = _mm256_unpacklo_epi32(product_[2], product_[3]);                                            \
+        /* The check digits weigh 10 and 1: their product is the number they write. */                      \
+        check_ = _mm_unpacklo_epi64(_mm256_castsi256_si128(low_), _mm256_castsi256_si128(high_));           \
+        check_ = _mm_sub_epi32(_mm_and_si128(check_, _mm_set1_epi32(0xffff)), _mm_set1_epi32(2));           \
+        low_ = _mm256_add_epi16(low_, _mm256_unpackhi_epi32(product_[0], product_[1]));                     \
+        high_ = _mm256_add_epi16(high_, _mm256_unpackhi_epi32(product_[2], product_[3]));                   \
+        sums_ = _mm256_add_epi16(_mm256_unpacklo_epi64(low_, high_), _mm256_unpackhi_epi64(low_, high_));   \
+        sums_ = _mm256_madd_epi16(sums_, _mm256_set1_epi16(1));                                             \
+        sum_ = _mm_add_epi32(_mm256_castsi256_si128(sums_), _mm256_extracti128_si256(sums_, 1));            \
+        /* 97 divides what times its inverse modulo 2^32 is no more than 2^32 / 97; 97000 against signs. */ \
+        sum_ = _mm_mullo_epi32(_mm_add_epi32(sum_, _mm_set1_epi32(97000)), _mm_set1_epi32(1594008481));     \
+        fits_ = _mm_cmpeq_epi32(_mm_min_epu32(sum_, _mm_set1_epi32(44278013)), sum_);                       \
+        fits_ = _mm_and_si128(fits_, _mm_cmpeq_epi32(_mm_min_epu32(check_, _mm_set1_epi32(96)), check_));   \
+        any_ = _mm256_or_si256(_mm256_or_si256(wrong_[0], wrong_[1]), _mm256_or_si256(wrong_[2], wrong_[3])); \
+        if (!_mm256_testz_si256(any_, any_)) {                                                              \
+            int32_t each_[4];                                                                               \
+            _mm_storeu_si128((__m128i *)each_, fits_);                                                      \
+            for (k_ = 0; k_ < 4; k_++)                                                                      \
+                if (!_mm256_testz_si256(wrong_[k_], wrong_[k_]))                                            \
+                    each_[k_] = -fa_iban_again(s_[k_], (LENGTH), text_[k_], wrong_[k_], entry_[k_]);                  \
+            fits_ = _mm_loadu_si128((const __m128i *)each_);                                                \
+        }                                                                                                   \
+        (VERDICTS) = fits_;                                                                                 \
+    } while (0)
+
+#define FA_EIGHT_IBANS(START, LENGTH, KNOWN, OUT)                                                           \
+    do {                                                                                                    \
+        __m128i few_, more_;                                                                                \
+        {                                                                                                   \
+            const size_t o_ = 0;                                                                            \
+            FA_FOUR_IBANS(START, LENGTH, KNOWN, few_);                                                      \
+        }                                                                                                   \
+        {                                                                                                   \
+            const size_t o_ = 4;                                                                            \
+            FA_FOUR_IBANS(START, LENGTH, KNOWN, more_);                                                     \
+        }                                                                                                   \
+        few_ = _mm_packs_epi32(few_, more_);                                                                \
+        few_ = _mm_and_si128(_mm_packs_epi16(few_, few_), _mm_set1_epi8(1));                                \
+        _mm_storel_epi64((__m128i *)(OUT), few_);                                                           \
+    } while (0)
+
+FA_AVX2_INLINE __m256i fa_last_byte(void) {
+    return _mm256_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0x01000000);
+}
+
+FA_AVX2 static void fa_iban_pointers_avx2(const unsigned char *const *s, const uint32_t *n, size_t count,
+                                          int8_t *out) {
+    const __m256i one_ = fa_last_byte();
+    size_t i;
+    for (i = 0; i < count; i += 8)
+        FA_EIGHT_IBANS(s[i + o_ + k_], fa_iban_length(n[i + o_ + k_]), 1, out + i);
+}
+
+FA_AVX2 static size_t fa_iban_direct_avx2(const fa_rows *rows, size_t first, size_t count, int8_t *out) {
+    const __m256i one_ = fa_last_byte();
+    const unsigned char *data = rows->data;
+    size_t i = 0;
+    if (rows->layout == FA_FIXED && rows->width >= 2 && rows->width <= FA_IBAN_MAX && rows->stride > 0) {
+        const size_t width = rows->width, stride = (size_t)rows->stride;
+        const unsigned char *s = data + first * stride;
+        if (width == FA_IBAN_MAX && stride == FA_IBAN_MAX) {
+            for (; i + 8 <= count; i += 8, s += 8 * FA_IBAN_MAX)
+                FA_EIGHT_IBANS(s + (o_ + k_) * FA_IBAN_MAX, FA_IBAN_MAX, 0, out + i);
+        } else {
+            for (; i + 8 <= count && rows->high - (s + 7 * stride) >= FA_IBAN_AFTER; i += 8, s += 8 * stride)
+                FA_EIGHT_IBANS(s + (o_ + k_) * stride, width, 0, out + i);
+        }
+    } else if (rows->layout == FA_OFFSETS32) {
+        const int32_t *at = (const int32_t *)rows->offsets + first;
+        if ((uintptr_t)at & 3) return 0;
+        for (; i + 8 <= count && rows->high - (data + at[i + 7]) >= FA_IBAN_AFTER; i += 8)
+            FA_EIGHT_IBANS(data + at[i + o_ + k_], fa_iban_length((size_t)(at[i + o_ + k_ + 1] - at[i + o_ + k_])), 1,
+                           out + i);
+    } else if (rows->layout == FA_OFFSETS64) {
+        const int64_t *at = (const int64_t *)rows->offsets + first;
+        if ((uintptr_t)at & 7) return 0;
+        for (; i + 8 <= count && rows->high - (data + at[i + 7]) >= FA_IBAN_AFTER; i += 8)
+            FA_EIGHT_IBANS(data + at[i + o_ + k_], fa_iban_length((size_t)(at[i + o_ + k_ + 1] - at[i + o_ + k_])), 1,
+                           out + i);
+    }
+    return i;
+}
+
+#endif

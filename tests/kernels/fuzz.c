@@ -1,0 +1,337 @@
+/* The column kernels held against checks.h row by row, in memory between two pages that nobody may touch.
+ *
+ *     fuzz RUNS SEED CORPUS...     each file as it is, then RUNS mutations of them
+ *
+ * With libFuzzer: clang -fsanitize=fuzzer,address,undefined -DFA_LIBFUZZER -I ext fuzz.c. The first byte of an input
+ * chooses question, form and layout, the second the width of fixed rows, the rest is rows between newlines. Each input
+ * is judged at every level and at both ends of its memory; a difference ends the program with status 1.
+ */
+#define _DEFAULT_SOURCE
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "kernels/columns.h"
+
+#define MOST_ROWS 400
+#define ROOM (1u << 18)
+
+static unsigned char *rooms[4]; /* text, offsets or views, a second text, answers: each between two guards */
+
+static unsigned char *room(void) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    unsigned char *all = mmap(NULL, ROOM + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (all == MAP_FAILED || mprotect(all + page, ROOM, PROT_READ | PROT_WRITE)) {
+        perror("fuzz: mmap");
+        exit(2);
+    }
+    return all + page;
+}
+
+/* `size` bytes at the begin or the end of a room. */
+static unsigned char *place(int which, size_t size, int at_end) {
+    unsigned char *start = rooms[which];
+    if (size > ROOM) exit(2);
+    memset(start, 0x5a, ROOM);
+    return at_end ? start + ROOM - size : start;
+}
+
+static int8_t wanted(int kind, const unsigned char *s, size_t n, int lenient, const fa_brands *table) {
+    unsigned char own[FA_IBAN_MAX + 1];
+    size_t count = 0;
+    int iban = kind == FA_IBANS || kind == FA_COUNTRIES, rule = FA_EMPTY;
+    if (n && fa_ascii(s, n)) {
+        rule = iban ? fa_iban_rule(s, n, 0) : fa_card_rule(s, n);
+        if (rule != FA_OK && lenient) {
+            rule = iban ? fa_iban_display(s, n, own, &count) : fa_card_display(s, n, own, &count);
+            if (rule == FA_OK && count > (iban ? FA_IBAN_MAX : FA_CARD_MAX)) rule = FA_LENGTH;
+            if (rule == FA_OK) rule = iban ? fa_iban_rule(own, count, 1) : fa_card_rule(own, count);
+            s = own;
+            n = count;
+        }
+    }
+    if (kind == FA_CARDS || kind == FA_IBANS) return rule == FA_OK;
+    if (rule != FA_OK) return FA_NONE;
+    if (kind == FA_COUNTRIES) return fa_country_code[s[0] - 'A'][s[1] - 'A'];
+    return fa_brand_of(table, s, n);
+}
+
+/* Rows of bytes as rows of UCS-4 in either byte order, unaligned, and back. */
+static int narrows(const unsigned char *rows, size_t width, size_t stride, size_t count, int at_end) {
+    size_t i, j, size = 4 * width * count;
+    unsigned char *wide = place(1, size, at_end), *back = malloc(width * count + 1);
+    int failed = 0, swap;
+    for (swap = 0; swap < 2; swap++) {
+        for (i = 0; i < count; i++)
+            for (j = 0; j < width; j++) {
+                uint32_t code = rows[stride * i + j];
+                if (code == 0x80) code = 0x660; /* a digit, and none of 0-9 */
+                if (code == 0x81) code = 0xffffffff;
+                if (swap) code = code >> 24 | (code >> 8 & 0xff00) | (code << 8 & 0xff0000) | code << 24;
+                memcpy(wide + 4 * (width * i + j), &code, 4);
+            }
+        fa_narrow(wide, (ptrdiff_t)(4 * width), width, count, swap, back);
+        for (i = 0; i < count; i++)
+            for (j = 0; j < width; j++) {
+                unsigned char was = rows[stride * i + j];
+                failed |= back[width * i + j] != (was < 0x80 ? was : 0xff);
+            }
+    }
+    free(back);
+    if (failed) printf("UCS-4 of width %zu does not come back\n", width);
+    return failed;
+}
+
+static int judge(int kind, int lenient, int layout, size_t width, size_t stride, const unsigned char *text,
+                 const size_t *starts, const size_t *lengths, size_t count, int at_end, const fa_brands *table) {
+    fa_rows rows;
+    const unsigned char *buffers[2];
+    int64_t sizes[2], bad;
+    size_t total = count ? starts[count - 1] + lengths[count - 1] : 0, i;
+    int8_t want[MOST_ROWS], *out = NULL;
+    int level, failed = 0;
+    unsigned char *own;
+    memset(&rows, 0, sizeof rows);
+    rows.layout = layout;
+    for (i = 0; i < count; i++) {
+        size_t n = lengths[i];
+        if (layout == FA_FIXED) {
+            if (n > width) n = width;
+            while (n && !text[starts[i] + n - 1]) n--;
+        }
+        want[i] = wanted(kind, text + starts[i], n, lenient, table);
+    }
+    if (layout == FA_FIXED) {
+        own = place(0, count ? stride * (count - 1) + width : 0, at_end);
+        for (i = 0; i < count; i++) {
+            memset(own + stride * i, 0, width);
+            memcpy(own + stride * i, text + starts[i], lengths[i] < width ? lengths[i] : width);
+        }
+        failed |= narrows(own, width, stride, count, at_end);
+        rows.data = rows.low = own;
+        rows.high = own + (count ? stride * (count - 1) + width : 0);
+        rows.width = width;
+        rows.stride = (ptrdiff_t)stride;
+        if (stride & 1 && count) { /* from the last row to the first */
+            int8_t turn;
+            rows.data = own + stride * (count - 1);
+            rows.stride = -rows.stride;
+            for (i = 0; i < count / 2; i++) {
+                turn = want[i];
+                want[i] = want[count - 1 - i];
+                want[count - 1 - i] = turn;
+            }
+        }
+    } else if (layout == FA_VIEWS) {
+        unsigned char *views = place(1, 16 * count, at_end);
+        size_t half = count / 2 < count ? starts[count / 2] : 0;
+        rows.data = rows.low = views;
+        rows.high = views + 16 * count;
+        buffers[0] = memcpy(place(0, half, at_end), text, half);
+        buffers[1] = memcpy(place(2, total - half, at_end), text + half, total - half);
+        sizes[0] = (int64_t)half;
+        sizes[1] = (int64_t)(total - half);
+        rows.buffers = buffers;
+        rows.sizes = sizes;
+        rows.buffer_count = 2;
+        for (i = 0; i < count; i++) {
+            int second = i >= count / 2;
+            int32_t view[4] = {0};
+            view[0] = (int32_t)lengths[i];
+            if (lengths[i] <= 12) {
+                memcpy(&view[1], text + starts[i], lengths[i]);
+            } else {
+                view[2] = second;
+                view[3] = (int32_t)(starts[i] - (second ? half : 0));
+                if (lengths[i] % 13 == 5 && width & 1) { /* out of bounds, each in its own way */
+                    int32_t wrong[6][2] = {{2, 3}, {2, 2}, {2, -1}, {3, -1}, {3, (int32_t)total + 1}, {0, -7}};
+                    view[wrong[i % 6][0]] = wrong[i % 6][1];
+                    want[i] = FA_BAD_VIEW;
+                }
+            }
+            memcpy(views + 16 * i, view, 16);
+        }
+    } else {
+        size_t size = layout == FA_OFFSETS32 ? 4 : 8;
+        unsigned char *offsets = place(1, size * (count + 1), at_end);
+        own = memcpy(place(0, total, at_end), text, total);
+        for (i = 0; i <= count; i++) {
+            int64_t wide = (int64_t)(i < count ? starts[i] : total);
+            int32_t narrow = (int32_t)wide;
+            memcpy(offsets + size * i, size == 4 ? (void *)&narrow : (void *)&wide, size);
+        }
+        for (i = 0; i + 1 < count; i++) /* what lies between two rows belongs to the first */
+            want[i] = wanted(kind, text + starts[i], starts[i + 1] - starts[i], lenient, table);
+        rows.data = rows.low = own;
+        rows.high = own + total;
+        rows.offsets = offsets;
+    }
+    for (level = 0; level <= 2; level++) {
+        if (fa_columns_setup(level) != level) continue;
+        out = (int8_t *)place(3, count, at_end);
+        bad = fa_judge(kind, &rows, 0, count, lenient, table, out);
+        for (i = 0; bad == -1 && i < count && out[i] == want[i]; i++) {}
+        if (bad != -1 || i < count) {
+            printf("level %d kind %d lenient %d layout %d width %zu stride %zu at_end %d: row %zu of %zu: %d, not %d\n",
+                   level, kind, lenient, layout, width, stride, at_end, i, count, i < count ? out[i] : 0,
+                   i < count ? want[i] : 0);
+            failed = 1;
+        }
+    }
+    if ((layout == FA_OFFSETS32 || layout == FA_OFFSETS64) && count > 2) {
+        /* One wrong offset is found before anything is read with it. */
+        size_t size = layout == FA_OFFSETS32 ? 4 : 8, at = width % (count + 1);
+        int64_t wide = width & 1 ? -1 - (int64_t)width : (int64_t)total + 1;
+        int32_t narrow = (int32_t)wide;
+        memcpy((unsigned char *)rows.offsets + size * at, size == 4 ? (void *)&narrow : (void *)&wide, size);
+        bad = fa_judge(kind, &rows, 0, count, lenient, table, out);
+        if (bad < 0 || (size_t)bad > at) {
+            printf("layout %d: offset %zu of %zu is wrong, answer %lld\n", layout, at, count, (long long)bad);
+            failed = 1;
+        }
+    }
+    return failed;
+}
+
+static const fa_brands *brands(void) {
+    static int8_t four[10000];
+    static const uint32_t starts[] = {0, 41111112, 50000000}, lengths[] = {1u << 16 | 1u << 13, 0xff000};
+    static const int8_t codes[] = {0, 1, FA_NONE};
+    static fa_brands table;
+    size_t i;
+    for (i = 0; i < sizeof four; i++) four[i] = i == 4111 ? FA_NULL_ROW : i / 1000 == 3 ? FA_NONE : (int8_t)(i & 1);
+    table.four = four;
+    table.starts = starts;
+    table.brands = codes;
+    table.count = 3;
+    table.lengths = lengths;
+    return &table;
+}
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
+    size_t starts[MOST_ROWS], lengths[MOST_ROWS], count = 0, from, to;
+    unsigned char *text;
+    int failed, kind, lenient, layout;
+    if (!rooms[0])
+        for (from = 0; from < 4; from++) rooms[from] = room();
+    if (size < 2 || size > ROOM / 512) return 0;
+    kind = data[0] & 3;
+    lenient = data[0] >> 2 & 1;
+    layout = data[0] >> 3 & 3;
+    text = malloc(size); /* its own, so that the sanitizer sees its end */
+    if (!text) return 0;
+    memcpy(text, data + 2, size - 2);
+    for (from = 0; from < size - 2 && count < MOST_ROWS; from = to + 1) {
+        for (to = from; to < size - 2 && text[to] != '\n'; to++) {}
+        starts[count] = from;
+        lengths[count++] = to - from;
+    }
+    failed = 0;
+    for (to = 0; to < 2; to++) {
+        size_t width = 1 + data[1] % 48;
+        failed |= judge(kind, lenient, layout, width, width + (data[0] >> 5), text, starts, lengths, count, (int)to,
+                        brands());
+        if (layout == FA_FIXED)
+            failed |= judge(kind, lenient, layout, kind & 1 ? 34 : 16, kind & 1 ? 34 : 16, text, starts, lengths, count,
+                            (int)to, brands());
+    }
+    free(text);
+    if (failed) {
+#ifdef FA_LIBFUZZER
+        abort();
+#else
+        exit(1);
+#endif
+    }
+    return 0;
+}
+
+#ifndef FA_LIBFUZZER
+static uint64_t state;
+
+static uint32_t chance(uint32_t below) {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return (uint32_t)(state >> 32) % below;
+}
+
+static size_t mutate(unsigned char *data, size_t size, size_t room, const unsigned char *other, size_t other_size) {
+    static const unsigned char likely[] = "0123456789AZaz@[`{/: -\t\n\0\x7f\x80\xff";
+    uint32_t times = 1 + chance(6), at, n;
+    if (chance(2)) data[0] = (unsigned char)chance(256);
+    if (chance(2)) data[1] = (unsigned char)chance(256);
+    while (times--) {
+        if (size < 3) return size;
+        at = 2 + chance((uint32_t)size - 2);
+        switch (chance(6)) {
+        case 0: data[at] = likely[chance(sizeof likely - 1)]; break;
+        case 1: data[at] = (unsigned char)chance(256); break;
+        case 2: /* drop */
+            memmove(data + at, data + at + 1, size - at - 1);
+            size--;
+            break;
+        case 3: /* insert */
+            if (size == room) break;
+            memmove(data + at + 1, data + at, size - at);
+            data[at] = likely[chance(sizeof likely - 1)];
+            size++;
+            break;
+        case 4: /* a piece of another input */
+            if (other_size < 3) break;
+            n = chance((uint32_t)other_size - 2);
+            if (n > 80) n = 80;
+            if (size + n > room) break;
+            memmove(data + at + n, data + at, size - at);
+            memcpy(data + at, other + 2 + chance((uint32_t)(other_size - 2 - n)), n);
+            size += n;
+            break;
+        default: /* exchange neighbours */
+            if (at + 1 < size) {
+                unsigned char first = data[at];
+                data[at] = data[at + 1];
+                data[at + 1] = first;
+            }
+        }
+    }
+    return size;
+}
+
+int main(int count, char **names) {
+    static unsigned char inputs[64][512], now[ROOM / 512];
+    size_t sizes[64], size;
+    int files = 0, i;
+    unsigned long runs, run;
+    FILE *file;
+    if (count < 4) {
+        fprintf(stderr, "usage: fuzz RUNS SEED CORPUS...\n");
+        return 2;
+    }
+    runs = strtoul(names[1], NULL, 10);
+    state = 0x9e3779b97f4a7c15ull ^ strtoull(names[2], NULL, 10);
+    for (i = 3; i < count && files < 64; i++) {
+        file = fopen(names[i], "rb");
+        if (!file) {
+            perror(names[i]);
+            return 2;
+        }
+        sizes[files] = fread(inputs[files], 1, sizeof inputs[0], file);
+        fclose(file);
+        LLVMFuzzerTestOneInput(inputs[files], sizes[files]);
+        for (run = 0; run < 32 && sizes[files]; run++) { /* every question and layout of it */
+            inputs[files][0] = (unsigned char)((inputs[files][0] & 0xe0) | run);
+            LLVMFuzzerTestOneInput(inputs[files], sizes[files]);
+        }
+        files++;
+    }
+    for (run = 0; run < runs; run++) {
+        int which = (int)chance((uint32_t)files), other = (int)chance((uint32_t)files);
+        memcpy(now, inputs[which], sizes[which]);
+        size = mutate(now, sizes[which], sizeof now, inputs[other], sizes[other]);
+        LLVMFuzzerTestOneInput(now, size);
+    }
+    printf("%d files, %lu mutations, highest level %d: no difference\n", files, runs, fa_columns_setup(2));
+    return 0;
+}
+#endif
