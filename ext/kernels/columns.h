@@ -18,9 +18,11 @@
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #define FA_X86 1
+#define FA_LINE __attribute__((aligned(64)))
 #include <immintrin.h>
 #else
 #define FA_X86 0
+#define FA_LINE
 #endif
 
 #define FA_BLOCK 256
@@ -66,14 +68,16 @@ typedef struct {
  * what it weighs (byte 31, never part of an IBAN: the constant); which may be a letter as well as a digit. */
 typedef struct { uint8_t base[32], span[32]; int8_t weight[32]; uint8_t either[32]; } fa_iban_vectors;
 
-static fa_iban_vectors fa_vectors[FA_IBAN_PREFIXES + 1];
+static FA_LINE fa_iban_vectors fa_vectors[FA_IBAN_PREFIXES + 1];
 static uint8_t fa_vector_length[FA_IBAN_PREFIXES + 1];
 static uint8_t fa_vector_head[FA_IBAN_PREFIXES + 1];
 static uint8_t fa_vector_index[32 * 32]; /* by the low five bits of both letters */
 static uint8_t fa_power[192];            /* 10^k modulo 97 */
 static int64_t fa_eighth[256];           /* eight weights by which of eight characters are letters */
 static int8_t fa_country_code[26][26];   /* rank among all prefixes, FA_NONE for no prefix */
-static unsigned char fa_slide[96];       /* 0 32 times, 0xff 32 times, 0 32 times */
+/* Masks at any place of 32 bytes: for the last n of them from [n] on, for the first n from [32 - n] on. The lengths that
+ * there are do not cross a cache line. */
+static FA_LINE unsigned char fa_last[64], fa_first[64];
 static const unsigned char fa_nothing[64] = {0};
 
 typedef void fa_pointers_kernel(const unsigned char *const *s, const uint32_t *n, size_t count, int8_t *out);
@@ -400,8 +404,8 @@ static void fa_make_vectors(void) {
             to->weight[31] = fa_signed97((constant + 96) % 97);
         }
     }
-    memset(fa_slide, 0, sizeof fa_slide);
-    memset(fa_slide + 32, 0xff, 32);
+    memset(fa_last + 32, 0xff, 32);
+    memset(fa_first, 0xff, 32);
 }
 
 /* Chooses the kernels: the widest the processor has, not above `most`; returns the level. Call it before fa_judge(),

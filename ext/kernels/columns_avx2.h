@@ -25,7 +25,7 @@ FA_AVX2_INLINE __m256i fa_shares(__m256i values) {
 FA_AVX2_INLINE __m256i fa_card_values(const unsigned char *end, size_t n) {
     __m256i text = _mm256_loadu_si256((const __m256i *)(end - 32));
     return _mm256_and_si256(_mm256_sub_epi8(text, _mm256_set1_epi8('0')),
-                            _mm256_loadu_si256((const __m256i *)(fa_slide + n)));
+                            _mm256_loadu_si256((const __m256i *)(fa_last + n)));
 }
 
 FA_AVX2_INLINE __m256i fa_four_sums(__m256i a, __m256i b, __m256i c, __m256i d) {
@@ -34,44 +34,61 @@ FA_AVX2_INLINE __m256i fa_four_sums(__m256i a, __m256i b, __m256i c, __m256i d) 
     return _mm256_or_si256(a, c);
 }
 
-/* Eight rows: where each ends, and the lengths as eight u32. */
-#define FA_EIGHT_CARDS(END, LENGTHS, OUT)                                                                   \
+/* 0xffff for each of eight rows that is digits alone. */
+FA_AVX2 static __attribute__((noinline)) __m128i fa_card_digits(const unsigned char *const *ends, const uint32_t *n) {
+    uint16_t digits[8];
+    unsigned k;
+    for (k = 0; k < 8; k++) {
+        __m256i over = _mm256_subs_epu8(fa_card_values(ends[k], n[k]), _mm256_set1_epi8(9));
+        digits[k] = _mm256_testz_si256(over, over) ? 0xffff : 0;
+    }
+    return _mm_loadu_si128((const __m128i *)digits);
+}
+
+/* Eight rows: where each ends, how long it is, and all eight lengths as u32. A row of a wrong length is masked by the
+ * low bits of it, so that the loads need not wait for the comparison. */
+#define FA_EIGHT_CARDS(END, LENGTH, LENGTHS, OUT)                                                           \
     do {                                                                                                    \
         const __m256i zero_ = _mm256_setzero_si256();                                                       \
-        __m256i sums_[8], low_, high_, n_ = (LENGTHS), most_ = zero_, short_;                               \
+        __m256i low_ = zero_, high_ = zero_, most_ = zero_, fits_;                                          \
         __m128i right_;                                                                                     \
-        uint32_t length_[8];                                                                                \
         unsigned k_;                                                                                        \
-        short_ = _mm256_sub_epi32(n_, _mm256_set1_epi32(FA_CARD_MIN));                                      \
-        short_ = _mm256_cmpeq_epi32(short_, _mm256_min_epu32(short_, _mm256_set1_epi32(FA_CARD_MAX - FA_CARD_MIN))); \
-        _mm256_storeu_si256((__m256i *)length_, _mm256_and_si256(n_, short_));                              \
-        right_ = _mm_packs_epi32(_mm256_castsi256_si128(short_), _mm256_extracti128_si256(short_, 1));      \
-        for (k_ = 0; k_ < 8; k_++) {                                                                        \
-            __m256i values_ = fa_card_values((END), length_[k_]);                                           \
-            most_ = _mm256_max_epu8(most_, values_);                                                        \
-            sums_[k_] = _mm256_sad_epu8(fa_shares(values_), zero_);                                         \
-        }                                                                                                   \
+        fits_ = _mm256_sub_epi32((LENGTHS), _mm256_set1_epi32(FA_CARD_MIN));                                \
+        fits_ = _mm256_cmpeq_epi32(fits_, _mm256_min_epu32(fits_, _mm256_set1_epi32(FA_CARD_MAX - FA_CARD_MIN))); \
+        right_ = _mm_packs_epi32(_mm256_castsi256_si128(fits_), _mm256_extracti128_si256(fits_, 1));        \
+        FA_ROW_OF_FOUR(low_, END, LENGTH, 0, 0)                                                             \
+        FA_ROW_OF_FOUR(low_, END, LENGTH, 1, 16)                                                            \
+        FA_ROW_OF_FOUR(low_, END, LENGTH, 2, 32)                                                            \
+        FA_ROW_OF_FOUR(low_, END, LENGTH, 3, 48)                                                            \
+        FA_ROW_OF_FOUR(high_, END, LENGTH, 4, 0)                                                            \
+        FA_ROW_OF_FOUR(high_, END, LENGTH, 5, 16)                                                           \
+        FA_ROW_OF_FOUR(high_, END, LENGTH, 6, 32)                                                           \
+        FA_ROW_OF_FOUR(high_, END, LENGTH, 7, 48)                                                           \
         most_ = _mm256_subs_epu8(most_, _mm256_set1_epi8(9));                                               \
         if (!_mm256_testz_si256(most_, most_)) {                                                            \
-            uint16_t digits_[8];                                                                            \
-            for (k_ = 0; k_ < 8; k_++) {                                                                    \
-                most_ = _mm256_subs_epu8(fa_card_values((END), length_[k_]), _mm256_set1_epi8(9));          \
-                digits_[k_] = _mm256_testz_si256(most_, most_) ? 0xffff : 0;                                \
-            }                                                                                               \
-            right_ = _mm_and_si128(right_, _mm_loadu_si128((const __m128i *)digits_));                      \
+            const unsigned char *ends_[8];                                                                  \
+            uint32_t lengths_[8];                                                                           \
+            for (k_ = 0; k_ < 8; k_++) ends_[k_] = (END), lengths_[k_] = (uint32_t)(LENGTH) & 31;           \
+            right_ = _mm_and_si128(right_, fa_card_digits(ends_, lengths_));                                \
         }                                                                                                   \
-        low_ = fa_four_sums(sums_[0], sums_[1], sums_[2], sums_[3]);                                        \
-        high_ = fa_four_sums(sums_[4], sums_[5], sums_[6], sums_[7]);                                       \
         low_ = _mm256_add_epi16(_mm256_unpacklo_epi64(low_, high_), _mm256_unpackhi_epi64(low_, high_));    \
         fa_ten_divides(_mm_add_epi16(_mm256_castsi256_si128(low_), _mm256_extracti128_si256(low_, 1)),      \
                        right_, (OUT));                                                                      \
     } while (0)
 
+#define FA_ROW_OF_FOUR(SUMS, END, LENGTH, K, SHIFT)                                                         \
+    k_ = (K);                                                                                               \
+    {                                                                                                       \
+        __m256i values_ = fa_card_values((END), (size_t)(LENGTH) & 31);                                     \
+        most_ = _mm256_max_epu8(most_, values_);                                                            \
+        (SUMS) = _mm256_or_si256((SUMS), _mm256_slli_epi64(_mm256_sad_epu8(fa_shares(values_), zero_), (SHIFT))); \
+    }
+
 FA_AVX2 static void fa_card_pointers_avx2(const unsigned char *const *s, const uint32_t *n, size_t count,
                                           int8_t *out) {
     size_t i;
     for (i = 0; i < count; i += 8)
-        FA_EIGHT_CARDS(s[i + k_] + n[i + k_], _mm256_loadu_si256((const __m256i *)(n + i)), out + i);
+        FA_EIGHT_CARDS(s[i + k_] + n[i + k_], n[i + k_], _mm256_loadu_si256((const __m256i *)(n + i)), out + i);
 }
 
 /* Sixteen digits each, rows side by side: two in a register. Returns how many rows were judged: a multiple of eight,
@@ -108,7 +125,7 @@ FA_AVX2 static size_t fa_card_direct_avx2(const fa_rows *rows, size_t first, siz
         const int32_t *at = (const int32_t *)rows->offsets + first;
         if ((uintptr_t)at & 3 || count < 8 || at[1] < FA_CARD_BEFORE) return 0;
         for (; i + 8 <= count; i += 8)
-            FA_EIGHT_CARDS(data + at[i + k_ + 1],
+            FA_EIGHT_CARDS(data + at[i + k_ + 1], at[i + k_ + 1] - at[i + k_],
                            _mm256_sub_epi32(_mm256_loadu_si256((const __m256i *)(at + i + 1)),
                                             _mm256_loadu_si256((const __m256i *)(at + i))),
                            out + i);
@@ -122,7 +139,7 @@ FA_AVX2 static size_t fa_card_direct_avx2(const fa_rows *rows, size_t first, siz
                 int64_t length = at[i + k + 1] - at[i + k];
                 n[k] = length < 32 ? (uint32_t)length : 0;
             }
-            FA_EIGHT_CARDS(data + at[i + k_ + 1], _mm256_loadu_si256((const __m256i *)n), out + i);
+            FA_EIGHT_CARDS(data + at[i + k_ + 1], n[k_], _mm256_loadu_si256((const __m256i *)n), out + i);
         }
     }
     return i;
@@ -159,8 +176,8 @@ FA_AVX2 static int fa_iban_again(const unsigned char *s, size_t n, __m256i text,
     return (_mm_cvtsi128_si32(sums) + (int)(fa_vector_head[entry] + check) + 97 * 100000 - 1) % 97 == 0;
 }
 
-/* A length that the masks have: one that is no IBAN's for any that is not. */
-static inline size_t fa_iban_length(size_t n) { return n - 2 > FA_IBAN_MAX - 2 ? 2 : n; }
+/* How many characters of the 32 are the row's. Of a length that no IBAN has, any number will do. */
+#define FA_KEPT(KNOWN, LENGTH) ((KNOWN) ? ((LENGTH) - 2) & 31 : (LENGTH) - 2)
 
 /* Four rows: their characters from the check digits on, NUL after the last; verdicts as four i32, 0 or -1. */
 #define FA_FOUR_IBANS(START, LENGTH, KNOWN, VERDICTS)                                                        \
@@ -168,7 +185,7 @@ static inline size_t fa_iban_length(size_t n) { return n - 2 > FA_IBAN_MAX - 2 ?
         const unsigned char *s_[4];                                                                         \
         __m256i text_[4], wrong_[4], product_[4], low_, high_, sums_, any_;                                 \
         __m128i sum_, check_, fits_;                                                                        \
-        unsigned entry_[4], k_;                                                                  \
+        unsigned entry_[4], other_ = 0, k_;                                                                  \
         for (k_ = 0; k_ < 4; k_++) {                                                                        \
             const fa_iban_vectors *of_;                                                                     \
             __m256i value_;                                                                                 \
@@ -176,12 +193,12 @@ static inline size_t fa_iban_length(size_t n) { return n - 2 > FA_IBAN_MAX - 2 ?
             s_[k_] = (START);                                                                               \
             letters_ = s_[k_][0] | (unsigned)s_[k_][1] << 8;                                                \
             entry_[k_] = fa_vector_index[(letters_ & 31) << 5 | (letters_ >> 8 & 31)];                      \
-            if ((letters_ & 0xe0e0) != 0x4040) entry_[k_] = 0;                                              \
-            if (KNOWN) entry_[k_] = fa_vector_length[entry_[k_]] == (LENGTH) ? entry_[k_] : 0;              \
+            other_ |= (unsigned)((letters_ & 0xe0e0) != 0x4040) << k_;                                      \
+            if (KNOWN) other_ |= (unsigned)(fa_vector_length[entry_[k_]] != (LENGTH)) << k_;                \
             of_ = &fa_vectors[entry_[k_]];                                                                  \
             text_[k_] = _mm256_loadu_si256((const __m256i *)(s_[k_] + 2));                                  \
             text_[k_] = _mm256_and_si256(                                                                   \
-                text_[k_], _mm256_loadu_si256((const __m256i *)(fa_slide + 64 + 2 - (LENGTH))));            \
+                text_[k_], _mm256_loadu_si256((const __m256i *)(fa_first + 32 - FA_KEPT(KNOWN, LENGTH))));  \
             value_ = _mm256_sub_epi8(text_[k_], _mm256_loadu_si256((const __m256i *)of_->base));            \
             wrong_[k_] = _mm256_subs_epu8(value_, _mm256_loadu_si256((const __m256i *)of_->span));          \
             value_ = _mm256_or_si256(value_, one_);                                                         \
@@ -202,11 +219,13 @@ static inline size_t fa_iban_length(size_t n) { return n - 2 > FA_IBAN_MAX - 2 ?
         fits_ = _mm_cmpeq_epi32(_mm_min_epu32(sum_, _mm_set1_epi32(44278013)), sum_);                       \
         fits_ = _mm_and_si128(fits_, _mm_cmpeq_epi32(_mm_min_epu32(check_, _mm_set1_epi32(96)), check_));   \
         any_ = _mm256_or_si256(_mm256_or_si256(wrong_[0], wrong_[1]), _mm256_or_si256(wrong_[2], wrong_[3])); \
-        if (!_mm256_testz_si256(any_, any_)) {                                                              \
+        if (other_ || !_mm256_testz_si256(any_, any_)) {                                                        \
             int32_t each_[4];                                                                               \
             _mm_storeu_si128((__m128i *)each_, fits_);                                                      \
             for (k_ = 0; k_ < 4; k_++)                                                                      \
-                if (!_mm256_testz_si256(wrong_[k_], wrong_[k_]))                                            \
+                if (other_ >> k_ & 1)                                                                       \
+                    each_[k_] = 0;                                                                          \
+                else if (!_mm256_testz_si256(wrong_[k_], wrong_[k_]))                                       \
                     each_[k_] = -fa_iban_again(s_[k_], (LENGTH), text_[k_], wrong_[k_], entry_[k_]);                  \
             fits_ = _mm_loadu_si128((const __m128i *)each_);                                                \
         }                                                                                                   \
@@ -238,7 +257,7 @@ FA_AVX2 static void fa_iban_pointers_avx2(const unsigned char *const *s, const u
     const __m256i one_ = fa_last_byte();
     size_t i;
     for (i = 0; i < count; i += 8)
-        FA_EIGHT_IBANS(s[i + o_ + k_], fa_iban_length(n[i + o_ + k_]), 1, out + i);
+        FA_EIGHT_IBANS(s[i + o_ + k_], (size_t)n[i + o_ + k_], 1, out + i);
 }
 
 FA_AVX2 static size_t fa_iban_direct_avx2(const fa_rows *rows, size_t first, size_t count, int8_t *out) {
@@ -259,13 +278,13 @@ FA_AVX2 static size_t fa_iban_direct_avx2(const fa_rows *rows, size_t first, siz
         const int32_t *at = (const int32_t *)rows->offsets + first;
         if ((uintptr_t)at & 3) return 0;
         for (; i + 8 <= count && rows->high - (data + at[i + 7]) >= FA_IBAN_AFTER; i += 8)
-            FA_EIGHT_IBANS(data + at[i + o_ + k_], fa_iban_length((size_t)(at[i + o_ + k_ + 1] - at[i + o_ + k_])), 1,
+            FA_EIGHT_IBANS(data + at[i + o_ + k_], (size_t)(at[i + o_ + k_ + 1] - at[i + o_ + k_]), 1,
                            out + i);
     } else if (rows->layout == FA_OFFSETS64) {
         const int64_t *at = (const int64_t *)rows->offsets + first;
         if ((uintptr_t)at & 7) return 0;
         for (; i + 8 <= count && rows->high - (data + at[i + 7]) >= FA_IBAN_AFTER; i += 8)
-            FA_EIGHT_IBANS(data + at[i + o_ + k_], fa_iban_length((size_t)(at[i + o_ + k_ + 1] - at[i + o_ + k_])), 1,
+            FA_EIGHT_IBANS(data + at[i + o_ + k_], (size_t)(at[i + o_ + k_ + 1] - at[i + o_ + k_]), 1,
                            out + i);
     }
     return i;

@@ -32,7 +32,7 @@ static void fa_card_pointers_sse2(const unsigned char *const *s, const uint32_t 
         for (k = 0; k < 8; k++) {
             const unsigned char *end = s[i + k] + n[i + k];
             unsigned fits = n[i + k] - FA_CARD_MIN <= FA_CARD_MAX - FA_CARD_MIN;
-            const unsigned char *keep = fa_slide + (fits ? n[i + k] : 0);
+            const unsigned char *keep = fa_last + (fits ? n[i + k] : 0);
             right[k] = fits ? 0xffff : 0;
             sums = _mm_add_epi64(fa_half_sums(end - 32, keep), fa_half_sums(end - 16, keep + 16));
             four[k >> 2] = _mm_or_si128(four[k >> 2], _mm_sll_epi64(sums, _mm_cvtsi32_si128((int)(k & 3) * 16)));
@@ -56,7 +56,7 @@ FA_SSE2_INLINE __m128i fa_half_product(__m128i text, const fa_iban_vectors *of, 
 
 static int fa_iban_one_sse2(const unsigned char *s, uint32_t n) {
     unsigned letters = s[0] | (unsigned)s[1] << 8, entry, check;
-    const unsigned char *keep = fa_slide + 64 + 2 - (n < 2 ? 2 : n);
+    const unsigned char *keep = fa_first + 32 + 2 - (n < 2 ? 2 : n);
     __m128i low, high, right[2], sum;
     const fa_iban_vectors *of;
     entry = fa_vector_index[(letters & 31) << 5 | (letters >> 8 & 31)];
