@@ -16,7 +16,7 @@ from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ._pure import checks, errors, executor, guards, phone, swap
+    from ._pure import checks, columns, errors, executor, guards, phone, swap
 
 __all__ = [
     "LATE",
@@ -25,6 +25,7 @@ __all__ = [
     "Backend",
     "backend",
     "checks",
+    "columns",
     "errors",
     "executor",
     "guards",
@@ -33,7 +34,7 @@ __all__ = [
 ]
 
 MODULES = ("errors", "guards", "executor", "checks")
-LATE = ("phone", "swap")  # imported when asked for: most programs use none of it
+LATE = ("columns", "phone", "swap")  # imported when asked for: most programs use none of it
 VARIABLE = "FOOBARA_ACCEL_BACKEND"
 
 

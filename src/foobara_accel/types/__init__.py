@@ -18,6 +18,15 @@ if TYPE_CHECKING:
         unregister_type_name,
     )
     from .cards import CardNumber, is_valid_card, parse_card
+    from .columns import (
+        CARD_BRANDS as CARD_BRANDS,
+        IBAN_COUNTRIES as IBAN_COUNTRIES,
+        ArrowResult as ArrowResult,
+        card_brand as card_brand,
+        iban_country as iban_country,
+        iban_valid as iban_valid,
+        luhn_valid as luhn_valid,
+    )
     from .ibans import IBAN, REGISTRY_RELEASE, is_valid_iban, parse_iban
     from .phones import PhoneNumber, forget_phones, is_valid_phone, parse_phone, phone_metadata
     from .transformers import (
@@ -92,6 +101,20 @@ _EXPORTS = {
     "registered_type_names": ".cache",
     "unregister_type_name": ".cache",
 }
+
+# Not in __all__: a star import shall not need NumPy.
+_EXPORTS |= dict.fromkeys(
+    (
+        "CARD_BRANDS",
+        "IBAN_COUNTRIES",
+        "ArrowResult",
+        "card_brand",
+        "iban_country",
+        "iban_valid",
+        "luhn_valid",
+    ),
+    ".columns",
+)
 
 
 def __getattr__(name: str) -> Any:

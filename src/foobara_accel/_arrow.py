@@ -1,0 +1,363 @@
+"""Arrow's C data interface through ctypes: text columns of any library without importing one.
+
+The layouts are those of arrow.apache.org/docs/format/CDataInterface.html and Columnar.html. What a producer
+hands over is read in place and belongs to it; a struct that is only lent is never released, one that was
+fetched always.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+__all__ = ["Chunk", "export", "read"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class ArrowSchema(ctypes.Structure):
+    """How an Arrow array is to be read."""
+
+
+class ArrowArray(ctypes.Structure):
+    """The memory of an Arrow array."""
+
+
+class ArrowStream(ctypes.Structure):
+    """Arrays of one schema, one after the other."""
+
+
+_release_schema = ctypes.CFUNCTYPE(None, ctypes.POINTER(ArrowSchema))
+_release_array = ctypes.CFUNCTYPE(None, ctypes.POINTER(ArrowArray))
+
+ArrowSchema._fields_ = [
+    ("format", ctypes.c_char_p),
+    ("name", ctypes.c_char_p),
+    ("metadata", ctypes.c_void_p),
+    ("flags", ctypes.c_int64),
+    ("n_children", ctypes.c_int64),
+    ("children", ctypes.POINTER(ctypes.POINTER(ArrowSchema))),
+    ("dictionary", ctypes.POINTER(ArrowSchema)),
+    ("release", _release_schema),
+    ("private_data", ctypes.c_void_p),
+]
+ArrowArray._fields_ = [
+    ("length", ctypes.c_int64),
+    ("null_count", ctypes.c_int64),
+    ("offset", ctypes.c_int64),
+    ("n_buffers", ctypes.c_int64),
+    ("n_children", ctypes.c_int64),
+    ("buffers", ctypes.POINTER(ctypes.c_void_p)),
+    ("children", ctypes.POINTER(ctypes.POINTER(ArrowArray))),
+    ("dictionary", ctypes.POINTER(ArrowArray)),
+    ("release", _release_array),
+    ("private_data", ctypes.c_void_p),
+]
+ArrowStream._fields_ = [
+    ("get_schema", ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ArrowStream), ctypes.POINTER(ArrowSchema))),
+    ("get_next", ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ArrowStream), ctypes.POINTER(ArrowArray))),
+    ("get_last_error", ctypes.CFUNCTYPE(ctypes.c_char_p, ctypes.POINTER(ArrowStream))),
+    ("release", ctypes.CFUNCTYPE(None, ctypes.POINTER(ArrowStream))),
+    ("private_data", ctypes.c_void_p),
+]
+
+_TEXTS = (b"u", b"U", b"vu")
+_INDICES = {
+    b"c": np.int8,
+    b"C": np.uint8,
+    b"s": np.int16,
+    b"S": np.uint16,
+    b"i": np.int32,
+    b"I": np.uint32,
+    b"l": np.int64,
+    b"L": np.uint64,
+}
+# Formats by what they begin with, the longest first, as an error tells them.
+_KINDS = {
+    b"vz": "binary views: cast them to text",
+    b"z": "binary: cast it to text",
+    b"Z": "binary: cast it to text",
+    b"w:": "fixed-size binary: cast it to text",
+    b"d:": "decimals: numbers have lost their leading zeros, read the column as text",
+    b"b": "booleans",
+    b"t": "dates or times",
+    b"+r": "run-end encoded: decode it first",
+    b"+s": "structs",
+    b"+": "nested",
+    **dict.fromkeys(
+        (*_INDICES, b"e", b"f", b"g"), "numbers, which have lost their leading zeros: read the column as text"
+    ),
+}
+
+
+class Chunk(NamedTuple):
+    """Rows of one layout: what the twin's function of that name takes, how many there are, which are null."""
+
+    layout: str
+    parts: tuple[Any, ...]
+    rows: int
+    nulls: Array | None
+    owner: object = None
+
+
+def read(values: Any, name: str) -> Iterator[Chunk]:
+    """Yield the chunks of a text column that has ``__arrow_c_array__`` or ``__arrow_c_stream__``.
+
+    A chunk is valid until the next is asked for. *name* is the function that errors speak of. Raises
+    TypeError for a column that is no text, ValueError for one whose structs contradict the specification.
+    """
+    if hasattr(type(values), "__arrow_c_array__"):
+        given = values.__arrow_c_array__()
+        if not (isinstance(given, tuple) and len(given) == 2):
+            raise TypeError(
+                f"{name}(): __arrow_c_array__() of {_called(values)} returned no pair of capsules"
+            )
+        schema = _taken(given[0], ArrowSchema, b"arrow_schema", name)
+        array = _taken(given[1], ArrowArray, b"arrow_array", name)
+        yield _column(schema, array, name)._replace(owner=given)
+    else:
+        capsule = values.__arrow_c_stream__()
+        stream = _taken(capsule, ArrowStream, b"arrow_array_stream", name)
+        yield from _chunks(stream, values, name)
+        del capsule  # which owns the stream
+
+
+def _chunks(stream: ArrowStream, values: Any, name: str) -> Iterator[Chunk]:
+    # The producer's own words may hold a value of the column: they are not repeated.
+    failed = f"{name}(): {_called(values)} failed to give its rows as Arrow (error {{}}): read it alone"
+    schema = ArrowSchema()
+    status = stream.get_schema(ctypes.byref(stream), ctypes.byref(schema))
+    if status:
+        raise ValueError(failed.format(status))
+    try:
+        _kind(schema, name)
+        while True:
+            array = ArrowArray()
+            status = stream.get_next(ctypes.byref(stream), ctypes.byref(array))
+            if status:
+                raise ValueError(failed.format(status))
+            if not array.release:
+                return
+            try:
+                yield _column(schema, array, name)
+            finally:
+                array.release(ctypes.byref(array))
+    finally:
+        if schema.release:
+            schema.release(ctypes.byref(schema))
+
+
+def _called(values: Any) -> str:
+    return f"the {type(values).__module__.partition('.')[0]} {type(values).__name__}"
+
+
+def _taken(capsule: Any, struct: Any, kind: bytes, name: str) -> Any:
+    pointer = ctypes.pythonapi.PyCapsule_GetPointer
+    pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    try:
+        address = pointer(capsule, kind)
+    except ValueError:
+        raise TypeError(f"{name}(): a {type(capsule).__name__} is no capsule named {kind.decode()}") from None
+    found = struct.from_address(address)
+    if not found.release:
+        raise ValueError(f"{name}(): the {kind.decode()} was released or moved before")
+    return found
+
+
+def _kind(schema: ArrowSchema, name: str) -> bytes:
+    """The format of the text in *schema*, or of its only column; raises TypeError for anything else."""
+    given = schema.format or b""
+    if given == b"+s" and not schema.dictionary:
+        if schema.n_children != 1:
+            raise TypeError(f"{name}(): the table has {schema.n_children} columns: pass one of them")
+        return _kind(schema.children[0].contents, name)
+    text = given
+    if schema.dictionary:
+        if given not in _INDICES:
+            raise TypeError(f"{name}(): a dictionary's indices of format {_format(given)}")
+        text = schema.dictionary.contents.format or b""
+        if schema.dictionary.contents.dictionary:
+            raise TypeError(f"{name}(): a dictionary of dictionaries: decode it first")
+    if text not in _TEXTS and text != b"n":
+        kind = next((kind for start, kind in _KINDS.items() if text.startswith(start)), "an unknown type")
+        raise TypeError(
+            f"{name}(): takes a column of text, this one is {kind} (Arrow format {_format(text)})"
+        )
+    return given
+
+
+def _format(format: bytes) -> str:
+    return ascii(format.decode("utf-8", "replace"))[1:41]
+
+
+def _column(schema: ArrowSchema, array: ArrowArray, name: str) -> Chunk:
+    _kind(schema, name)
+    if schema.format != b"+s":
+        return _rows(schema, array, 0, array.length, name)
+    _wants(array, 1, name)
+    if array.n_children != 1 or not array.children:
+        raise ValueError(f"{name}(): the Arrow struct has {array.n_children} children, its schema 1")
+    child = _rows(schema.children[0].contents, array.children[0].contents, array.offset, array.length, name)
+    nulls = _nulls(array, array.offset, array.length, name)
+    if nulls is not None and child.nulls is not None:
+        nulls |= child.nulls
+    return child._replace(nulls=child.nulls if nulls is None else nulls)
+
+
+def _wants(array: ArrowArray, buffers: int, name: str) -> None:
+    if array.length < 0 or array.offset < 0:
+        raise ValueError(f"{name}(): an Arrow array of length {array.length} and offset {array.offset}")
+    if array.n_buffers < buffers or (buffers and not array.buffers):
+        raise ValueError(f"{name}(): the Arrow array has {array.n_buffers} buffers, not {buffers}")
+
+
+def _memory(address: int | None, size: int, dtype: Any = np.uint8) -> Array:
+    if not size:
+        return np.empty(0, dtype)
+    view = ctypes.pythonapi.PyMemoryView_FromMemory
+    view.restype, view.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_int]
+    return np.frombuffer(view(address, size, 0x100), dtype)
+
+
+def _buffer(array: ArrowArray, which: int, size: int, dtype: Any, name: str) -> Array:
+    address = array.buffers[which]
+    if not address and size:
+        raise ValueError(f"{name}(): buffer {which} of the Arrow array is missing")
+    return _memory(address, size, dtype)
+
+
+def _nulls(array: ArrowArray, start: int, count: int, name: str) -> Array | None:
+    if not array.null_count or not count or not array.n_buffers:
+        return None
+    address = array.buffers[0]
+    if not address:
+        if array.null_count > 0:
+            raise ValueError(f"{name}(): the Arrow array has nulls and no validity bitmap")
+        return None
+    first = start >> 3
+    bits = _memory(address, (start + count + 7) >> 3)[first:]
+    valid = np.unpackbits(bits, count=(start & 7) + count, bitorder="little")[start & 7 :]
+    nulls: Array = valid == 0
+    return nulls
+
+
+def _rows(schema: ArrowSchema, array: ArrowArray, first: int, count: int, name: str) -> Chunk:
+    kind = schema.format
+    if first < 0 or count < 0 or array.length - first < count:
+        raise ValueError(f"{name}(): the Arrow struct is longer than its column")
+    if kind == b"n":
+        return Chunk("nothing", (), count, np.ones(count, np.bool_))
+    _wants(array, 2 if schema.dictionary else 3, name)
+    start = array.offset + first
+    nulls = _nulls(array, start, count, name)
+    if schema.dictionary:
+        if not array.dictionary:
+            raise ValueError(f"{name}(): the Arrow array lacks its dictionary")
+        dtype = np.dtype(_INDICES[kind])
+        indices = _buffer(array, 1, dtype.itemsize * (start + count), dtype, name)[start:]
+        values = array.dictionary.contents
+        texts = _rows(schema.dictionary.contents, values, 0, values.length, name)
+        return Chunk("dictionary", (indices, texts), count, nulls)
+    if kind == b"vu":
+        views = _buffer(array, 1, 16 * (start + count), np.uint8, name)[16 * start :]
+        sizes = _buffer(array, int(array.n_buffers) - 1, 8 * (array.n_buffers - 3), np.int64, name)
+        if len(sizes) and sizes.min() < 0:
+            raise ValueError(f"{name}(): a text buffer of the Arrow array has a negative size")
+        buffers = [_buffer(array, 2 + at, int(size), np.uint8, name) for at, size in enumerate(sizes)]
+        return Chunk("views", (views, buffers), count, nulls)
+    dtype = np.dtype(np.int32 if kind == b"u" else np.int64)
+    if not count:  # no offsets are needed
+        return Chunk("offsets", (np.zeros(1, dtype), np.empty(0, np.uint8)), 0, nulls)
+    ends = _buffer(array, 1, dtype.itemsize * (start + count + 1), dtype, name)[start:]
+    last = int(ends[-1])
+    if last < 0 or last > 1 << 62:
+        what = "negative" if last < 0 else "absurd"
+        raise ValueError(f"{name}(): the last offset of the Arrow array is {what}")
+    return Chunk("offsets", (ends, _buffer(array, 2, last, np.uint8, name)), count, nulls)
+
+
+# What is exported lives until its consumer releases it, wherever the consumer has moved the struct to.
+_exported: dict[int, Any] = {}
+_numbers = iter(range(1, 1 << 62))
+
+
+def _forget(pointer: Any) -> None:
+    struct = pointer.contents
+    if struct.dictionary and struct.dictionary.contents.release:
+        struct.dictionary.contents.release(struct.dictionary)
+    key = struct.private_data
+    struct.release = type(struct.release)()
+    _exported.pop(key, None)
+
+
+_forget_schema, _forget_array = _release_schema(_forget), _release_array(_forget)
+
+
+def _keep(struct: Any, *owned: Any) -> None:
+    struct.private_data = key = next(_numbers)
+    _exported[key] = owned
+
+
+def _schema(format: bytes, dictionary: Any = None) -> ArrowSchema:
+    schema = ArrowSchema(format=format, name=b"", flags=2, release=_forget_schema)
+    if dictionary is not None:
+        schema.dictionary = ctypes.pointer(dictionary)
+    _keep(schema, format, dictionary)
+    return schema
+
+
+def _array(
+    length: int, null_count: int, buffers: tuple[bytes | None, ...], dictionary: Any = None
+) -> ArrowArray:
+    # One byte more: an address is needed for nothing, too.
+    parts = [each if each is None else ctypes.create_string_buffer(each, len(each) + 1) for each in buffers]
+    places = [None if each is None else ctypes.addressof(each) for each in parts]
+    table = (ctypes.c_void_p * len(parts))(*places)
+    array = ArrowArray(length=length, null_count=null_count, n_buffers=len(parts), release=_forget_array)
+    array.buffers = ctypes.cast(table, ctypes.POINTER(ctypes.c_void_p))
+    if dictionary is not None:
+        array.dictionary = ctypes.pointer(dictionary)
+    _keep(array, parts, table, dictionary)
+    return array
+
+
+_Drop = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)
+_capsules: dict[int, Any] = {}
+
+
+def _capsule(struct: Any, name: bytes) -> object:
+    new = ctypes.pythonapi.PyCapsule_New
+    new.restype, new.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, _Drop]
+    capsule = new(ctypes.addressof(struct), name, _drop)
+    _capsules[id(capsule)] = (struct, name)
+    return capsule
+
+
+def _dropped(capsule: int) -> None:
+    struct, _ = _capsules.pop(capsule)
+    if struct.release:
+        struct.release(ctypes.pointer(struct))
+
+
+_drop = _Drop(_dropped)
+
+
+def export(
+    format: bytes,
+    length: int,
+    null_count: int,
+    buffers: tuple[bytes | None, ...],
+    dictionary: tuple[bytes, int, int, tuple[bytes | None, ...]] | None,
+) -> tuple[object, object]:
+    """Return an Arrow array as its two capsules; *buffers* are bytes or None, *dictionary* None or the
+    (format, length, null count, buffers) of one."""
+    schema = array = None
+    if dictionary is not None:
+        schema, array = _schema(dictionary[0]), _array(*dictionary[1:])
+    return (
+        _capsule(_schema(format, schema), b"arrow_schema"),
+        _capsule(_array(length, null_count, buffers, array), b"arrow_array"),
+    )
