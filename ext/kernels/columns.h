@@ -16,7 +16,8 @@
 
 #include "checks.h"
 
-#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+/* FA_PORTABLE: as on a processor or compiler without vectors. */
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__)) && !defined(FA_PORTABLE)
 #define FA_X86 1
 #define FA_LINE __attribute__((aligned(64)))
 #include <immintrin.h>
