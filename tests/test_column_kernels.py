@@ -77,7 +77,7 @@ def slow(*values: str) -> object:
         ("columns.h", "#define FA_IBAN_AFTER 34", "#define FA_IBAN_AFTER 25"),
         slow("columns.h", "#define FA_CARD_BEFORE 32", "#define FA_CARD_BEFORE 20"),
         # A class of characters, a bound of a view, the last offset, the check digits.
-        slowslow("columns.h", "to->span[place] = letter ? 25 : 9", "to->span[place] = letter ? 26 : 9"),
+        slow("columns.h", "to->span[place] = letter ? 25 : 9", "to->span[place] = letter ? 26 : 9"),
         slow("columns.h", "(int64_t)view[3] + view[0] > rows->sizes[view[2]]", "0"),
         slow("columns.h", "if (count) bad |= (int64_t)next > most;", ""),
         slow("columns_avx2.h", "_mm_set1_epi32(96)", "_mm_set1_epi32(97)"),

@@ -150,7 +150,7 @@ def test_the_stubs_say_what_the_extensions_have(tmp_path: Path) -> None:
     needs("mypy")
     if not foobara_accel.backend().compiled:
         pytest.skip(f"no compiled backend: {foobara_accel.backend().reason}")
-    modules = [f"foobara_accel._ext.{name}" for name in MODULES]
+    modules = [f"foobara_accel._ext.{name}" for name in (*MODULES, "columns")]
     allowed = ["--allowlist", str(ROOT / "tests" / "typing" / "stubtest.txt"), "--ignore-unused-allowlist"]
     done = checked_by(tmp_path, "mypy.stubtest", *modules, "--concise", *allowed, backend="c")
     assert (done.stdout + done.stderr, done.returncode) == ("", 0)

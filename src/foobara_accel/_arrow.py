@@ -190,7 +190,7 @@ def _kind(schema: ArrowSchema, name: str) -> bytes:
 
 
 def _format(format: bytes) -> str:
-    return ascii(format.decode("utf-8", "replace"))[1:41]
+    return ascii(format.decode("utf-8", "replace")[:20])
 
 
 def _column(schema: ArrowSchema, array: ArrowArray, name: str) -> Chunk:
