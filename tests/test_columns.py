@@ -201,6 +201,8 @@ def pandas(dtype: Any) -> Column:
     def column(texts: list[str | None]) -> Any:
         if dtype in ("string[pyarrow]", "str"):
             library("pyarrow")
+        if dtype == "category" and not any(text is not None for text in texts):
+            return None  # categories of no text are numbers
         return library("pandas").Series(encodable(texts), dtype=dtype)
 
     return column

@@ -19,8 +19,8 @@ __all__ = [
     "wide",
 ]
 
-Array = np.ndarray[Any, np.dtype[Any]]
-Brands = tuple[Array, Array, Array, Array]
+_Array = np.ndarray[Any, np.dtype[Any]]
+_Brands = tuple[_Array, _Array, _Array, _Array]
 
 CARDS: int
 IBANS: int
@@ -30,13 +30,19 @@ NULL_ROW: int
 BAD_VIEW: int
 
 def kernel() -> str: ...
-def fixed(kind: int, rows: Array, out: Array, lenient: bool, brands: Brands | None) -> None: ...
-def wide(kind: int, rows: Array, swapped: bool, out: Array, lenient: bool, brands: Brands | None) -> None: ...
-def offsets(kind: int, ends: Array, text: Array, out: Array, lenient: bool, brands: Brands | None) -> int: ...
-def views(
-    kind: int, rows: Array, buffers: Sequence[Array], out: Array, lenient: bool, brands: Brands | None
+def fixed(kind: int, rows: _Array, out: _Array, lenient: bool, brands: _Brands | None) -> None: ...
+def wide(
+    kind: int, rows: _Array, swapped: bool, out: _Array, lenient: bool, brands: _Brands | None
 ) -> None: ...
-def objects(kind: int, values: tuple[Any, ...], out: Array, lenient: bool, brands: Brands | None) -> int: ...
+def offsets(
+    kind: int, ends: _Array, text: _Array, out: _Array, lenient: bool, brands: _Brands | None
+) -> int: ...
+def views(
+    kind: int, rows: _Array, buffers: Sequence[_Array], out: _Array, lenient: bool, brands: _Brands | None
+) -> None: ...
+def objects(
+    kind: int, values: tuple[Any, ...], out: _Array, lenient: bool, brands: _Brands | None
+) -> int: ...
 def export(
     format: bytes,
     length: int,

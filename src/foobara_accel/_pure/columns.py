@@ -5,8 +5,8 @@ CARDS and IBANS, a code or -1 for BRANDS and COUNTRIES, NULL_ROW for None. What 
 believed: a row that is out of bounds is BAD_VIEW or the number that the function returns.
 
 Every layout comes down to the same thing: one flat array of bytes, where each row starts in it, how long it
-is. The rows of a length that can be right are gathered to a matrix, one line per place, and judged a line at
-a time.
+is. The rows of a length that can be right are gathered as rows of one width, and judged eight characters to
+a 64-bit word or by tables of all characters.
 """
 
 from __future__ import annotations
@@ -43,13 +43,12 @@ NULL_ROW, BAD_VIEW = -2, -3
 _BLOCK = 8192  # rows whose matrix the second cache holds
 _CARD_MIN, _CARD_MAX, _IBAN_MAX = 12, 19, 34
 _BEYOND = 0x80  # stands for any character that is no ASCII
+_WIDTH = 40  # an IBAN in whole words
+_AROUND = np.zeros(_WIDTH, np.uint8)
 
 Array = np.ndarray[Any, np.dtype[Any]]
 #: By four digits a brand or NULL_ROW, where eight begin, what they are, the lengths of a brand as bits.
 Brands = tuple[Array, Array, Array, Array]
-
-# What a digit adds to the Luhn sum when it is doubled.
-_DOUBLED = np.array([0, 2, 4, 6, 8, 1, 3, 5, 7, 9], np.uint8)
 
 
 def kernel() -> str:
@@ -85,7 +84,11 @@ def offsets(kind: int, ends: Array, text: Array, out: Array, lenient: bool, bran
     wrong = (starts < 0) | (ends < starts) | (ends > len(text))
     if wrong.any():
         return int(np.argmax(wrong))
-    _judge(kind, text, starts, ends - starts, out, lenient, brands)
+    for first in range(0, len(starts), _BLOCK):
+        begin = starts[first : first + _BLOCK].astype(np.int64)
+        end = ends[first : first + _BLOCK].astype(np.int64)
+        part = text[begin[0] : end[-1]]
+        _judge(kind, part, begin - begin[0], end - begin, out[first : first + _BLOCK], lenient, brands)
     return -1
 
 
@@ -135,8 +138,7 @@ def _judge_padded(
 ) -> None:
     lengths = np.zeros(count, np.int64)
     if width:
-        filled = flat.reshape(count, width)[:, ::-1] != 0
-        lengths = np.where(filled.any(axis=1), width - filled.argmax(axis=1), 0)
+        lengths = np.strings.str_len(flat.view(f"S{width}"))
     _judge(kind, flat, np.arange(count) * width, lengths, out, lenient, brands)
 
 
@@ -160,10 +162,12 @@ def _judge_some(
 def _judge(
     kind: int, flat: Array, starts: Array, lengths: Array, out: Array, lenient: bool, brands: Brands | None
 ) -> None:
+    # So that a row may be read with what stands before and after it.
+    flat = np.concatenate([_AROUND, flat, _AROUND])
+    judge = _cards if kind in (CARDS, BRANDS) else _ibans
     for first in range(0, len(starts), _BLOCK):
         part = slice(first, first + _BLOCK)
-        begin, size = starts[part].astype(np.int64), lengths[part].astype(np.int64)
-        judge = _cards if kind in (CARDS, BRANDS) else _ibans
+        begin, size = starts[part].astype(np.int64) + len(_AROUND), lengths[part].astype(np.int64)
         answers = judge(kind, flat, begin, size, brands)
         if lenient:
             for row in np.flatnonzero(answers == (0 if kind in (CARDS, IBANS) else -1)):
@@ -187,36 +191,52 @@ def _shown(kind: int, text: str, brands: Brands | None) -> int:
     return int(_brand(brands, np.array([int(canonical[:8])]), np.array([len(canonical)]))[0])
 
 
-def _lines(flat: Array, at: Array, places: Array, within: Array) -> Array:
-    """The characters at *places* from *at*, a line per place; 0 where not *within*."""
-    where = np.where(within, at + places[:, None], 0)
-    return np.where(within, flat.take(where), 0).astype(np.uint8)
+def _gathered(flat: Array, at: Array, width: int) -> Array:
+    """*width* characters from each of *at* on."""
+    windows = np.ndarray((len(flat) - width + 1,), f"V{width}", flat, 0, (1,))
+    return windows[at].view(np.uint8).reshape(-1, width)
+
+
+def _rows_of(matrix: Array, at: Array) -> Array:
+    """The rows *at* of a contiguous matrix; taken as one item each, which is faster than matrix[at]."""
+    items = matrix.view(f"V{matrix.strides[0]}")[:, 0]
+    return items.take(at).view(matrix.dtype).reshape(-1, matrix.shape[1])
+
+
+def _each(byte: int) -> Any:
+    return np.uint64(0x0101010101010101 * byte)
+
+
+_EVEN = np.uint64(0x00FF00FF00FF00FF)
+_ALL = 2**64 - 1
+# Of 24 characters in three words the last n, at n.
+_LAST = np.array(
+    [[_ALL << max(0, min(64, 8 * (8 * (3 - at) - n))) & _ALL for at in range(3)] for n in range(20)],
+    np.uint64,
+)
 
 
 def _cards(kind: int, flat: Array, starts: Array, lengths: Array, brands: Brands | None) -> Array:
+    # As in kernels/checks.h: words are aligned to the end, so the doubled digits are always the even bytes.
     answers = np.full(len(starts), -1 if kind == BRANDS else 0, np.int8)
     rows = np.flatnonzero((lengths >= _CARD_MIN) & (lengths <= _CARD_MAX))
-    if not len(rows):
-        return answers
     size = lengths[rows]
-    places = np.arange(_CARD_MAX)
-    # Aligned to the right: the last digit stands in the last line, so doubled lines are always the same.
-    within = places[:, None] >= _CARD_MAX - size
-    values = _lines(flat, starts[rows] + size - _CARD_MAX, places, within)
-    values = np.where(within, values - np.uint8(48), 0).astype(np.uint8)
-    digits = (values <= 9).all(axis=0)
-    values = np.minimum(values, 9)
-    total = values[::2].sum(axis=0, dtype=np.uint16) + _DOUBLED[values[1::2]].sum(axis=0, dtype=np.uint16)
-    right = digits & (total % 10 == 0)
+    words = _gathered(flat, starts[rows] + size - 24, 24).view("<u8")
+    values = (words ^ _each(0x30)) & _LAST[size]
+    wrong = ((values + _each(0x76)) | values) & _each(0x80)
+    above_four = ((values + _each(0x7B)) >> np.uint64(7)) & _each(1)
+    total = values + ((values + above_four) & _EVEN)
+    total = total[:, 0] + total[:, 1] + total[:, 2]
+    total = (total & _EVEN) + ((total >> np.uint64(8)) & _EVEN)
+    total = (total * np.uint64(0x0001000100010001)) >> np.uint64(48)
+    right = ((wrong[:, 0] | wrong[:, 1] | wrong[:, 2]) == 0) & (total % np.uint64(10) == 0)
     if kind == CARDS:
         answers[rows] = right
         return answers
     assert brands is not None
-    rows, size, values = rows[right], size[right], values[:, right]
-    number = np.zeros(len(rows), np.int64)
-    for place in range(8):
-        number = number * 10 + values[_CARD_MAX - size + place, np.arange(len(rows))]
-    answers[rows] = _brand(brands, number, size)
+    rows, size = rows[right], size[right]
+    digits = _gathered(flat, starts[rows], 8).astype(np.int64) - 48
+    answers[rows] = _brand(brands, digits @ 10 ** np.arange(7, -1, -1), size)
     return answers
 
 
@@ -237,59 +257,72 @@ def _prefixes() -> Array:
     return found
 
 
+# The code of a character: its number, and 64 for a letter of lower case; 128 for what is neither letter nor
+# digit. Of each class of the registry the least code and how much a code may be above it.
+_CODES = bytearray(b"\x80" * 256)
+for _char in "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ":
+    _CODES[ord(_char)] = int(_char, 36) + 64 * _char.islower()
+_CLASSES = {"n": (0, 9), "a": (10, 25), "c": (0, 127)}
+
+
 @functools.cache
-def _structures() -> tuple[Array, Array, Array]:
-    """By rank: the length (0: of the display form alone), and by place and rank the class and the two digits
-    of the prefix."""
+def _structures() -> tuple[Array, Array, Array, Array, Array, Array]:
+    """By rank: the length (0: of the display form alone), the number that the prefix writes before the check
+    digits; by rank and place the least code, the span of codes, what a digit weighs, 1 where either may be."""
     codes = sorted([*STRUCTURES, *TERRITORIES])
-    lengths = np.zeros(len(codes) + 1, np.int64)
-    classes = np.zeros((_IBAN_MAX, len(codes) + 1), np.uint8)
-    heads = np.zeros(len(codes) + 1, np.int64)
+    lengths, heads = np.zeros(len(codes) + 1, np.int64), np.zeros(len(codes) + 1, np.int64)
+    least, spans, either = (np.zeros((len(codes) + 1, _WIDTH), np.uint8) for _ in range(3))
+    spans[:] = 255
+    weights = np.zeros((len(codes) + 1, _WIDTH), np.float32)
     for rank, code in enumerate(codes):
         if code in LISTED_ONLY:
             continue
         text = "nn" + checks._classes(code)
         lengths[rank] = len(text) + 2
-        heads[rank] = int(code[0], 36) * 100 + int(code[1], 36)
+        heads[rank] = (int(code[0], 36) * 100 + int(code[1], 36)) * 100
+        power = 6
+        for place in range(len(text) + 1, 3, -1):
+            weights[rank, place] = pow(10, power, 97)
+            power += 2 if text[place - 2] == "a" else 1
+        weights[rank, 2:4] = 10, 1
         for place, kind in enumerate(text, 2):
-            classes[place, rank] = {"n": 1, "a": 2, "c": 4}[kind]
-    return lengths, classes, heads
+            least[rank, place], spans[rank, place] = _CLASSES[kind]
+            either[rank, place] = kind == "c"
+    return lengths, heads, least, spans, weights, either
 
 
-@functools.cache
-def _characters() -> tuple[Array, Array, Array]:
-    """Of each byte: the classes that it is of as bits, its number, what it multiplies the rest by."""
-    classes, numbers, factors = np.zeros(256, np.uint8), np.zeros(256, np.int64), np.ones(256, np.int64)
-    for char in "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ":
-        classes[ord(char)] = 1 | 4 if char.isdigit() else 2 | 4 if char.isupper() else 4
-        numbers[ord(char)] = int(char, 36)
-        factors[ord(char)] = 10 if char.isdigit() else 100
-    return classes, numbers, factors
+def _any(places: Array) -> Array:
+    """Of each row of bytes whether one is not 0."""
+    words = places.view(np.uint64)
+    return functools.reduce(np.bitwise_or, (words[:, at] for at in range(words.shape[1]))) != 0
 
 
 def _ibans(kind: int, flat: Array, starts: Array, lengths: Array, brands: Brands | None) -> Array:
     answers = np.full(len(starts), -1 if kind == COUNTRIES else 0, np.int8)
-    sizes, structures, heads = _structures()
-    rows = np.flatnonzero((lengths >= 15) & (lengths <= _IBAN_MAX))
-    at = starts[rows]
-    ranks = _prefixes()[flat.take(at).astype(np.int64) << 8 | flat.take(at + 1)]
-    fits = (ranks >= 0) & (sizes[ranks] == lengths[rows])
-    rows, ranks = rows[fits], ranks[fits]
-    if not len(rows):
-        return answers
-    places = np.arange(_IBAN_MAX)
-    within = places[:, None] < lengths[rows]
-    text = _lines(flat, starts[rows], places, within)
-    classes, numbers, factors = _characters()
-    needed = structures[:, ranks]
-    right = ((classes[text] & needed) == needed).all(axis=0)
-    rows, ranks, text = rows[right], ranks[right], text[:, right]
-    check = (text[2].astype(np.int64) - 48) * 10 + text[3] - 48
-    rest = np.zeros(len(rows), np.int64)
-    for place in range(4, int(lengths[rows].max(initial=4))):
-        rest = rest * factors[text[place]] + numbers[text[place]]
-        if place % 7 == 0:  # seven letters more: still below 2 ** 63
-            rest %= 97
-    right = ((rest % 97 * 1_000_000 + heads[ranks] * 100 + check) % 97 == 1) & (check >= 2) & (check <= 98)
+    sizes, heads, least, spans, weights, either = _structures()
+    ranks = _prefixes()[flat[starts].astype(np.int64) << 8 | flat[starts + 1]]
+    rows = np.flatnonzero((lengths >= 15) & (ranks >= 0) & (sizes[ranks] == lengths))
+    ranks = ranks[rows].astype(np.int64)
+    text = _gathered(flat, starts[rows], _WIDTH).tobytes()
+    codes = np.frombuffer(text.translate(_CODES), np.uint8).reshape(-1, _WIDTH)
+    above = codes - _rows_of(least, ranks)
+    wrong = _any((above > _rows_of(spans, ranks)).view(np.uint8))
+    values = codes & 63
+    # Exact: below 97 * 63 * 34, and a float32 has all whole numbers up to 2 ** 24.
+    rest = np.einsum("ij,ij->i", values.astype(np.float32), _rows_of(weights, ranks)).astype(np.int64)
+    check = values[:, 2].astype(np.int64) * 10 + values[:, 3]
+    # A letter where a digit may be counts as two: those rows are added up one place after the other.
+    other = np.flatnonzero(_any((values > 9) & _rows_of(either, ranks)) & ~wrong)
+    if len(other):
+        within = spans[ranks[other]] != 255
+        lines = np.where(within, values[other], 0).T.astype(np.int64)
+        factors = np.where(within, np.where(values[other] > 9, 100, 10), 1).T.astype(np.int64)
+        total = np.zeros(len(other), np.int64)
+        for place in range(4, _IBAN_MAX):
+            total = total * factors[place] + lines[place]
+            if place % 7 == 0:  # seven letters more stay below 2 ** 63
+                total %= 97
+        rest[other] = total % 97 * 1_000_000 + check[other]
+    right = ~wrong & ((rest + heads[ranks]) % 97 == 1) & (check >= 2) & (check <= 98)
     answers[rows[right]] = ranks[right] if kind == COUNTRIES else 1
     return answers

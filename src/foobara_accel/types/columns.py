@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 try:
     import numpy as np
-except ModuleNotFoundError as error:
-    if error.name != "numpy":
+except ModuleNotFoundError as _missing:
+    if _missing.name != "numpy":
         raise
-    raise ImportError("columns need NumPy: pip install 'foobara-accel[columns]'", name="numpy") from error
+    raise ImportError("columns need NumPy: pip install 'foobara-accel[columns]'", name="numpy") from _missing
 
 from .. import _arrow, _backend
 from .._arrow import Chunk
