@@ -19,6 +19,7 @@ WITH_SNIPPETS = [page for page in PAGES if "```python" in page.read_text(encodin
 BACKENDS = ("c", "py")
 # What the snippets of a page import besides the package.
 NEEDS = {
+    "columns.md": ("numpy", "pandas", "polars", "pyarrow"),
     "fields.md": ("argon2", "nh3"),
     "transformers.md": ("argon2", "nh3"),
     "validators.md": ("stdnum",),

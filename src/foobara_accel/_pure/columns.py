@@ -267,8 +267,8 @@ _CLASSES = {"n": (0, 9), "a": (10, 25), "c": (0, 127)}
 
 @functools.cache
 def _structures() -> tuple[Array, Array, Array, Array, Array, Array]:
-    """By rank: the length (0: of the display form alone), the number that the prefix writes before the check
-    digits; by rank and place the least code, the span of codes, what a digit weighs, 1 where either may be."""
+    """By rank: the length (0: of the display form alone), what the prefix writes before the check digits; by
+    rank and place the least code, the span of codes, what a digit weighs, 1 where a letter may be as well."""
     codes = sorted([*STRUCTURES, *TERRITORIES])
     lengths, heads = np.zeros(len(codes) + 1, np.int64), np.zeros(len(codes) + 1, np.int64)
     least, spans, either = (np.zeros((len(codes) + 1, _WIDTH), np.uint8) for _ in range(3))
@@ -294,7 +294,8 @@ def _structures() -> tuple[Array, Array, Array, Array, Array, Array]:
 def _any(places: Array) -> Array:
     """Of each row of bytes whether one is not 0."""
     words = places.view(np.uint64)
-    return functools.reduce(np.bitwise_or, (words[:, at] for at in range(words.shape[1]))) != 0
+    found: Array = functools.reduce(np.bitwise_or, (words[:, at] for at in range(words.shape[1]))) != 0
+    return found
 
 
 def _ibans(kind: int, flat: Array, starts: Array, lengths: Array, brands: Brands | None) -> Array:
