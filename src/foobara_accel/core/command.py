@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar, get_args
 
@@ -296,6 +297,23 @@ class Command(executor.Core, CallbackDSL, _Runs, CommandInfo, Generic[InputT, Re
     def run_or_raise(cls, /, **inputs: Any) -> ResultT:
         """Run and return the result. Raises ValueError with the messages when the command fails."""
         return cls.run(**inputs).unwrap()
+
+    @classmethod
+    def run_many(
+        cls, rows: Iterable[Mapping[str, Any]] | Mapping[str, Iterable[Any]], /
+    ) -> list[CommandOutcome[ResultT]]:
+        """Run on each of *rows* in turn and return their outcomes: those of ``run(**row)``.
+
+        *rows*: mappings from the names of inputs, a mapping from these to columns of one length, or a table
+        of pyarrow or polars. Each row is a run of its own, with its own transaction and callbacks; one that
+        fails is a failed outcome. Raises TypeError or ValueError, before anything is run, for rows that are
+        none.
+        """
+        from .rows import rows_of
+
+        given = rows_of(rows, cls.__name__)
+        run = cls.run
+        return [run(**row) for row in given]
 
     @classmethod
     def run_with(cls, inputs: InputT) -> CommandOutcome[ResultT]:

@@ -1,0 +1,68 @@
+"""The rows of `Command.run_many`: mappings of inputs, a mapping of columns, or a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+__all__ = ["rows_of"]
+
+# What pyarrow and polars call the list of their rows as dicts.
+_LISTS = ("to_pylist", "to_dicts")
+
+
+def rows_of(given: Any, name: str) -> list[Mapping[str, Any]]:
+    """Return *given* as a list of mappings from names to inputs; *name* is the command that errors speak of.
+
+    Raises TypeError for a row that is no mapping or has a key that is no str, ValueError for columns of
+    different lengths. Neither holds a value.
+    """
+    if isinstance(given, Mapping):
+        return _of_columns(given, name)
+    for method in _LISTS:
+        if callable(getattr(given, method, None)):
+            given = getattr(given, method)()
+            break
+    if isinstance(given, str | bytes | bytearray) or not isinstance(given, Iterable):
+        raise TypeError(
+            f"{name}.run_many() takes an iterable of mappings or a mapping of columns, not {_an(given)}"
+        )
+    rows = list(given)
+    for at, row in enumerate(rows):
+        if type(row) is not dict and not isinstance(row, Mapping):
+            raise TypeError(
+                f"{name}.run_many(): row {at} is {_an(row)}; a row is a mapping from the names of inputs"
+            )
+        for key in row:
+            if type(key) is not str and not issubclass(type(key), str):
+                raise TypeError(
+                    f"{name}.run_many(): row {at} has {_an(key)} as a key; inputs are named by str"
+                )
+    return rows
+
+
+def _of_columns(given: Mapping[Any, Any], name: str) -> list[Mapping[str, Any]]:
+    columns: dict[str, list[Any]] = {}
+    for key, column in given.items():
+        if not issubclass(type(key), str):
+            raise TypeError(f"{name}.run_many(): a column is named by {_an(key)}; inputs are named by str")
+        if isinstance(column, str | bytes | bytearray | Mapping) or not isinstance(column, Iterable):
+            raise TypeError(
+                f"{name}.run_many(): column {key!r} is {_an(column)}; "
+                "a mapping is one of columns, a single row goes to run()"
+            )
+        # NumPy and pandas: values of Python's own types, as a model takes them.
+        plain = next(
+            (getattr(column, each) for each in ("tolist", "to_pylist") if hasattr(column, each)), None
+        )
+        columns[key] = list(column) if plain is None else plain()
+    lengths = {len(column) for column in columns.values()}
+    if len(lengths) > 1:
+        shown = ", ".join(f"{key!r} has {len(column)}" for key, column in columns.items())
+        raise ValueError(f"{name}.run_many(): columns of different lengths: {shown}")
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _an(value: object) -> str:
+    kind = type(value).__name__
+    return f"{'an' if kind[:1] in 'aeiou' else 'a'} {kind}"

@@ -1,0 +1,149 @@
+"""run_many: the outcomes of single runs, row by row, and rows that are none."""
+
+from __future__ import annotations
+
+import collections
+import types
+from types import ModuleType
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+from pydantic import BaseModel, Field
+
+
+class Pair(BaseModel):
+    a: int
+    b: int = Field(1, ge=0)
+
+
+def commands(fa: ModuleType) -> dict[str, Any]:
+    class Plain(fa.Command[Pair, int]):
+        def execute(self) -> int:
+            return self.inputs.a + self.inputs.b
+
+    class Failing(fa.Command[Pair, int]):
+        def execute(self) -> int:
+            if self.inputs.a % 3 == 0:
+                self.add_runtime_error("third", "a is a multiple of three", halt=False)
+            if self.inputs.a % 5 == 0:
+                raise ArithmeticError("five")
+            return self.inputs.a
+
+    class Watched(Plain):
+        seen: ClassVar[list[str]] = []
+
+    Watched.before_execute_transition(lambda command: Watched.seen.append(f"before {command.inputs.a}"))
+    Watched.after_execute_transition(lambda command: Watched.seen.append("after"))
+    return {"Plain": Plain, "Failing": Failing, "Watched": Watched}
+
+
+def told(outcome: Any) -> Any:
+    return outcome.is_success(), outcome.to_dict()
+
+
+VALUES = st.one_of(
+    st.integers(-9, 99), st.none(), st.text(max_size=3), st.booleans(), st.floats(allow_nan=False)
+)
+ROWS = st.lists(st.dictionaries(st.sampled_from(["a", "b", "c", "cls", "self", "rows"]), VALUES), max_size=12)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=ROWS)
+def test_each_outcome_is_that_of_a_single_run(fa: ModuleType, rows: list[dict[str, Any]]) -> None:
+    for command in commands(fa).values():
+        want = [told(command.run(**row)) for row in rows]
+        assert [told(each) for each in command.run_many(rows)] == want
+        assert [told(each) for each in command.run_many(iter(rows))] == want
+        assert [told(each) for each in command.run_many(map(types.MappingProxyType, rows))] == want
+
+
+def test_callbacks_and_subclasses_are_those_of_single_runs(fa: ModuleType) -> None:
+    watched = commands(fa)["Watched"]
+    outcomes = watched.run_many([{"a": 1}, {"a": "x"}, {"a": 3}])
+    assert [each.is_success() for each in outcomes] == [True, False, True]
+    assert watched.seen == ["before 1", "after", "before 3", "after"]
+
+    class Own(watched):
+        @classmethod
+        def run(cls, **inputs: Any) -> Any:
+            return super().run(**{**inputs, "b": 40})
+
+    assert Own.run_many([{"a": 2}])[0].result == 42
+
+
+def test_a_change_of_the_class_counts_from_the_next_row(fa: ModuleType) -> None:
+    class Changing(fa.Command[Pair, int]):
+        def execute(self) -> int:
+            if self.inputs.a == 2:
+                type(self).execute = lambda self: -self.inputs.a
+            return self.inputs.a
+
+    assert [each.result for each in Changing.run_many([{"a": 1}, {"a": 2}, {"a": 3}])] == [1, 2, -3]
+
+
+def test_each_row_has_a_transaction_of_its_own(fa: ModuleType, sub: Any) -> None:
+    import sqlite3
+
+    tx = sub("core.transactions")
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.execute("create table kept (a)")
+
+    class Write(fa.Command[Pair, None]):
+        _transaction_config = tx.TransactionConfig.with_handler(
+            lambda: tx.Sqlite3TransactionHandler(connection)
+        )
+
+        def execute(self) -> None:
+            connection.execute("insert into kept values (?)", (self.inputs.a,))
+            if self.inputs.a == 2:
+                self.add_runtime_error("two", "not this one")
+
+    outcomes = Write.run_many([{"a": 1}, {"a": 2}, {"a": 3}])
+    assert [each.is_success() for each in outcomes] == [True, False, True]
+    assert connection.execute("select a from kept").fetchall() == [(1,), (3,)]
+
+
+def test_columns_and_tables_are_rows_too(fa: ModuleType) -> None:
+    plain = commands(fa)["Plain"]
+    want = [11, 22, 33]
+
+    def results(rows: Any) -> list[Any]:
+        return [each.result for each in plain.run_many(rows)]
+
+    assert results({"a": [1, 2, 3], "b": (10, 20, 30)}) == want
+    assert results({"a": range(3)}) == [1, 2, 3]
+    assert results({"a": iter([1, 2])}) == [2, 3]
+    assert results({}) == [] == results([]) == results({"a": []})
+    np = pytest.importorskip("numpy")
+    assert results({"a": np.arange(1, 4), "b": np.array([10, 20, 30])}) == want
+    pa = pytest.importorskip("pyarrow")
+    assert results(pa.table({"a": [1, 2, 3], "b": [10, 20, 30]})) == want
+    pl = pytest.importorskip("polars")
+    assert results(pl.DataFrame({"a": [1, 2, 3], "b": [10, 20, 30]})) == want
+
+
+@pytest.mark.parametrize(
+    ("rows", "error", "text"),
+    [
+        (None, TypeError, "takes an iterable of mappings or a mapping of columns, not a NoneType"),
+        (7, TypeError, "takes .* or a mapping of columns, not an int"),
+        ("rows", TypeError, "takes .* or a mapping of columns, not a str"),
+        ([{"a": 1}, None], TypeError, "row 1 is a NoneType; a row is a mapping from the names of inputs"),
+        ([{"a": 1}, [("a", 1)]], TypeError, "row 1 is a list; a row is a mapping"),
+        ([Pair(a=1)], TypeError, "row 0 is a Pair; a row is a mapping"),
+        ([{"a": 1}, {7: 1}], TypeError, "row 1 has an int as a key; inputs are named by str"),
+        ([collections.UserDict({b"a": 1})], TypeError, "row 0 has a bytes as a key"),
+        ({"a": 1}, TypeError, "column 'a' is an int; a mapping is one of columns, a single row goes to run"),
+        ({"a": "secret"}, TypeError, "column 'a' is a str; a mapping is one of columns"),
+        ({7: [1]}, TypeError, "a column is named by an int; inputs are named by str"),
+        ({"a": [1, 2], "b": [1]}, ValueError, "columns of different lengths: 'a' has 2, 'b' has 1"),
+    ],
+)
+def test_rows_that_are_none_are_named_before_any_is_run(
+    fa: ModuleType, rows: Any, error: type[Exception], text: str
+) -> None:
+    watched = commands(fa)["Watched"]
+    with pytest.raises(error, match=rf"^Watched\.run_many\(\):? ?{text}") as caught:
+        watched.run_many(rows)
+    assert watched.seen == [] and "secret" not in str(caught.value)
