@@ -1423,7 +1423,7 @@ def replacements(target, repairs):
     if not w.knows_async:
         later_on = World(target, whole, builder_for, target.AsyncCommand)
     table.update(runs(w, target))
-    table.update(failing(w, target))
+    table.update(failing(w))
     table.update(told(w, target))
     table.update(outcomes(w))
     table.update(later(later_on, target))
@@ -1515,29 +1515,45 @@ cdef dict runs(World w, object target):
     }
 
 
-cdef dict failing(World w, object target):
-    error_class, halted = target.FoobaraError, target.Halt
-
+cdef dict failing(World w):
     def add_runtime_error(self, symbol, message, halt=True, **context):
-        if adds_plainly(w, self) and (not context or RESERVED.isdisjoint(context)):
-            collect(w, self, new_error(w, RUNTIME, symbol, EMPTY, message, context, False, w.severity, None))
-        else:
-            self.add_error(error_class.runtime_error(symbol, message, **context))
-        if halt:
-            raise halted()
+        add_at_runtime(w, self, symbol, message, halt, context)
+
+    def add_runtime_error_packed(self, symbol, message, halt, context):
+        add_at_runtime(w, self, symbol, message, halt, context)
 
     def add_input_error(self, path, symbol, message, **context):
-        if adds_plainly(w, self) and (not context or RESERVED.isdisjoint(context)):
-            if isinstance(path, list):
-                path = tuple(path)
-            collect(w, self, new_error(w, DATA, symbol, path, message, context, False, w.severity, None))
-        else:
-            self.add_error(error_class.data_error(symbol, path, message, **context))
+        add_to_input(w, self, path, symbol, message, context)
 
+    def add_input_error_packed(self, path, symbol, message, context):
+        add_to_input(w, self, path, symbol, message, context)
+
+    add_runtime_error.exchanged, add_input_error.exchanged = add_runtime_error_packed, add_input_error_packed
+    add_runtime_error_packed.packed = add_input_error_packed.packed = True
     return {
         "ErrorsConcern.add_runtime_error": add_runtime_error,
         "ErrorsConcern.add_input_error": add_input_error,
     }
+
+
+cdef int add_at_runtime(World w, object command, object symbol, object message, object halt, dict context) except -1:
+    if adds_plainly(w, command) and (PyDict_GET_SIZE(<PyObject *>context) == 0 or RESERVED.isdisjoint(context)):
+        collect(w, command, new_error(w, RUNTIME, symbol, EMPTY, message, context, False, w.severity, None))
+    else:
+        command.add_error(w.error.runtime_error(symbol, message, **context))
+    if halt:
+        raise w.halt()
+    return 0
+
+
+cdef int add_to_input(World w, object command, object path, object symbol, object message, dict context) except -1:
+    if adds_plainly(w, command) and (PyDict_GET_SIZE(<PyObject *>context) == 0 or RESERVED.isdisjoint(context)):
+        if isinstance(path, list):
+            path = tuple(path)
+        collect(w, command, new_error(w, DATA, symbol, path, message, context, False, w.severity, None))
+    else:
+        command.add_error(w.error.data_error(symbol, path, message, **context))
+    return 0
 
 
 cdef dict told(World w, object target):
