@@ -104,6 +104,12 @@ cdef extern from *:
     /* The block of memory in which a dict keeps its entries. */
     static inline char *FA_KEYS(PyObject *values) { return (char *)((PyDictObject *)values)->ma_keys; }
 
+    /* What setting an item does besides: a dict that holds a container becomes known to the collector. */
+    static inline void FA_HOLDS(PyObject *values, PyObject *value) {
+        if (!PyObject_IS_GC(value) || PyObject_GC_IsTracked(values)) return;
+        if (!PyTuple_CheckExact(value) || PyObject_GC_IsTracked(value)) PyObject_GC_Track(values);
+    }
+
     /* A new set of the same strings. Those of a small set are in the object itself, and are hashed already. */
     static inline PyObject *FA_SET_LIKE(PyObject *names) {
     #ifndef Py_GIL_DISABLED
@@ -146,6 +152,7 @@ cdef extern from *:
     """
     bint FA_SHARES_KEYS(PyObject* instance) noexcept
     char* FA_KEYS(PyObject* values) noexcept
+    void FA_HOLDS(PyObject* values, PyObject* value) noexcept
     PyObject* FA_SET_LIKE(PyObject* small) noexcept
     PyObject* FA_TAKE_SET(PyObject* instance, Py_ssize_t offset, PyObject* names) noexcept
     bint FA_FREE_THREADED
@@ -1025,6 +1032,8 @@ cdef class InputsBuilder:
                 default = place[0]
                 Py_INCREF(given[i])
                 place[0] = given[i]
+                if self._fields[i].code == CODE_ANY:
+                    FA_HOLDS(values, given[i])
                 Py_DECREF(default)
 
     cdef bint _find_places(self) except -1:
@@ -1038,8 +1047,6 @@ cdef class InputsBuilder:
         cdef Py_ssize_t i, at, last = dict.__sizeof__(sample) - dict.__basicsize__ - 2 * <Py_ssize_t> sizeof(PyObject*)
         cdef PyObject** pair
         for i in range(self._total):
-            if self._fields[i].code == CODE_ANY:
-                return False            # a dict that holds a container is to be known to the collector
             mark = object()
             sample[self.names[i]] = mark
             for at in range(0, last + 1, sizeof(PyObject*)):

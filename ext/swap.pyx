@@ -123,6 +123,9 @@ cdef extern from *:
         return count;
     }
 
+    /* The block of memory in which a dict keeps its entries. */
+    static inline char *fa_keys(PyObject *dict) { return (char *)((PyDictObject *)dict)->ma_keys; }
+
     static inline int fa_abstract(PyObject *cls) {
         return PyType_HasFeature((PyTypeObject *)cls, Py_TPFLAGS_IS_ABSTRACT);
     }
@@ -150,6 +153,7 @@ cdef extern from *:
     Py_ssize_t fa_references(PyObject *self) noexcept
     PyObject *fa_call_one(PyObject *function, PyObject *self) noexcept
     PyObject *fa_raised() noexcept
+    char *fa_keys(PyObject *) noexcept
     bint fa_abstract(PyObject *cls) noexcept
     dict fa_members(PyTypeObject *cls)
     Py_ssize_t fa_offset(PyObject *descriptor) noexcept
@@ -173,6 +177,7 @@ cdef extern from *:
     int PyDict_SetItem(PyObject *, PyObject *, PyObject *) except -1
     int PyDict_Next(PyObject *, Py_ssize_t *, PyObject **, PyObject **) noexcept
     object PyDict_Copy(PyObject *)
+    list PyDict_Values(PyObject *)
     object PyObject_GenericGetDict(PyObject *, void *)
     int PyObject_RichCompareBool(PyObject *, PyObject *, int) except -1
     int PyObject_IsTrue(PyObject *) except -1
@@ -296,6 +301,7 @@ cdef class World:
     cdef object severity
     cdef list severities, severity_texts
     cdef InputsBuilder outcomes
+    cdef Form written                  # what to_dict of an error returns
     cdef tuple states, moves, fails
     cdef PyObject *state[11]
     cdef PyObject *move[8]
@@ -367,6 +373,7 @@ cdef class World:
         self.enabled, self.factory = offset_of(cls, "enabled"), offset_of(cls, "handler_factory")
         self.auto_detect = offset_of(cls, "auto_detect")
         self.outcomes = outcome_builder(self.outcome)
+        self.written = Form("key category symbol path runtime_path message context is_fatal severity".split())
         self.watched = []
         self.own, self.async_own = {}, {}
         self.knows_async = all(
@@ -409,6 +416,74 @@ cdef class World:
         for i in range(self.count):
             self.classes[i] = <PyObject *>self.watched[i][0]
             self.tags[i] = 0
+        return 0
+
+
+cdef enum:
+    PLACES = 9
+
+
+@cython.final
+cdef class Form:
+    """Makes dicts with the same `PLACES` keys, in order; setting them one by one costs most of ``to_dict``.
+
+    As in guards.pyx no layout is assumed: in a copy whose values are marks, each key and its mark are looked for.
+    """
+
+    cdef list names
+    cdef dict blank
+    cdef Py_ssize_t place[PLACES]
+    cdef bint placed
+
+    def __cinit__(self, names):
+        cdef Py_ssize_t i
+        cdef list held = []            # a container, so that the collector knows every copy
+        self.names = list(names)
+        self.blank = {name: held for name in names}
+        self.placed = True
+        for i in range(PLACES):
+            self.placed = self.placed and self.find(i)
+        self.placed = self.placed and self.holds()
+
+    cdef bint find(self, Py_ssize_t i) except -1:
+        cdef dict sample = self.blank.copy()
+        cdef char *keys = fa_keys(<PyObject *>sample)
+        cdef Py_ssize_t at, last = dict.__sizeof__(sample) - dict.__basicsize__ - 2 * <Py_ssize_t>sizeof(PyObject *)
+        cdef PyObject **pair
+        mark = object()
+        sample[self.names[i]] = mark
+        for at in range(0, last + 1, sizeof(PyObject *)):
+            pair = <PyObject **>(keys + at)
+            if pair[0] is PyList_GET_ITEM(<PyObject *>self.names, i) and pair[1] is <PyObject *>mark:
+                self.place[i] = at + <Py_ssize_t>sizeof(PyObject *)
+                return True
+        return False
+
+    cdef bint holds(self) except -1:
+        cdef PyObject *given[PLACES]
+        cdef Py_ssize_t i
+        cdef list marks = [object() for _ in self.names]
+        for i in range(PLACES):
+            given[i] = PyList_GET_ITEM(<PyObject *>marks, i)
+        made = self.blank.copy()
+        self.fill(made, given)
+        return made == dict(zip(self.names, marks)) and list(made.values()) == marks
+
+    cdef int fill(self, dict made, PyObject **given) except -1:
+        """Put the values into a fresh copy of `blank`, which nobody else has seen."""
+        cdef char *keys = fa_keys(<PyObject *>made)
+        cdef PyObject **place
+        cdef PyObject *old
+        cdef Py_ssize_t i
+        for i in range(PLACES):
+            if not self.placed:
+                PyDict_SetItem(<PyObject *>made, PyList_GET_ITEM(<PyObject *>self.names, i), given[i])
+                continue
+            place = <PyObject **>(keys + self.place[i])
+            old = place[0]
+            Py_INCREF(<object>given[i])
+            place[0] = given[i]
+            Py_DECREF(<object>old)
         return 0
 
 
@@ -923,7 +998,7 @@ cdef object refused(World w, object command, bint wanted, int *ended):
     if not wanted:
         ended[0] = REFUSED
         return None
-    return outcome(w, None, list((<dict>FA_SLOT(FA_SLOT(<PyObject *>command, w.collection), w.by_id)).values()), {})
+    return outcome(w, None, PyDict_Values(FA_SLOT(FA_SLOT(<PyObject *>command, w.collection), w.by_id)), {})
 
 
 cdef object outcome(World w, object result, list errors, dict metadata):
@@ -1394,7 +1469,7 @@ cdef object subcommand(World w, object command, object command_class, dict input
             return result.result
         errors = result.errors
     else:
-        errors = list((<dict>FA_SLOT(FA_SLOT(<PyObject *>made, w.collection), w.by_id)).values())
+        errors = PyDict_Values(FA_SLOT(FA_SLOT(<PyObject *>made, w.collection), w.by_id))
     for error in errors:
         error.context["subcommand"] = command_class.__name__
         command._errors.add(error)
@@ -1603,7 +1678,8 @@ cdef object key_of(World w, PyObject *error):
 cdef object dict_of(World w, PyObject *error):
     """``to_dict`` (bench case "two errors to JSON bytes"); None: there is something unusual in the error."""
     cdef Py_ssize_t i
-    cdef object key, severity
+    cdef object key, path, runtime_path
+    cdef PyObject *given[PLACES]
     cdef dict made
     if not whole_error(w, error):
         return None
@@ -1612,21 +1688,18 @@ cdef object dict_of(World w, PyObject *error):
         return None
     for i in range(len(w.severities)):
         if PyList_GET_ITEM(<PyObject *>w.severities, i) is FA_SLOT(error, w.how):
-            severity = w.severity_texts[i]
+            given[8] = PyList_GET_ITEM(<PyObject *>w.severity_texts, i)
             break
     else:
         return None
-    made = {
-        "key": key,
-        "category": <object>FA_SLOT(error, w.category),
-        "symbol": <object>FA_SLOT(error, w.symbol),
-        "path": list(<object>FA_SLOT(error, w.where)),
-        "runtime_path": list(<object>FA_SLOT(error, w.runtime_path)),
-        "message": <object>FA_SLOT(error, w.message),
-        "context": <object>FA_SLOT(error, w.attached),
-        "is_fatal": <object>FA_SLOT(error, w.is_fatal),
-        "severity": severity,
-    }
+    path, runtime_path = listed(FA_SLOT(error, w.where)), listed(FA_SLOT(error, w.runtime_path))
+    made = w.written.blank.copy()
+    if not whole_error(w, error):      # making these may have started a collection
+        return None
+    given[0], given[3], given[4] = <PyObject *>key, <PyObject *>path, <PyObject *>runtime_path
+    given[1], given[2] = FA_SLOT(error, w.category), FA_SLOT(error, w.symbol)
+    given[5], given[6], given[7] = FA_SLOT(error, w.message), FA_SLOT(error, w.attached), FA_SLOT(error, w.is_fatal)
+    w.written.fill(made, given)
     if truth(FA_SLOT(error, w.suggestion)):
         made["suggestion"] = <object>FA_SLOT(error, w.suggestion)
     if truth(FA_SLOT(error, w.help_url)):
@@ -1636,10 +1709,16 @@ cdef object dict_of(World w, PyObject *error):
     return made
 
 
+cdef inline list listed(PyObject *path):
+    return [] if path is <PyObject *>EMPTY else list(<object>path)
+
+
 cdef bint whole_error(World w, PyObject *error) noexcept:
     return (
         FA_SLOT(error, w.where) is not NULL
         and FA_SLOT(error, w.runtime_path) is not NULL
+        and FA_SLOT(error, w.category) is not NULL
+        and FA_SLOT(error, w.symbol) is not NULL
         and FA_SLOT(error, w.message) is not NULL
         and FA_SLOT(error, w.attached) is not NULL
         and FA_SLOT(error, w.is_fatal) is not NULL
