@@ -19,11 +19,23 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 
 from foobara_accel._ext.guards cimport InputsBuilder
 
+from sys import modules
 from types import FunctionType
 
 from pydantic import BaseModel, ValidationError
 
-from foobara_accel._foreign import PHASES, REPAIRS, STANDS_FOR, Whole, _surrounded, async_ways, dress, keep, stock
+from foobara_accel._foreign import (
+    PHASES,
+    REPAIRS,
+    STANDS_FOR,
+    Whole,
+    _surrounded,
+    async_ways,
+    dress,
+    keep,
+    stock,
+    unpacked,
+)
 from foobara_accel._pure import swap as _pure
 
 __all__ = ["REPAIRS", "STANDS_FOR", "replacements"]
@@ -194,6 +206,7 @@ cdef enum:
     COMMIT = 6
     SUCCEEDED = 8
     FAILED = 9
+    ERRORED = 10
 
 # how a run ended, and what a step was
 cdef enum:
@@ -400,7 +413,7 @@ cdef class World:
                            "_has_fatal", "__setattr__", "__getattribute__")),
             (self.error, ("__init__", "__post_init__", "__new__", "runtime_error", "data_error",
                           "_create_categorized_error", "with_runtime_path_prefix", "key", "to_dict",
-                          "__setattr__", "__getattribute__")),
+                          "__setattr__", "__getattribute__", *self.error.__slots__)),
             (self.outcome, ("from_result", "from_errors", "__init__", "__new__", "is_failure")),
             (self.registry, ("has_callbacks", "get_callbacks", "__getattribute__", "_callbacks", "_compiled_chains")),
             (self.registered, ("callback", "callback_type", "condition", "__getattribute__")),
@@ -1402,7 +1415,15 @@ cdef object prefixed(World w, object error, object prefix):
     cdef PyObject *source = <PyObject *>error
     if not whole_error(w, source) or not PyTuple_CheckExact(runtime_path) or type(prefix) is not tuple:
         return error.with_runtime_path_prefix(*prefix)
-    made = new_error(
+    made = copied(w, source)
+    path = <tuple>prefix + <tuple>runtime_path
+    fa_put(<PyObject *>made, w.runtime_path, <PyObject *>path)
+    return made
+
+
+cdef object copied(World w, PyObject *source):
+    """Another error of the same fields and no key yet; the context is shared."""
+    cdef object made = new_error(
         w,
         <object>FA_SLOT(source, w.category),
         <object>FA_SLOT(source, w.symbol),
@@ -1413,11 +1434,10 @@ cdef object prefixed(World w, object error, object prefix):
         <object>FA_SLOT(source, w.how),
         <object>FA_SLOT(source, w.suggestion),
     )
+    fa_put(<PyObject *>made, w.runtime_path, FA_SLOT(source, w.runtime_path))
     fa_put(<PyObject *>made, w.help_url, FA_SLOT(source, w.help_url))
     fa_put(<PyObject *>made, w.cause, FA_SLOT(source, w.cause))
     fa_put(<PyObject *>made, w.stack_trace, FA_SLOT(source, w.stack_trace))
-    path = <tuple>prefix + <tuple>runtime_path
-    fa_put(<PyObject *>made, w.runtime_path, <PyObject *>path)
     return made
 
 
@@ -1498,9 +1518,12 @@ def replacements(target, repairs):
     if not w.knows_async:
         later_on = World(target, whole, builder_for, target.AsyncCommand)
     table.update(runs(w, target))
-    table.update(failing(w))
+    table.update(failing(w, target))
     table.update(told(w, target))
-    table.update(outcomes(w))
+    table.update(made_errors(w, target))
+    table.update(queries(w, target))
+    table.update(machines(w, target))
+    table.update(outcomes(w, target))
     table.update(later(later_on, target))
     dress(table, target)
     w.learn(table)
@@ -1590,25 +1613,14 @@ cdef dict runs(World w, object target):
     }
 
 
-cdef dict failing(World w):
-    def add_runtime_error(self, symbol, message, halt=True, **context):
+cdef dict failing(World w, object target):
+    def add_runtime_error(self, symbol, message, halt, context):
         add_at_runtime(w, self, symbol, message, halt, context)
 
-    def add_runtime_error_packed(self, symbol, message, halt, context):
-        add_at_runtime(w, self, symbol, message, halt, context)
-
-    def add_input_error(self, path, symbol, message, **context):
+    def add_input_error(self, path, symbol, message, context):
         add_to_input(w, self, path, symbol, message, context)
 
-    def add_input_error_packed(self, path, symbol, message, context):
-        add_to_input(w, self, path, symbol, message, context)
-
-    add_runtime_error.exchanged, add_input_error.exchanged = add_runtime_error_packed, add_input_error_packed
-    add_runtime_error_packed.packed = add_input_error_packed.packed = True
-    return {
-        "ErrorsConcern.add_runtime_error": add_runtime_error,
-        "ErrorsConcern.add_input_error": add_input_error,
-    }
+    return taking(target, "ErrorsConcern", (add_runtime_error, add_input_error))
 
 
 cdef int add_at_runtime(World w, object command, object symbol, object message, object halt, dict context) except -1:
@@ -1725,24 +1737,425 @@ cdef bint whole_error(World w, PyObject *error) noexcept:
         and FA_SLOT(error, w.suggestion) is not NULL
         and FA_SLOT(error, w.help_url) is not NULL
         and FA_SLOT(error, w.cause) is not NULL
+        and FA_SLOT(error, w.how) is not NULL
+        and FA_SLOT(error, w.stack_trace) is not NULL
     )
 
 
-cdef dict outcomes(World w):
-    def from_result(cls, result, **metadata):
+cdef dict made_errors(World w, object target):
+    error_class = target.FoobaraError
+    severities = type(w.severity)
+    critical, fatal, warning = severities.CRITICAL, severities.FATAL, severities.WARNING
+    old = {
+        name: keep(stock(error_class, name))
+        for name in ("with_path_prefix", "with_runtime_path_prefix", "with_cause", "with_suggestion", "with_help_url",
+                     "from_exception")
+    }
+    factories = {
+        name: keep(getattr(stock(error_class, name), "__func__", None))
+        for name in ("data_error", "validation_error", "runtime_error", "domain_error", "system_error", "auth_error",
+                     "external_error", "from_exception")
+    }
+
+    def data_error(cls, symbol, path, message, suggestion, context):
+        if not makes(w, cls, context):
+            return factories["data_error"](cls, symbol, path, message, suggestion, **context)
+        if isinstance(path, list):
+            path = tuple(path)
+        return new_error(w, DATA, symbol, path, message, context, False, w.severity, suggestion)
+
+    def runtime_error(cls, symbol, message, is_fatal, suggestion, context):
+        if not makes(w, cls, context):
+            return factories["runtime_error"](cls, symbol, message, is_fatal, suggestion, **context)
+        how = critical if is_fatal else w.severity
+        return new_error(w, RUNTIME, symbol, EMPTY, message, context, is_fatal, how, suggestion)
+
+    def domain_error(cls, symbol, message, path, suggestion, context):
+        if not makes(w, cls, context):
+            return factories["domain_error"](cls, symbol, message, path, suggestion, **context)
+        if isinstance(path, list):
+            path = tuple(path)
+        return new_error(w, "domain", symbol, path, message, context, False, w.severity, suggestion)
+
+    def system_error(cls, symbol, message, is_fatal, suggestion, context):
+        if not makes(w, cls, context):
+            return factories["system_error"](cls, symbol, message, is_fatal, suggestion, **context)
+        how = fatal if is_fatal else critical
+        return new_error(w, "system", symbol, EMPTY, message, context, is_fatal, how, suggestion)
+
+    def auth_error(cls, symbol, message, suggestion, context):
+        if not makes(w, cls, context):
+            return factories["auth_error"](cls, symbol, message, suggestion, **context)
+        return new_error(w, "auth", symbol, EMPTY, message, context, False, w.severity, suggestion)
+
+    def external_error(cls, symbol, message, service, suggestion, context):
+        if not makes(w, cls, context):
+            return factories["external_error"](cls, symbol, message, service, suggestion, **context)
+        if service:
+            context["service"] = service
+        return new_error(w, "external", symbol, EMPTY, message, context, False, warning, suggestion)
+
+    def from_exception(cls, exception, symbol, category):
+        if not makes(w, cls, EMPTY_CONTEXT):
+            return factories["from_exception"](cls, exception, symbol, category)
+        message = str(exception)
+        context = {"exception_type": type(exception).__name__, "exception_module": type(exception).__module__}
+        return new_error(w, category, symbol, EMPTY, message, context, False, w.severity, None)
+
+    def with_runtime_path_prefix(self, prefix):
+        if not copies(w, self):
+            return old["with_runtime_path_prefix"](self, *prefix)
+        made = copied(w, <PyObject *>self)
+        path = <tuple>prefix + <tuple>FA_SLOT(<PyObject *>made, w.runtime_path)
+        fa_put(<PyObject *>made, w.runtime_path, <PyObject *>path)
+        return made
+
+    def with_path_prefix(self, prefix):
+        if not copies(w, self):
+            return old["with_path_prefix"](self, *prefix)
+        made = copied(w, <PyObject *>self)
+        path = <tuple>prefix + <tuple>FA_SLOT(<PyObject *>made, w.where)
+        fa_put(<PyObject *>made, w.where, <PyObject *>path)
+        return made
+
+    def with_cause(self, cause):
+        if not copies(w, self):
+            return old["with_cause"](self, cause)
+        made = copied(w, <PyObject *>self)
+        fa_put(<PyObject *>made, w.cause, <PyObject *>cause)
+        return made
+
+    def with_suggestion(self, suggestion):
+        if not copies(w, self):
+            return old["with_suggestion"](self, suggestion)
+        made = copied(w, <PyObject *>self)
+        fa_put(<PyObject *>made, w.suggestion, <PyObject *>suggestion)
+        return made
+
+    def with_help_url(self, help_url):
+        if not copies(w, self):
+            return old["with_help_url"](self, help_url)
+        made = copied(w, <PyObject *>self)
+        fa_put(<PyObject *>made, w.help_url, <PyObject *>help_url)
+        return made
+
+    def validation_error(cls, symbol, path, message, suggestion, context):
+        if not makes(w, cls, context):
+            return factories["validation_error"](cls, symbol, path, message, suggestion, **context)
+        if isinstance(path, list):
+            path = tuple(path)
+        return new_error(w, DATA, symbol, path, message, context, False, w.severity, suggestion)
+
+    return {
+        **taking(target, "FoobaraError", (with_runtime_path_prefix, with_path_prefix, with_cause, with_suggestion,
+                                          with_help_url)),
+        **taking(target, "FoobaraError", (data_error, validation_error, runtime_error, domain_error, system_error,
+                 auth_error, external_error, from_exception)),
+    }
+
+
+cdef dict taking(object target, str owner, tuple functions):
+    """Replacements from functions that take what their names stand for as it is, rest and keywords in one each."""
+    cdef dict table = {}
+    for function in functions:
+        name = function.__name__
+        before = stock(getattr(target, owner), name)
+        before_function = getattr(before, "__func__", before)
+        function.packed = True
+        if type(before_function) is FunctionType:
+            made = unpacked(function, before_function)
+            made.exchanged = function
+        else:
+            made = function            # somebody has patched it or taken it away: what it belongs to stays as it is
+        table[f"{owner}.{name}"] = classmethod(made) if isinstance(before, classmethod) else made
+    return table
+
+
+cdef dict queries(World w, object target):
+    """What an ErrorCollection is asked, and what it is given."""
+    cls = target.ErrorCollection
+    old = {name: keep(stock(cls, name)) for name in (
+        "_rebuild_key_index", "first", "at_path", "with_symbol", "by_category", "in_runtime_path", "fatal_errors",
+        "group_by_category", "messages", "to_dict", "to_list", "copy",
+    )}
+
+    def _rebuild_key_index(self):
+        cdef dict by_id = held(w, self)
+        if by_id is None:
+            return old["_rebuild_key_index"](self)
+        made = {key_in(w, error): error for error in by_id.values()}
+        fa_put(<PyObject *>self, w.by_key, <PyObject *>made)
+
+    def first(self):
+        cdef dict by_id = held(w, self)
+        if by_id is None:
+            return old["first"](self)
+        for error in by_id.values():
+            return error
+        return None
+
+    def at_path(self, path, rest):
+        cdef dict by_id = held(w, self)
+        cdef list found = []
+        if by_id is None:
+            return old["at_path"](self, path, *rest)
+        if rest:
+            wanted = (path,) + rest if isinstance(path, str) else tuple(path) + rest
+        elif isinstance(path, (list, tuple)):
+            wanted = tuple(path)
+        else:
+            wanted = (path,)
+        for error in by_id.values():
+            if field(w, error, w.where, "path") == wanted:
+                found.append(error)
+        return found
+
+    def with_symbol(self, symbol):
+        cdef dict by_id = held(w, self)
+        if by_id is None:
+            return old["with_symbol"](self, symbol)
+        return those(w, by_id, w.symbol, "symbol", symbol)
+
+    def by_category(self, category):
+        cdef dict by_id = held(w, self)
+        if by_id is None:
+            return old["by_category"](self, category)
+        return those(w, by_id, w.category, "category", category)
+
+    def in_runtime_path(self, path):
+        cdef dict by_id = held(w, self)
+        cdef list found = []
+        cdef Py_ssize_t size = len(<tuple>path)
+        if by_id is None:
+            return old["in_runtime_path"](self, *path)
+        for error in by_id.values():
+            if len(field(w, error, w.runtime_path, "runtime_path")) >= size:
+                if field(w, error, w.runtime_path, "runtime_path")[:size] == path:
+                    found.append(error)
+        return found
+
+    def fatal_errors(self):
+        cdef dict by_id = held(w, self)
+        cdef list found = []
+        if by_id is None:
+            return old["fatal_errors"](self)
+        for error in by_id.values():
+            if field(w, error, w.is_fatal, "is_fatal"):
+                found.append(error)
+        return found
+
+    def group_by_category(self):
+        cdef dict by_id = held(w, self)
+        cdef dict groups = {}
+        if by_id is None:
+            return old["group_by_category"](self)
+        for error in by_id.values():
+            category = field(w, error, w.category, "category")
+            if category not in groups:
+                groups[category] = []
+            (<list>groups[category]).append(error)
+        return groups
+
+    def messages(self):
+        cdef dict by_id = held(w, self)
+        if by_id is None:
+            return old["messages"](self)
+        return [field(w, error, w.message, "message") for error in by_id.values()]
+
+    def to_dict(self):
+        cdef dict by_id = held(w, self)
+        cdef PyObject *by_key
+        if by_id is None:
+            return old["to_dict"](self)
+        if FA_SLOT(<PyObject *>self, w.by_key) is <PyObject *>None:
+            self._rebuild_key_index()
+        by_key = FA_SLOT(<PyObject *>self, w.by_key)
+        if by_key is NULL or not PyDict_CheckExact(by_key):
+            return old["to_dict"](self)
+        return {key: dict_in(w, error) for key, error in (<dict>by_key).items()}
+
+    def to_list(self):
+        cdef dict by_id = held(w, self)
+        if by_id is None:
+            return old["to_list"](self)
+        return [dict_in(w, error) for error in by_id.values()]
+
+    def copy(self):
+        cdef dict by_id = held(w, self)
+        cdef PyObject *by_key = NULL if by_id is None else FA_SLOT(<PyObject *>self, w.by_key)
+        if by_key is NULL or not (by_key is <PyObject *>None or PyDict_CheckExact(by_key)):
+            return old["copy"](self)
+        if FA_SLOT(<PyObject *>self, w.fatal) is NULL:
+            return old["copy"](self)
+        made = fa_alloc(<PyObject *>w.errors)
+        value = by_id.copy()
+        fa_put(<PyObject *>made, w.by_id, <PyObject *>value)
+        value = (<dict>by_key).copy() if truth(by_key) else None
+        fa_put(<PyObject *>made, w.by_key, <PyObject *>value)
+        fa_put(<PyObject *>made, w.fatal, FA_SLOT(<PyObject *>self, w.fatal))
+        return made
+
+    return taking(
+        target, "ErrorCollection",
+        (_rebuild_key_index, first, at_path, with_symbol, by_category, in_runtime_path, fatal_errors,
+         group_by_category, messages, to_dict, to_list, copy),
+    )
+
+
+cdef dict held(World w, object errors):
+    """The errors of a collection by their addresses; None: it is not plain."""
+    cdef PyObject *by_id
+    if type(errors) is not w.errors or not sound(w):
+        return None
+    by_id = FA_SLOT(<PyObject *>errors, w.by_id)
+    return None if by_id is NULL or not PyDict_CheckExact(by_id) else <dict>by_id
+
+
+cdef inline object field(World w, object error, Py_ssize_t offset, str name):
+    cdef PyObject *value = FA_SLOT(<PyObject *>error, offset) if type(error) is w.error else NULL
+    return getattr(error, name) if value is NULL else <object>value
+
+
+cdef list those(World w, dict by_id, Py_ssize_t offset, str name, object wanted):
+    cdef list found = []
+    cdef bint fits
+    for error in by_id.values():
+        value = field(w, error, offset, name)
+        if type(value) is str and type(wanted) is str:
+            fits = <str>value == <str>wanted
+        else:
+            fits = value == wanted
+        if fits:
+            found.append(error)
+    return found
+
+
+cdef object key_in(World w, object error):
+    found = key_of(w, <PyObject *>error) if type(error) is w.error and sound(w) else None
+    return error.key() if found is None else found
+
+
+cdef object dict_in(World w, object error):
+    found = dict_of(w, <PyObject *>error) if type(error) is w.error and sound(w) else None
+    return error.to_dict() if found is None else found
+
+
+cdef dict machines(World w, object target):
+    """States, and the callbacks of a transition."""
+    cls = target.CommandStateMachine
+    old_transition = keep(stock(cls, "transition_to"))
+    old_fail = keep(stock(cls, "fail"))
+    old_get = keep(stock(target.EnhancedCallbackRegistry, "get_callbacks"))
+    misses = offset_of(target.EnhancedCallbackRegistry, "_cache_misses")
+    kind_of = type(w.states[0])
+
+    def transition_to(self, new_state):
+        cdef PyObject *machine = <PyObject *>self
+        cdef PyObject *now
+        cdef int number
+        if not steady(w, machine) or not sound(w):
+            return old_transition(self, new_state)
+        now = FA_SLOT(machine, w.now)
+        for number in range(8):
+            if w.state[number] is now:
+                if w.state[number + 1] is <PyObject *>new_state:
+                    fa_push(FA_SLOT(machine, w.history), w.move[number])
+                elif w.state[FAILED] is <PyObject *>new_state:
+                    fa_push(FA_SLOT(machine, w.history), w.fail[number])
+                else:
+                    break
+                fa_put(machine, w.now, <PyObject *>new_state)
+                return True
+        return old_transition(self, new_state)
+
+    def fail(self):
+        return transition_to(self, w.states[FAILED]) if type(self) is w.machine and sound(w) else old_fail(self)
+
+    def get_callbacks(self, callback_type, from_state, to_state, name):
+        cdef PyObject *registry = <PyObject *>self
+        cdef PyObject *callbacks
+        cdef PyObject *item
+        cdef list found = []
+        if (
+            type(self) is not w.registry
+            or not sound(w)
+            or type(callback_type) is not str
+            or type(from_state) is not kind_of
+            or type(to_state) is not kind_of
+            or type(name) is not str
+        ):
+            return old_get(self, callback_type, from_state, to_state, name)
+        callbacks = FA_SLOT(registry, w.callbacks)
+        if callbacks is NULL or not PyList_CheckExact(callbacks) or FA_SLOT(registry, misses) is NULL:
+            return old_get(self, callback_type, from_state, to_state, name)
+        if FA_SLOT(registry, w.compiled) is NULL or not PyDict_CheckExact(FA_SLOT(registry, w.compiled)):
+            return old_get(self, callback_type, from_state, to_state, name)
+        if PyDict_GET_SIZE(FA_SLOT(registry, w.compiled)):
+            return old_get(self, callback_type, from_state, to_state, name)
+        count = <object>FA_SLOT(registry, misses) + 1
+        fa_put(registry, misses, <PyObject *>count)
+        for registered in <list>callbacks:
+            item = <PyObject *>registered
+            if <PyObject *>Py_TYPE(item) is not <PyObject *>w.registered or FA_SLOT(item, w.kind) is NULL:
+                fits = registered.callback_type == callback_type
+            else:
+                fits = <object>FA_SLOT(item, w.kind) == callback_type
+            if fits and met(w, registered.condition, from_state, to_state, name):
+                found.append(registered.callback)
+        return found
+
+    table = taking(target, "EnhancedCallbackRegistry", (get_callbacks,))
+    allowed = {w.states[i]: {w.states[i + 1], w.states[FAILED], w.states[ERRORED]} for i in range(8)}
+    allowed |= {w.states[i]: set() for i in range(8, 11)}
+    if getattr(modules[cls.__module__], "VALID_TRANSITIONS", None) == allowed:
+        table |= taking(target, "CommandStateMachine", (transition_to, fail))
+    return table
+
+
+cdef bint met(World w, object condition, object before, object after, object name) except -1:
+    """Whether a condition holds for a transition."""
+    cdef PyObject *when = <PyObject *>condition
+    if <PyObject *>Py_TYPE(when) is not <PyObject *>w.condition:
+        return condition.matches(before, after, name)
+    return (
+        agrees(FA_SLOT(when, w.transition), <PyObject *>name)
+        and agrees(FA_SLOT(when, w.from_state), <PyObject *>before)
+        and agrees(FA_SLOT(when, w.to_state), <PyObject *>after)
+    )
+
+
+cdef dict EMPTY_CONTEXT = {}
+
+
+cdef bint makes(World w, object cls, dict context) except -1:
+    """Whether a factory of errors does what foobara_py's own does."""
+    return cls is w.error and sound(w) and (PyDict_GET_SIZE(<PyObject *>context) == 0 or RESERVED.isdisjoint(context))
+
+
+cdef bint copies(World w, object self) noexcept:
+    """Whether a copy of an error has the fields that its constructor would give it."""
+    cdef PyObject *error = <PyObject *>self
+    return (
+        Py_TYPE(error) is <PyTypeObject *>w.error
+        and sound(w)
+        and whole_error(w, error)
+        and PyTuple_CheckExact(FA_SLOT(error, w.where))
+        and PyTuple_CheckExact(FA_SLOT(error, w.runtime_path))
+    )
+
+
+cdef dict outcomes(World w, object target):
+    def from_result(cls, result, metadata):
         if cls is w.outcome and sound(w):
             return outcome(w, result, [], metadata)
         return cls(result=result, errors=[], metadata=metadata)
 
-    def from_errors(cls, *errors, **metadata):
+    def from_errors(cls, errors, metadata):
         if cls is w.outcome and sound(w):
             return outcome(w, None, list(errors), metadata)
         return cls(result=None, errors=list(errors), metadata=metadata)
 
-    return {
-        "CommandOutcome.from_result": classmethod(from_result),
-        "CommandOutcome.from_errors": classmethod(from_errors),
-    }
+    return taking(target, "CommandOutcome", (from_result, from_errors))
 
 
 cdef dict later(World w, object target):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import inspect
 import os
 import subprocess
 import sys
-import warnings
 from types import ModuleType, SimpleNamespace
 from typing import Any
+
+from foobara_accel.swap.exchange import Exchange
 
 MODULES = {
     "foobara_py.core.command.base": ("Command", "CommandMeta"),
@@ -93,40 +93,19 @@ class Exchanged:
     """The same by the code of the functions that are there: they stay the objects they are."""
 
     def __init__(self, classes: Any, table: dict[str, object]) -> None:
-        self._codes: dict[Any, Any] = {}
+        self._exchanges: dict[Any, Exchange] = {}
         for key, value in table.items():
             owner, name = key.split(".")
             before = getattr(classes, owner).__dict__[name]
             function, replacement = getattr(before, "__func__", before), getattr(value, "__func__", value)
-            self._codes[function] = function.__code__, _calling(replacement, function)
+            replacement = getattr(replacement, "exchanged", replacement)
+            self._exchanges[function] = Exchange(key, function, replacement)
 
     def __enter__(self) -> Exchanged:
-        for function, (_, code) in self._codes.items():
-            function.__code__ = code
+        for each in self._exchanges.values():
+            each.on()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for function, (code, _) in self._codes.items():
-            function.__code__ = code
-
-
-def _calling(replacement: Any, function: Any) -> Any:
-    if hasattr(replacement, "exchanged"):
-        replacement = replacement.exchanged
-        names = function.__code__.co_varnames[: function.__code__.co_argcount]
-        text = f"def call({', '.join(names)}, **kwargs): return 0.125({', '.join(names)}, kwargs)"
-        return _constant(text, replacement)
-    if inspect.iscoroutinefunction(function):
-        text = "async def call(*args, **kwargs): return await 0.125(*args, **kwargs)"
-    else:
-        text = "def call(*args, **kwargs): return 0.125(*args, **kwargs)"
-    return _constant(text, replacement)
-
-
-def _constant(text: str, replacement: Any) -> Any:
-    made: dict[str, Any] = {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SyntaxWarning)
-        exec(text, made)
-    code = made["call"].__code__
-    return code.replace(co_consts=tuple(replacement if const == 0.125 else const for const in code.co_consts))
+        for each in self._exchanges.values():
+            each.off()

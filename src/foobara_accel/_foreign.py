@@ -12,6 +12,7 @@ Nothing here knows foobara_py by import: its classes come with the *target*.
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Sequence
 from types import FunctionType
@@ -27,6 +28,7 @@ __all__ = [
     "dress",
     "keep",
     "stock",
+    "unpacked",
 ]
 
 Chain = Sequence[Callable[..., Any]]
@@ -339,6 +341,22 @@ def dress(table: dict[str, object], target: Any) -> dict[str, object]:
         for attribute in ("__name__", "__qualname__", "__module__", "__doc__"):
             setattr(now, attribute, getattr(before, attribute))
     return table
+
+
+def unpacked(packed: Callable[..., Any], before: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function with the signature of *before* that hands its arguments to *packed*, one by one.
+
+    The rest of them is one tuple, and the keywords are one dict. For who sets it on a class; an exchanged code
+    calls *packed* itself.
+    """
+    signature = inspect.signature(before)
+
+    def call(*given: Any, **named: Any) -> Any:
+        bound = signature.bind(*given, **named)
+        bound.apply_defaults()
+        return packed(*bound.arguments.values())
+
+    return call
 
 
 def _raise_again(raised: list[BaseException]) -> None:

@@ -104,20 +104,17 @@ def _errors(target: Any) -> dict[str, object]:
     builder = stock(error_class, "_create_categorized_error")
     severity = error_class.__dataclass_fields__["severity"].default
     severities = type(severity)
-    whole_key = keep(error_class.__dict__["key"])
     live = vars(error_class)
 
     def key(self: Any) -> str:
         """Return the key of an error, which is made once."""
         if self._cached_key is not None:
             return self._cached_key  # type: ignore[no-any-return]
-        category, symbol = self.category, self.symbol
-        if type(category) is not str or type(symbol) is not str:
-            return whole_key(self)  # type: ignore[no-any-return]
-        path, runtime_path = self.path, self.runtime_path
-        before = ">".join(runtime_path) + ">" if runtime_path else ""
-        where = ".".join(path) if path else "root"
-        made = f"{before}{category}.{where}.{symbol}"
+        runtime_path = self.runtime_path
+        above = [">".join(runtime_path) + ">"] if runtime_path else []
+        category, path = self.category, self.path
+        where = [".", ".".join(path)] if path else [".root"]
+        made = "".join([*above, category, *where, ".", self.symbol])
         object.__setattr__(self, "_cached_key", made)
         return made
 

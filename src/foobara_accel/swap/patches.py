@@ -67,6 +67,7 @@ PARTS: tuple[Part, ...] = (
             " group_by_path group_by_category messages to_sentence to_dict to_list to_human_readable summary"
             " clear copy",
         ),
+        ("errors",),
     ),
     Part(
         "outcomes",
