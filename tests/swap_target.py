@@ -77,7 +77,7 @@ class Installed:
         for key, value in table.items():
             owner, name = key.split(".")
             self._places.append((getattr(classes, owner), name, value))
-        self._before = [(owner, name, owner.__dict__[name]) for owner, name, _ in self._places]
+        self.before = [(owner, name, owner.__dict__[name]) for owner, name, _ in self._places]
 
     def __enter__(self) -> Installed:
         for owner, name, value in self._places:
@@ -85,7 +85,7 @@ class Installed:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for owner, name, value in self._before:
+        for owner, name, value in self.before:
             setattr(owner, name, value)
 
 

@@ -1183,6 +1183,8 @@ def test_limits_against_foobara_py_are_shown_and_do_not_bind(made: dict[str, Any
         "simple": 8.0,
         "scalars": 6.0,
         "constrained": 5.0,
+        "unguarded": 5.0,
+        "model_validator": 5.0,
         "subcommand": 10.0,
         "nested": 12.0,
         "callbacks": 12.0,

@@ -26,8 +26,10 @@ class Add(Command[In, int]):
 """
 
 
-def said(code: str, on: str = "py", **more: object) -> str:
-    return run(dedent(code), on, **more)  # type: ignore[arg-type]
+def said(code: str, on: str = "py", then: str | None = None, **more: object) -> str:
+    """Run *code*; with *then*, also the application and after it *then*."""
+    text = dedent(code) if then is None else f"{dedent(code)}{APP}{dedent(then)}"
+    return run(text, on, **more)  # type: ignore[arg-type]
 
 
 @on_both
@@ -140,6 +142,7 @@ def test_whatever_is_patched_or_missing_installing_reports(on: str) -> None:
         """
         from unittest import mock
         import foobara_accel
+        from foobara_accel import swap
         from foobara_accel.swap.known import KNOWN
         from foobara_accel.swap.target import find
 
@@ -155,6 +158,7 @@ def test_whatever_is_patched_or_missing_installing_reports(on: str) -> None:
                 else:
                     delattr(cls, name)
                 try:
+                    swap._prepared.clear()  # as in a process that installs for the first time
                     report = foobara_accel.install()
                     assert key not in report.replaced, (key, how)
                     assert report.ok or report.refused[0].reason, (key, how)
@@ -164,6 +168,97 @@ def test_whatever_is_patched_or_missing_installing_reports(on: str) -> None:
         assert foobara_accel.install().ok
         """,
         on,
+    )
+
+
+@on_both
+def test_what_a_tracer_wraps_is_refused_and_goes_on_being_called(on: str) -> None:
+    """Tracers put a function of the same name and module in the place, or an object that is called like one."""
+    said(
+        """
+        import functools
+        import foobara_accel
+        from foobara_py.core.command.concerns import StateConcern
+        from foobara_py.core.errors import ErrorCollection
+        traced, messages, run_instance = [], ErrorCollection.messages, StateConcern.run_instance
+
+        @functools.wraps(messages)
+        def wrapper(self):
+            traced.append("messages")
+            return messages(self)
+
+        class Wrapped:
+            def __init__(self, wrapped):
+                self.__wrapped__ = wrapped
+                functools.update_wrapper(self, wrapped)
+            def __get__(self, instance, owner):
+                traced.append("run_instance")
+                return self.__wrapped__.__get__(instance, owner)
+
+        ErrorCollection.messages, StateConcern.run_instance = wrapper, Wrapped(run_instance)
+        report = foobara_accel.install()
+        assert "the code of ErrorCollection.messages is not what its module holds" in str(report)
+        assert "not replaced: runs: StateConcern.run_instance is no function but a __main__.Wrapped" in str(report)
+        assert "not replaced: subcommands: it relies on" in str(report)
+        assert report.state == "swapped" and not report.ok
+        """,
+        on,
+        then="""
+        assert Add.run(a=1).result == 2 and traced == ["run_instance"]
+        assert ErrorCollection().messages() == [] and traced[1:] == ["messages"]
+        foobara_accel.uninstall()
+        assert ErrorCollection.messages is wrapper
+        """,
+    )
+
+
+@on_both
+def test_with_an_old_pydantic_the_models_are_its_own_to_build(on: str) -> None:
+    """The package asks for 2.10; where an older one was forced upon it, no guard takes its place."""
+    said(
+        """
+        import pydantic
+        pydantic.VERSION = "2.9.2"
+        import foobara_accel
+        report = foobara_accel.install()
+        assert report.ok, report
+        """,
+        on,
+        then="""
+        from foobara_accel.core.inputs import guard_status
+        assert Add.run(a="1").result == 2
+        assert [error.symbol for error in Add.run(a="x").errors] == ["int_parsing"]
+        on, why = guard_status()
+        assert not on and why.startswith("pydantic 2.9.2 is not one of 2.10")
+        """,
+    )
+
+
+@on_both
+def test_classes_of_another_layout_are_refused_and_left_working(on: str) -> None:
+    """What the replacements take for granted of a class, beside the text of its functions."""
+    said(
+        """
+        import foobara_accel
+        from foobara_py.core.state_machine import CommandStateMachine
+        before = CommandStateMachine.__dict__["_state"]
+        class Slot:
+            def __get__(self, instance, owner): return before.__get__(instance, owner)
+            def __set__(self, instance, value): before.__set__(instance, value)
+        CommandStateMachine._state = Slot()
+        report = foobara_accel.install()
+        """,
+        on,
+        then="""
+        assert Add.run(a=1).result == 2
+        if report.state == "refused":
+            [part] = report.parts
+            assert "CommandStateMachine._state is not a slot" in part.reason
+            assert not foobara_accel.is_installed()
+        foobara_accel.uninstall()
+        CommandStateMachine._state = before
+        assert foobara_accel.install().ok and Add.run(a=1).result == 2
+        """,
     )
 
 
@@ -298,11 +393,20 @@ def test_a_subclass_that_overrides_what_is_replaced_keeps_its_own() -> None:
     said("""
         import foobara_accel
         from foobara_py.core.errors import ErrorCollection
+        from foobara_py.core.errors import FoobaraError
         class Mine(ErrorCollection):
             def count(self):
                 return super().count() + 100
+            def by_category(self, category):
+                return [category, *super().by_category(category)]
+        class Own(FoobaraError):
+            def to_dict(self):
+                return {"own": super().to_dict()["symbol"]}
         foobara_accel.install()
         assert Mine().count() == 100 and ErrorCollection().count() == 0
+        error = Own(symbol="s")
+        assert Mine().add(error).data_errors() == ["data", error]
+        assert ErrorCollection().add(error).to_list() == [{"own": "s"}]
     """)
 
 
@@ -472,5 +576,6 @@ def test_doctor_tells_what_would_be_replaced_and_what_is_defective() -> None:
     done = python("-m", "foobara_accel", "doctor")
     assert done.returncode == 0, done.stderr
     assert "install() replaces it in place" in done.stdout
+    assert "left alone" in done.stdout and "transactions" in done.stdout
     assert "(inherit-callbacks-once: repaired where fixes= names it)" in done.stdout
     assert "rollback-on-escape" in done.stdout

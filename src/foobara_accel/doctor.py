@@ -174,10 +174,16 @@ _DROP_IN = {
 
 
 def _drop_in_rows(found: dict[str, Any]) -> list[tuple[str, str]]:
+    from .swap.patches import PARTS
+
     rows = [("drop-in", _DROP_IN[found["state"]].format_map(found))]
     for part in found.get("parts", ()):
         said = f"not replaced: {part['reason']}" if part["reason"] else f"{len(part['replaced'])} functions"
         rows.append(("part", f"{part['name']}, {said}"))
+    if found["state"] == "swapped":
+        told = {part["name"] for part in found["parts"]}
+        left = [part.name for part in PARTS if part.name not in told]
+        rows.append(("left alone", f"{', '.join(left)}: no replacement, or none that would be faster"))
     for defect in found["defects"]:
         rows.append(("defect", f"{defect['defect']} ({defect['repair']}: {defect['status']})"))
     return rows

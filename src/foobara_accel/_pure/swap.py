@@ -128,7 +128,7 @@ def _errors(target: Any) -> dict[str, object]:
         )
 
     factories = {
-        name: keep(error_class.__dict__[name].__func__)
+        name: keep(getattr(stock(error_class, name), "__func__", None))
         for name in ("data_error", "validation_error", "runtime_error")
     }
 

@@ -63,6 +63,8 @@ BUDGETS: tuple[Budget, ...] = (
     Budget("simple", "simple run, two ints", "I", 0.45, 1.45, 8.0),
     Budget("scalars", "eight scalar fields", "V", 0.45, 1.5, 6.0),
     Budget("constrained", "five fields, constraints and a validator", "V", 1.05, 1.4, 5.0),
+    Budget("unguarded", "nested model, union, datetime, validator", "V", None, None, 5.0),
+    Budget("model_validator", "the same and a model validator", "V", None, None, 5.0),
     Budget("subcommand", "parent and one subcommand", "I", 0.95, 3.0, 10.0),
     Budget("nested", "ten nested subcommands", "I", 4.6, 12.5, 12.0),
     Budget("callbacks", "one callback before, one after", "I", 0.65, 1.6, 12.0),

@@ -11,10 +11,11 @@ import json
 import re
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import ModuleType
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 __all__ = ["Case", "build", "floors", "shown"]
 
@@ -58,6 +59,39 @@ class Order(BaseModel):
     def customer_is_trimmed(cls, value: str) -> str:
         """Return the name without outer blanks."""
         return value.strip()
+
+
+class Guest(BaseModel):
+    """A model within a model."""
+
+    name: str
+    age: int
+
+
+class Stay(BaseModel):
+    """What no guard takes: a nested model, a union, a datetime given as text, and a custom validator."""
+
+    guest: Guest
+    starts: datetime
+    room: int | str
+    code: str
+
+    @field_validator("code")
+    @classmethod
+    def code_is_upper_case(cls, value: str) -> str:
+        """Return the code in capitals."""
+        return value.upper()
+
+
+class CheckedStay(Stay):
+    """The same with a model validator, for which `Model(**raw)` is called as it stands."""
+
+    @model_validator(mode="after")
+    def has_a_guest(self) -> Self:
+        """Refuse a stay without a guest's name."""
+        if not self.guest.name:
+            raise ValueError("a guest has a name")
+        return self
 
 
 class Limits(BaseModel):
@@ -147,6 +181,8 @@ def build(package: str) -> dict[str, Case]:
     api = importlib.import_module(package)
     made: list[Case] = [
         *_runs(api),
+        _unguarded(api, Stay, "unguarded", "nested model, union, datetime, validator"),
+        _unguarded(api, CheckedStay, "model_validator", "the same and a model validator"),
         *_nested(api),
         _callbacks(api),
         *_failures(api),
@@ -249,6 +285,45 @@ def _runs(api: ModuleType) -> list[Case]:
             {"V": order_floor},
         ),
     ]
+
+
+def _unguarded(api: ModuleType, model: type[Stay], key: str, title: str) -> Case:
+    class Book(api.Command[model, str]):  # type: ignore[misc, name-defined]
+        def execute(self) -> str:
+            inputs = self.inputs
+            return f"{inputs.guest.name} {inputs.room} {inputs.code} {inputs.starts:%d.%m.}"
+
+    class Reserve(api.Command[model, str]):  # type: ignore[misc, name-defined]
+        def execute(self) -> str:
+            return self.inputs.code  # type: ignore[no-any-return]
+
+    def reserve(times: Iterable[object]) -> None:
+        for _ in times:
+            Reserve.run(
+                guest={"name": "Ada", "age": 36}, starts="2026-11-27T10:00:00", room="12a", code="winter"
+            )
+
+    validate = model.__pydantic_validator__.validate_python
+
+    def floor(times: Iterable[object]) -> None:
+        for _ in times:
+            validate(
+                {
+                    "guest": {"name": "Ada", "age": 36},
+                    "starts": "2026-11-27T10:00:00",
+                    "room": "12a",
+                    "code": "winter",
+                }
+            )
+
+    def once() -> Any:
+        given: dict[str, Any] = {"guest": {"name": "Ada", "age": 36}, "starts": "2026-11-27T10:00:00"}
+        return [
+            _answer(Book.run(**given, room=room, code="winter", **more))
+            for room, more in (("12a", {}), (12, {}), (2.5, {}), ("1", {"other": 1}))
+        ]
+
+    return Case(key, title, reserve, once, ("V",), {"V": floor})
 
 
 def _nested(api: ModuleType) -> list[Case]:

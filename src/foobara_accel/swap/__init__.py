@@ -271,7 +271,15 @@ def _prepare_swap(switch: _Switch) -> None:
 
     found = _look()
     target, shapes = found.target, found.shapes
-    replacing = _replacing(target, switch.fixes)
+    place = _place(target.modules.get(""))
+    try:
+        replacing = _replacing(target, switch.fixes)
+    except (AttributeError, LookupError, TypeError) as error:
+        # Of another layout than the replacements are written for: not even the text of a function tells that.
+        part = PartReport("everything", reason=f"{type(error).__name__}: {error}")
+        switch.report = SwapReport("refused", version=found.version, place=place, parts=(part,))
+        shapes.forget()
+        return
     offered: dict[str, list[str]] = {}
     for key in replacing:
         offered.setdefault(patches.part_of(key) or key, []).append(key)
@@ -295,11 +303,10 @@ def _prepare_swap(switch: _Switch) -> None:
         for name, repair in REPAIRS.items()
         if name in switch.fixes and repair.where in swapped and (repair.write or name in built_in)
     ]
-    module = target.modules.get("")
     report = SwapReport(
         "swapped" if swapped else "refused",
         version=found.version,
-        place=_place(module),
+        place=place,
         parts=tuple(parts),
         repairs=tuple(made),
         not_repaired=tuple(name for name in REPAIRS if name in switch.fixes and name not in made),
