@@ -2,9 +2,9 @@
 
     FOOBARA_PY_PATH=... python benchmarks/replaced_methods.py [--rounds 41] [--only ErrorCollection]
 
-One process, on and off in turn, thread CPU time, medians. "At best" is against the method with its code
-exchanged for one that calls a compiled function which does nothing: where that is below 1.5, no replacement can be
-1.5 times as fast. The table of docs/drop-in.md is made by it.
+One process, on and off in turn, thread CPU time, medians. "At best" is against the method with its code exchanged
+for one that calls a compiled function which does nothing: where that is below 1.5, no replacement can be 1.5
+times as fast. The figures of docs/drop-in.md are from it.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def works(target: Any) -> dict[str, Work]:
         def execute(self) -> int:
             return 3
 
-    command, below = Add(), Add(_runtime_path=("top",))
+    command = Add()
     context = target.TransactionContext()
     outcome = target.CommandOutcome.from_result(1)
     failure = target.CommandOutcome.from_errors(one, deep)

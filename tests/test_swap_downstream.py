@@ -71,3 +71,25 @@ def test_a_verdict_that_differs_is_told(tmp_path: Path) -> None:
     assert done.returncode == 1, done.stdout + done.stderr
     assert "differs: tests/test_one.py::test_code: passed -> failed" in done.stdout
     assert "1 verdicts differ" in done.stdout and "test_same" not in done.stdout
+
+
+def test_what_the_stress_suite_prints_becomes_a_table(tmp_path: Path) -> None:
+    """Twice as fast with the drop-in is what this one says, and twice the throughput."""
+    (tmp_path / "tests" / "stress").mkdir(parents=True)
+    (tmp_path / "foobara_py").symlink_to(CHECKOUT / "foobara_py", target_is_directory=True)
+    (tmp_path / "tests" / "stress" / "stress_tests.py").write_text(
+        "import sys\n"
+        "def run_all_tests():\n"
+        "    on = 'foobara_accel' in sys.modules\n"
+        "    print('1.1 One Command (1000 iterations)')\n"
+        "    print('\\n<lambda>:\\n  Median:', '1,500.00' if on else '3,000.00', 'ns (3.00 us)')\n"
+        "    print('6.1 Many Commands (100 threads, 10 ops each)')\n"
+        "    print('  Throughput:', '8,000' if on else '4,000', 'ops/sec')\n",
+        encoding="utf-8",
+    )
+    command = [sys.executable, str(SCRIPT.with_name("stress.py")), str(tmp_path), "--rounds", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "| 1.1 One Command | 3.0 us | 1.5 us | 2.0 |" in done.stdout
+    assert "| 6.1 Many Commands | 4,000/s | 8,000/s | 2.0 |" in done.stdout
+    assert "drop-in: swapped" in done.stdout

@@ -1,15 +1,15 @@
-"""Errors, collections, state machines and registries of foobara_py answer with the drop-in as they do without."""
+"""Errors, collections, state machines and registries of foobara_py answer with the drop-in as without."""
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from unittest import mock
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 import swap_target
 from foobara_accel import backend
@@ -48,7 +48,9 @@ class Odd:
 texts = st.sampled_from(["", "a", "b", "data", "runtime", "too_short", Word("a"), "\ud800", "ü"])
 whatever = st.one_of(texts, st.sampled_from([None, 3, 2.5, True, b"a", Odd(), [], ("a",)]))
 paths = st.one_of(
-    st.lists(texts, max_size=3).map(tuple), st.lists(texts, max_size=2), st.sampled_from([(), "ab", ("a", 1), 7])
+    st.lists(texts, max_size=3).map(tuple),
+    st.lists(texts, max_size=2),
+    st.sampled_from([(), "ab", ("a", 1), 7]),
 )
 specs = st.fixed_dictionaries(
     {},
@@ -139,6 +141,10 @@ class Seen:
             return ["raised", type(error).__name__, str(error)]
 
 
+def call(collection: Any, name: str, words: tuple[Any, ...]) -> Any:
+    return getattr(collection, name)(*words)
+
+
 def answers(classes: Any, rows: list[tuple[dict[str, Any], str]], calls: list[Any]) -> list[Any]:
     """Return what a collection of these errors says, and in which state that leaves it and them."""
     given = [made(classes, spec, kind) for spec, kind in rows]
@@ -146,7 +152,7 @@ def answers(classes: Any, rows: list[tuple[dict[str, Any], str]], calls: list[An
     collection = classes.ErrorCollection()
     told = [seen.of(lambda: collection.add_all(*given[:2])), seen.of(lambda: collection.merge(given[1:]))]
     for name, words in calls:
-        told.append([name, seen.of(lambda: getattr(collection, name)(*words))])
+        told.append([name, seen.of(partial(call, collection, name, words))])
     told += [[seen.of(error.key), seen.of(error.to_dict)] for error in given if hasattr(error, "key")]
     return [*told, seen(collection), [getattr(error, "_cached_key", None) for error in given]]
 
@@ -211,7 +217,7 @@ def test_copies_have_the_same_fields_and_share_the_context(classes, put, spec, k
     def told() -> Any:
         error = made(classes, spec, kind)
         if listed and hasattr(error, "key"):
-            error.path = ["a"]         # past the constructor, which makes a tuple of it
+            error.path = ["a"]  # past the constructor, which makes a tuple of it
         return Seen([error]).of(lambda: getattr(error, name)(word))
 
     plain = told()
@@ -220,7 +226,9 @@ def test_copies_have_the_same_fields_and_share_the_context(classes, put, spec, k
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
-@given(moves=st.lists(st.sampled_from([*range(11), "fail", "error", "succeed", "reset", "5", None]), max_size=8))
+@given(
+    moves=st.lists(st.sampled_from([*range(11), "fail", "error", "succeed", "reset", "5", None]), max_size=8)
+)
 def test_a_state_machine_moves_as_far(classes, put, moves):
     states = list(classes.CommandState)
 

@@ -173,7 +173,7 @@ def test_whatever_is_patched_or_missing_installing_reports(on: str) -> None:
 
 @on_both
 def test_what_a_tracer_wraps_is_refused_and_goes_on_being_called(on: str) -> None:
-    """Tracers put a function of the same name and module in the place, or an object that is called like one."""
+    """Tracers put in its place a function of the same name and module, or an object that is called like one."""
     said(
         """
         import functools
@@ -198,7 +198,7 @@ def test_what_a_tracer_wraps_is_refused_and_goes_on_being_called(on: str) -> Non
         ErrorCollection.messages, StateConcern.run_instance = wrapper, Wrapped(run_instance)
         report = foobara_accel.install()
         assert "the code of ErrorCollection.messages is not what its module holds" in str(report)
-        assert "not replaced: runs: StateConcern.run_instance is no function but a __main__.Wrapped" in str(report)
+        assert "runs: StateConcern.run_instance is no function but a __main__.Wrapped" in str(report)
         assert "not replaced: subcommands: it relies on" in str(report)
         assert report.state == "swapped" and not report.ok
         """,

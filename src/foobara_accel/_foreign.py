@@ -346,8 +346,8 @@ def dress(table: dict[str, object], target: Any) -> dict[str, object]:
 def unpacked(packed: Callable[..., Any], before: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function with the signature of *before* that hands its arguments to *packed*, one by one.
 
-    The rest of them is one tuple, and the keywords are one dict. For who sets it on a class; an exchanged code
-    calls *packed* itself.
+    The rest of them is one tuple, and the keywords are one dict. For who sets it on a class: an exchanged
+    code calls *packed* itself.
     """
     signature = inspect.signature(before)
 

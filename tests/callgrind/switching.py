@@ -2,8 +2,8 @@
 
     python tests/callgrind/switching.py CHECKOUT [--switches 1000] [--backend c|py]
 
-A checkout of foobara_py is run by itself and with the drop-in, then again in the same process after the switches.
-Counts do not depend on the load of the machine. Exit status 1: a count rose by more than 1 %.
+A checkout of foobara_py is run by itself and with the drop-in, then again in the same process after the
+switches. Counts do not depend on the load of the machine. Exit status 1: a count rose by more than 1 %.
 """
 
 from __future__ import annotations

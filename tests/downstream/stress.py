@@ -1,9 +1,9 @@
-"""Run foobara_py's own stress suite plain and with the drop-in, in turn, and print both as a table in Markdown.
+"""Run foobara_py's own stress suite plain and with the drop-in, in turn, and print a table in Markdown.
 
     python tests/downstream/stress.py CHECKOUT [--rounds 3] [--backend c|py] [--fixes default|none|A,B]
 
-What the suite prints is read: the median and the p99 of each of its cases (it measures most of them with tracemalloc
-on, which costs both sides), and what it says of threads, memory and objects. Figures are medians over the rounds.
+What the suite prints is read: the median of each of its cases (it measures most of them with tracemalloc on,
+which costs both sides), and what it says of threads, memory and objects. Figures are medians over the rounds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SUITE = Path("tests", "stress", "stress_tests.py")
 Figures = dict[str, dict[str, float]]
 
 HEAD = re.compile(r"^(\d+\.\d+) (.*?)(?: \([\d,]+ (?:iterations|threads).*\))?$")
-LINE = re.compile(r"^  (Median|P99|Throughput|Memory growth|Objects created): (-?[\d,.]+)")
+LINE = re.compile(r"^  (Median|Throughput|Memory growth|Objects created): (-?[\d,.]+)")
 
 WORKER = """
 import runpy, sys
@@ -67,7 +67,7 @@ def read(text: str) -> tuple[Figures, str]:
 
 def table(plain: list[Figures], swapped: list[Figures]) -> list[str]:
     """Return the lines of the table."""
-    lines = ["| case | foobara_py | with the drop-in | times as fast | p99 |", "|---|---|---|---|---|"]
+    lines = ["| case | foobara_py | with the drop-in | times as fast |", "|---|---|---|---|"]
 
     def of(rounds: list[Figures], title: str, name: str) -> float:
         return statistics.median(one[title][name] for one in rounds)
@@ -75,20 +75,18 @@ def table(plain: list[Figures], swapped: list[Figures]) -> list[str]:
     for title, figures in plain[0].items():
         if "Median" in figures:
             before, after = of(plain, title, "Median"), of(swapped, title, "Median")
-            late = of(plain, title, "P99"), of(swapped, title, "P99")
             lines.append(
-                f"| {title} | {before / 1000:.1f} us | {after / 1000:.1f} us | {before / after:.1f} "
-                f"| {late[0] / 1000:.1f} -> {late[1] / 1000:.1f} us |"
+                f"| {title} | {before / 1000:.1f} us | {after / 1000:.1f} us | {before / after:.1f} |"
             )
         elif "Throughput" in figures:
             before, after = of(plain, title, "Throughput"), of(swapped, title, "Throughput")
-            lines.append(f"| {title} | {before:,.0f}/s | {after:,.0f}/s | {after / before:.1f} | |")
+            lines.append(f"| {title} | {before:,.0f}/s | {after:,.0f}/s | {after / before:.1f} |")
         elif "Memory growth" in figures:
             before, after = of(plain, title, "Memory growth"), of(swapped, title, "Memory growth")
-            lines.append(f"| {title} | {before:.2f} MB | {after:.2f} MB | | |")
+            lines.append(f"| {title} | {before:.2f} MB | {after:.2f} MB | |")
         elif "Objects created" in figures:
             before, after = of(plain, title, "Objects created"), of(swapped, title, "Objects created")
-            lines.append(f"| {title} | {before:.0f} objects | {after:.0f} objects | | |")
+            lines.append(f"| {title} | {before:.0f} objects | {after:.0f} objects | |")
     return lines
 
 
