@@ -173,7 +173,7 @@ def test_whatever_is_patched_or_missing_installing_reports(on: str) -> None:
 
 @on_both
 def test_what_a_tracer_wraps_is_refused_and_goes_on_being_called(on: str) -> None:
-    """Tracers put in its place a function of the same name and module, or an object that is called like one."""
+    """Tracers put in its place a function of the same name and module, or an object called like one."""
     said(
         """
         import functools
