@@ -3,8 +3,8 @@
     FOOBARA_PY_PATH=... python benchmarks/replaced_methods.py [--rounds 41] [--only ErrorCollection]
 
 One process, on and off in turn, thread CPU time, medians. "At best" is against the method with its code
-exchanged for one that calls a compiled function which does nothing: where that is below 1.5, no replacement can
-be 1.5 times as fast. The figures of docs/drop-in.md are from it.
+exchanged for one that calls a compiled function which does nothing: where that is below 1.5, no replacement
+can be 1.5 times as fast. The figures of docs/drop-in.md are from it.
 """
 
 from __future__ import annotations

@@ -276,8 +276,8 @@ def _prepare_swap(switch: _Switch) -> None:
         replacing = _replacing(target, switch.fixes)
     except (AttributeError, LookupError, TypeError) as error:
         # Of another layout than the replacements are written for: not even the text of a function tells that.
-        part = PartReport("everything", reason=f"{type(error).__name__}: {error}")
-        switch.report = SwapReport("refused", version=found.version, place=place, parts=(part,))
+        refused = PartReport("everything", reason=f"{type(error).__name__}: {error}")
+        switch.report = SwapReport("refused", version=found.version, place=place, parts=(refused,))
         shapes.forget()
         return
     offered: dict[str, list[str]] = {}
