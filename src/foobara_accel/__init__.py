@@ -276,6 +276,7 @@ __all__ = [
     "NoOpTransactionHandler",
     "Organization",
     "Outcome",
+    "PhoneNumber",
     "RecoveryStrategy",
     "RegisteredCallback",
     "RetryConfig",
