@@ -24,6 +24,7 @@ from types import FunctionType
 from pydantic import BaseModel, ValidationError
 
 from foobara_accel._foreign import PHASES, REPAIRS, STANDS_FOR, Whole, _surrounded, async_ways, dress, keep, stock
+from foobara_accel._ext import pipeline
 from foobara_accel._pure import swap as _pure
 
 __all__ = ["REPAIRS", "STANDS_FOR", "replacements"]
@@ -1427,6 +1428,7 @@ def replacements(target, repairs):
     table.update(told(w, target))
     table.update(outcomes(w))
     table.update(later(later_on, target))
+    table.update(types(target))
     dress(table, target)
     w.learn(table)
     if later_on is not w:
@@ -1648,6 +1650,17 @@ cdef dict outcomes(World w):
         "CommandOutcome.from_result": classmethod(from_result),
         "CommandOutcome.from_errors": classmethod(from_errors),
     }
+
+
+cdef dict types(object target):
+    """Types: ``process`` with what the stock processors do in place of calling them."""
+    cls = target.FoobaraType
+    function = stock(cls, "process") if isinstance(cls, type) else None
+    # A foobara_py without its types, or with something else in their place, is refused by its shape.
+    if not isinstance(function, FunctionType):
+        return {}
+    processors = {name: getattr(target, name, None) for name in pipeline.PROCESSORS}
+    return {"FoobaraType.process": pipeline.processing(cls, keep(function), processors)}
 
 
 cdef dict later(World w, object target):

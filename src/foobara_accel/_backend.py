@@ -16,7 +16,7 @@ from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ._pure import checks, errors, executor, guards, swap
+    from ._pure import checks, errors, executor, guards, pipeline, swap
 
 __all__ = [
     "LATE",
@@ -28,11 +28,12 @@ __all__ = [
     "errors",
     "executor",
     "guards",
+    "pipeline",
     "swap",
 ]
 
 MODULES = ("errors", "guards", "executor", "checks")
-LATE = ("swap",)  # imported when asked for: most programs use none of it
+LATE = ("swap", "pipeline")  # imported when asked for: most programs use none of it
 VARIABLE = "FOOBARA_ACCEL_BACKEND"
 
 
