@@ -1,10 +1,10 @@
 """The processors of a FoobaraType in one call, in Python. Twin of foobara_accel._ext.pipeline.
 
-A loop over processors costs more in Python than what most of them do. So the text of a function is written with the
-bodies of a type's stock processors one after another; what such a body refuses goes to the processor's own
-``process``, which says why. A text is compiled once per sequence of stock processors. Each function looks first
-whether the type's lists are still those that it was written for, and whether the classes still have their own
-``process``; it keeps no attribute of a processor.
+A loop over processors costs more in Python than what most of them do. So the text of a function is written
+with the bodies of a type's stock processors one after another; what such a body refuses goes to the
+processor's own ``process``, which says why. A text is compiled once per sequence of stock processors. Each
+function looks first whether the type's lists are still those that it was written for, and whether the classes
+still have their own ``process``; it keeps no attribute of a processor.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from uuid import UUID
 
 __all__ = ["PROCESSORS", "processing"]
 
-# What a stock processor does with ``value``; {p} is the processor. These are its own words, as far as they go.
+# What a stock processor does with ``value``; {p} is the processor. These are its own words, as far as they
+# go.
 _BODIES: dict[str, str] = {
     "StringCaster": "if type(value) is not str: value = {p}.process(value)",
     "IntegerCaster": "if type(value) is not int: value = {p}.process(value)",
@@ -41,7 +42,7 @@ _BODIES: dict[str, str] = {
     "RangeValidator": "if not {p}.min_value <= value <= {p}.max_value: value = {p}.process(value)",
     "NotEmptyValidator": "if not value: value = {p}.process(value)",
     "UniqueItemsValidator": "value = {p}.process(value)",
-    "ContainsValidator": "if not {p}.case_sensitive or {p}.substring not in value: value = {p}.process(value)",
+    "ContainsValidator": "if not ({p}.case_sensitive and {p}.substring in value): value = {p}.process(value)",
     "StripWhitespaceTransformer": "value = value.strip()",
     "LowercaseTransformer": "value = value.lower()",
     "UppercaseTransformer": "value = value.upper()",
@@ -61,7 +62,7 @@ _PHASES = ("casters", "transformers", "validators")
 
 
 class Plan:
-    """What was written for one type: ``run(type, value)``, and ``steps(value)`` where nothing else is called."""
+    """What was written for one type: ``run(type, value)``, and ``steps(value)`` of stock ones alone."""
 
     __slots__ = ("run", "steps", "valid")
 
@@ -79,10 +80,10 @@ def processing(
 ) -> Callable[[Any, Any], Any]:
     """Return the ``process`` of the types of class *cls*, a function of the type and a value.
 
-    *whole* does the same, step by step; *stock* has the classes of the stock processors by name, whose ``process``
-    is what is written here. *locate* gets the exception of an element, what it is (``element``, ``key``,
-    ``value``), its position and its key, and returns the exception to raise; without it exceptions pass as they
-    are. A type keeps what is written for it as its ``_plan``.
+    *whole* does the same, step by step; *stock* has the classes of the stock processors by name, whose
+    ``process`` is what is written here. *locate* gets the exception of an element, what it is (``element``,
+    ``key``, ``value``), its position and its key, and returns the exception to raise; without it exceptions
+    pass as they are. A type keeps what is written for it as its ``_plan``.
     """
     kinds = {stock[name]: (name, vars(stock[name])["process"]) for name in PROCESSORS if name in stock}
 
@@ -175,7 +176,7 @@ def processing(
         return made
 
     def alone(element: Any) -> Any:
-        """Return the steps of a type of which nothing but stock processors are called; None: it has others."""
+        """Return the steps of a type that has stock processors alone; None: it has others."""
         if type(element) is not cls or cls.process is not process or "process" in vars(element):
             return None
         plan = getattr(element, "_plan", None)
@@ -207,14 +208,21 @@ def processing(
 
 def _is_plain(cls: type[Any]) -> bool:
     """Whether instances of *cls* keep what is read of a type in their dict, and there alone."""
-    return cls.__getattribute__ is object.__getattribute__ and not any(
-        name in vars(base) for base in cls.__mro__ for name in (*_PHASES, "element_type", "key_type", "value_type")
+    getter: Any = cls.__getattribute__
+    return getter is object.__getattribute__ and not any(
+        name in vars(base)
+        for base in cls.__mro__
+        for name in (*_PHASES, "element_type", "key_type", "value_type")
     )
 
 
 @cache
 def _maker(
-    casters: tuple[str, ...], transformers: tuple[str, ...], validators: tuple[str, ...], inner: bool, classes: int
+    casters: tuple[str, ...],
+    transformers: tuple[str, ...],
+    validators: tuple[str, ...],
+    inner: bool,
+    classes: int,
 ) -> Any:
     """Return a function that gives ``run``, ``steps`` and ``valid`` for processors of these kinds."""
     phases = (casters, transformers, validators)

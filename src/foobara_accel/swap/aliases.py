@@ -39,7 +39,10 @@ SERVED: dict[str, str] = {
     "manifest": "core.manifest",
     "manifest.command_manifest": "core.manifest",
     "types": "types",
+    "types.base": "types.base",
     "types.cache": "types.cache",
+    "types.sensitive": "types.sensitive",
+    "types.type_declarations": "types.type_declarations",
 }
 # The modules of its roadmap that this package has.
 LACKING: dict[str, str] = {name: SERVED[name] for name in ("core.warmup", "types.cache")}

@@ -46,26 +46,24 @@ def locate(error: BaseException, what: str, position: int, key: Any) -> BaseExce
     if not isinstance(error, (ValueError, TypeError)):
         return error
     if what == "value":
-        entry, where = key, f"the value of {_shown(key)}" if _is_shown(key) else f"value {position}"
+        entry, where = key, f"the value of {key!r}" if _is_shown(key) else f"value {position}"
     else:
         entry, where = position, f"{what} {position}"
     if isinstance(error, ElementError):
-        made = type(error)((entry, *error.path), error.reason, f"{where}, {error.where}")
-        made.__cause__ = error.__cause__
-        return made
+        outer = type(error)((entry, *error.path), error.reason, f"{where}, {error.where}")
+        outer.__cause__ = error.__cause__
+        return outer
     kind = ElementValueError if isinstance(error, ValueError) else ElementTypeError
     made = kind((entry,), str(error), where)
     made.__cause__ = error
     return made
 
 
-def _is_shown(key: Any) -> bool:
+def _is_shown(key: object) -> bool:
     if type(key) is int:
-        return abs(key) < 10**_KEY_DIGITS
-    if type(key) is not str or len(key) > _KEY_SIZE:
-        return False
-    return sum(map(str.isdigit, key)) <= _KEY_DIGITS
-
-
-def _shown(key: Any) -> str:
-    return repr(key)
+        return abs(key) < int(10**_KEY_DIGITS)
+    return (
+        type(key) is str
+        and len(key) <= _KEY_SIZE
+        and sum(character.isdigit() for character in key) <= _KEY_DIGITS
+    )

@@ -78,7 +78,7 @@ class FloatCaster(Caster[float]):
 
 
 class BooleanCaster(Caster[bool]):
-    """Casts ints (0 is false) and the usual words, in either case: true/false, yes/no, on/off, t/f, y/n, 1/0."""
+    """Casts ints (0 is false) and words in either case: true/false, yes/no, on/off, t/f, y/n, 1/0."""
 
     __slots__ = ()
 
@@ -139,7 +139,7 @@ class DateTimeCaster(Caster[datetime]):
             found = _parsed(value.strip(), datetime.fromisoformat, self.FORMATS)
             if found is None:
                 raise ValueError("this text is no date and time; give one such as '2026-01-31T12:00:00'")
-            return found
+            return found  # type: ignore[no-any-return]
         if isinstance(value, (int, float)):
             try:
                 return datetime.fromtimestamp(value)

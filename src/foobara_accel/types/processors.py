@@ -29,8 +29,8 @@ class TypeProcessor(Generic[T]):
     TypeError: an instance of a class without a `process` of its own is asked for.
     """
 
-    # No ABC: what a class of that kind holds is looked up slowly, and the pure twin of `pipeline` looks at each
-    # call whether the stock ones are as they came (bench case "FoobaraType.process, ten steps").
+    # No ABC: what a class of that kind holds is looked up slowly, and the pure twin of `pipeline` looks at
+    # each call whether the stock ones are as they came (bench case "FoobaraType.process, ten steps").
     __slots__ = ()
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
@@ -64,6 +64,6 @@ class Validator(TypeProcessor[T]):
 
 
 class Transformer(TypeProcessor[T]):
-    """A processor that returns a value in its normal form; transformers run between casters and validators."""
+    """A processor that returns a value in its normal form; transformers run after the casters."""
 
     __slots__ = ()

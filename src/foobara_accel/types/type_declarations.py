@@ -117,6 +117,7 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+F = TypeVar("F", bound="FoobaraType[Any]")
 
 
 def _processors(argument: str, given: Any) -> list[Any]:
@@ -139,7 +140,9 @@ def _processors(argument: str, given: Any) -> list[Any]:
 
 def _inner(argument: str, given: Any) -> Any:
     if given is not None and (isinstance(given, type) or not callable(getattr(given, "process", None))):
-        raise TypeError(f"{argument} must be a FoobaraType, not {getattr(given, '__name__', type(given).__name__)}")
+        raise TypeError(
+            f"{argument} must be a FoobaraType, not {getattr(given, '__name__', type(given).__name__)}"
+        )
     return given
 
 
@@ -235,7 +238,9 @@ class FoobaraType(Generic[T]):
                 return self.default  # type: ignore[no-any-return]
             if self.nullable:
                 return None  # type: ignore[return-value]
-            stand_in = next((each for each in self.transformers if isinstance(each, DefaultTransformer)), None)
+            stand_in = next(
+                (each for each in self.transformers if isinstance(each, DefaultTransformer)), None
+            )
             value = None if stand_in is None else stand_in.process(None)
             if value is None:
                 raise ValueError(f"the type {self.name} takes no None: make it nullable or give it a default")
@@ -303,9 +308,7 @@ class FoobaraType(Generic[T]):
 
     def array(self) -> FoobaraType[list[T]]:
         """Return the type of lists of this type, named ``array_of_...``."""
-        return FoobaraType(
-            f"array_of_{self.name}", list, casters=[ListCaster()], element_type=self
-        )  # type: ignore[return-value]
+        return FoobaraType(f"array_of_{self.name}", list, casters=[ListCaster()], element_type=self)
 
     def _like(self, **changes: Any) -> Self:
         made = copy.copy(self)
@@ -364,7 +367,7 @@ class FoobaraType(Generic[T]):
             validator = each.to_pydantic_validator()
             if validator is not None:
                 validators[f"validate_{name}"] = field_validator(name, mode="before")(validator)
-        return create_model(model_name, __config__=config, __validators__=validators, **definitions)  # type: ignore[no-any-return]
+        return create_model(model_name, __config__=config, __validators__=validators, **definitions)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         from pydantic_core import core_schema
@@ -414,7 +417,7 @@ class TypeRegistry:
     _lock: ClassVar[threading.Lock] = threading.Lock()
 
     @classmethod
-    def register(cls, type_def: FoobaraType[T], category: str | None = None) -> FoobaraType[T]:
+    def register(cls, type_def: F, category: str | None = None) -> F:
         """Add a type under its name, in place of another one of that name, and return it.
 
         Raises TypeError for anything else.
@@ -559,8 +562,8 @@ def type_declaration(
 ) -> FoobaraType[Any]:
     """Return a new type, registered under *name* unless *register* is false.
 
-    *cast*, *transform* and *validate* are lists of processors, *element_of* the type of the elements of a list.
-    A *default* other than None is one. Raises TypeError as `FoobaraType` does.
+    *cast*, *transform* and *validate* are lists of processors, *element_of* the type of the elements of a
+    list. A *default* other than None is one. Raises TypeError as `FoobaraType` does.
     """
     made: FoobaraType[Any] = FoobaraType(
         name,
@@ -574,7 +577,7 @@ def type_declaration(
         nullable=nullable,
         element_type=element_of,
     )
-    return TypeRegistry.register(made, category) if register else made
+    return made if not register else TypeRegistry.register(made, category)
 
 
 def define_type(name: str, **kwargs: Any) -> FoobaraType[Any]:

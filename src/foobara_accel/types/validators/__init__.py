@@ -175,7 +175,7 @@ class OneOfValidator(Validator[T]):
 
 
 class EmailValidator(Validator[str]):
-    """Refuses what is not written as an address: a name without empty parts, @, a host of two labels or more."""
+    """Refuses what is not written as an address: a name, @, and a host of two labels or more."""
 
     __slots__ = ()
 
