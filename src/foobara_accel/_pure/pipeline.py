@@ -89,12 +89,10 @@ def processing(
 
     def process(self: Any, value: Any) -> Any:
         try:
-            plan = self._plan
+            run = self._plan.run
         except AttributeError:
-            plan = None
-        if plan is None:
-            return again(self, value)
-        return plan.run(self, value)
+            run = again
+        return run(self, value)
 
     def again(self: Any, value: Any) -> Any:
         """Write anew what was written for other lists, and run it."""
@@ -124,7 +122,6 @@ def processing(
         make = _maker(names[0], names[1], names[2], inner, len(classes))
         run, steps, valid = make(
             (list(casters), list(transformers), list(validators)),
-            (self.element_type, self.key_type, self.value_type),
             tuple(classes),
             tuple(classes.values()),
             (again, inside, rest, from_phase),
@@ -216,6 +213,15 @@ def _is_plain(cls: type[Any]) -> bool:
     )
 
 
+def _body(kinds: tuple[str, ...], at: int) -> str:
+    body = _BODIES.get(kinds[at], _FOREIGN)
+    following = kinds[at + 1] if at + 1 < len(kinds) else ""
+    if kinds[at] == "StripWhitespaceTransformer" and following == "NormalizeWhitespaceTransformer":
+        # split() strips a str of nobody's own too.
+        return f"if type(value) is not str: {body}"
+    return body
+
+
 @cache
 def _maker(
     casters: tuple[str, ...],
@@ -230,9 +236,8 @@ def _maker(
     foreign = any("" in phase for phase in phases)
     given = [f"p{number}" for number in range(count)]
     lines = [
-        "def make(lists, inner, classes, functions, ways):",
+        "def make(lists, classes, functions, ways):",
         "    casters, transformers, validators = lists",
-        "    element_type, key_type, value_type = inner",
         "    again, inside, rest, from_phase = ways",
     ]
     if given:
@@ -240,10 +245,8 @@ def _maker(
     for number in range(classes):
         lines.append(f"    c{number}, f{number} = classes[{number}], functions[{number}]")
     own = "".join(f" or c{number}.process is not f{number}" for number in range(classes))
-    of_inner = (
-        " or self.element_type is not element_type"
-        " or self.key_type is not key_type or self.value_type is not value_type"
-    )
+    # Without a type for the keys, one for the values does nothing.
+    of_inner = " or self.element_type is not None or self.key_type is not None"
     lines += ["    def run(self, value):", f"        if value is None or self.casters != casters{own}:"]
     lines.append("            return again(self, value)")
     number = 0
@@ -256,7 +259,7 @@ def _maker(
         if foreign and "" in kinds:
             lines.append(f"        items = self.{which}")
         for at, kind in enumerate(kinds):
-            lines.append(f"        {_BODIES.get(kind, _FOREIGN).format(p=f'p{number}')}")
+            lines.append(f"        {_body(kinds, at).format(p=f'p{number}')}")
             number += 1
             if not kind:
                 lines += [
@@ -276,7 +279,7 @@ def _maker(
     else:
         lines.append("    def steps(value):")
         kinds = casters + transformers + validators
-        lines += [f"        {_BODIES[kind].format(p=f'p{number}')}" for number, kind in enumerate(kinds)]
+        lines += [f"        {_body(kinds, number).format(p=f'p{number}')}" for number in range(count)]
         lines.append("        return value")
     lines += ["    return run, steps, valid", ""]
     text = "\n".join(lines)
