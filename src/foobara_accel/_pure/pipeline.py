@@ -39,7 +39,9 @@ _BODIES: dict[str, str] = {
     "OneOfValidator": "value = {p}.process(value)",
     "EmailValidator": "if not {p}.EMAIL_PATTERN.match(value): value = {p}.process(value)",
     "URLValidator": "if not {p}.URL_PATTERN.match(value): value = {p}.process(value)",
-    "RangeValidator": "if not (value >= {p}.min_value and value <= {p}.max_value): value = {p}.process(value)",
+    "RangeValidator": (
+        "if not (value >= {p}.min_value and value <= {p}.max_value): value = {p}.process(value)"
+    ),
     "NotEmptyValidator": "if not value: value = {p}.process(value)",
     "UniqueItemsValidator": "value = {p}.process(value)",
     "ContainsValidator": "if not ({p}.case_sensitive and {p}.substring in value): value = {p}.process(value)",

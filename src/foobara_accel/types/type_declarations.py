@@ -403,10 +403,10 @@ _STOCK: dict[str, Any] = {
 }
 _whole = FoobaraType.process
 _process: Any = pipeline.processing(FoobaraType, _whole, _STOCK, locate)
-for _attribute in ("__name__", "__qualname__", "__module__", "__doc__", "__annotations__"):
-    setattr(_process, _attribute, getattr(_whole, _attribute))
+_process.__name__, _process.__qualname__ = _whole.__name__, _whole.__qualname__
+_process.__module__, _process.__doc__ = _whole.__module__, _whole.__doc__
+_process.__annotations__ = _whole.__annotations__
 FoobaraType.process = _process  # type: ignore[method-assign]
-del _attribute, _process
 
 
 class TypeRegistry:
@@ -535,15 +535,19 @@ HashType: FoobaraType[dict[Any, Any]] = FoobaraType(
     "hash", dict, casters=[DictCaster()], description="Values by key"
 )
 
-for _category, _types in {
-    "primitive": (StringType, IntegerType, FloatType, BooleanType, DateType, DateTimeType, UUIDType),
-    "string": (EmailType, URLType),
-    "numeric": (PositiveIntegerType, NonNegativeIntegerType, PercentageType),
-    "container": (ArrayType, HashType),
-}.items():
-    for _type in _types:
-        TypeRegistry.register(_type, _category)
-del _category, _type, _types
+
+def _register_stock() -> None:
+    for category, types in (
+        ("primitive", (StringType, IntegerType, FloatType, BooleanType, DateType, DateTimeType, UUIDType)),
+        ("string", (EmailType, URLType)),
+        ("numeric", (PositiveIntegerType, NonNegativeIntegerType, PercentageType)),
+        ("container", (ArrayType, HashType)),
+    ):
+        for each in types:
+            TypeRegistry.register(each, category)
+
+
+_register_stock()
 
 
 def type_declaration(
