@@ -42,8 +42,8 @@ cdef extern from *:
        without an exception. */
     static inline PyObject *fa_held(PyTypeObject *type, PyObject *name) {
     #ifdef Py_GIL_DISABLED
-        PyObject *found = PyObject_GetAttr((PyObject *)type, name);
-        if (found == NULL) PyErr_Clear();
+        PyObject *found;
+        if (PyObject_GetOptionalAttr((PyObject *)type, name, &found) < 0) PyErr_Clear();
     #else
         PyObject *found = _PyType_Lookup(type, name);
         Py_XINCREF(found);
