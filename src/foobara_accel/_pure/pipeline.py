@@ -12,7 +12,7 @@ from __future__ import annotations
 import linecache
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
-from functools import cache
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -224,7 +224,7 @@ def _body(kinds: tuple[str, ...], at: int) -> str:
     return body
 
 
-@cache
+@lru_cache(maxsize=1024)
 def _maker(
     casters: tuple[str, ...],
     transformers: tuple[str, ...],
