@@ -24,6 +24,7 @@ from types import FunctionType
 
 from pydantic import BaseModel, ValidationError
 
+from foobara_accel._ext import pipeline
 from foobara_accel._foreign import (
     PHASES,
     REPAIRS,
@@ -1525,6 +1526,7 @@ def replacements(target, repairs):
     table.update(machines(w, target))
     table.update(outcomes(w, target))
     table.update(later(later_on, target))
+    table.update(types(target))
     dress(table, target)
     w.learn(table)
     if later_on is not w:
@@ -2156,6 +2158,17 @@ cdef dict outcomes(World w, object target):
         return cls(result=None, errors=list(errors), metadata=metadata)
 
     return taking(target, "CommandOutcome", (from_result, from_errors))
+
+
+cdef dict types(object target):
+    """Types: ``process`` with what the stock processors do in place of calling them."""
+    cls = target.FoobaraType
+    function = stock(cls, "process") if isinstance(cls, type) else None
+    # A foobara_py without its types, or with something else in their place, is refused by its shape.
+    if not isinstance(function, FunctionType):
+        return {}
+    processors = {name: getattr(target, name, None) for name in pipeline.PROCESSORS}
+    return {"FoobaraType.process": pipeline.processing(cls, keep(function), processors)}
 
 
 cdef dict later(World w, object target):

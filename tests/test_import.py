@@ -27,6 +27,8 @@ COLD = (
     "foobara_accel.core.registry",
     "foobara_accel.core.simple",
     "foobara_accel.core.warmup",
+    "foobara_accel._ext.pipeline",
+    "foobara_accel._pure.pipeline",
     "foobara_accel.domain",
     "foobara_accel.types",
 )

@@ -16,7 +16,7 @@ from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ._pure import checks, columns, errors, executor, guards, phone, swap
+    from ._pure import checks, columns, errors, executor, guards, phone, pipeline, swap
 
 __all__ = [
     "LATE",
@@ -30,11 +30,12 @@ __all__ = [
     "executor",
     "guards",
     "phone",
+    "pipeline",
     "swap",
 ]
 
 MODULES = ("errors", "guards", "executor", "checks")
-LATE = ("columns", "phone", "swap")  # imported when asked for: most programs use none of it
+LATE = ("columns", "phone", "pipeline", "swap")  # imported when asked for: most programs use none of it
 VARIABLE = "FOOBARA_ACCEL_BACKEND"
 
 

@@ -75,7 +75,7 @@ BUDGETS: tuple[Budget, ...] = (
     Budget("async", "async run, immediate result", "await", 4.5, 8.0, 5.0, goal=3.5),
     Budget("run_json", "run from JSON bytes", "json", 0.75, 1.2),
     Budget("table", "get_validator, a hit", "lookups", 1.0, None),
-    Budget("process", "FoobaraType.process, ten steps", "I", None, None, 2.5),
+    Budget("process", "FoobaraType.process, ten steps", "I", 0.66, 1.32, 2.5),
 )
 
 UNITS = {

@@ -584,7 +584,7 @@ def _validator_table(package: str) -> list[Case]:
 
 
 def _type_pipeline(package: str) -> list[Case]:
-    """Return the case of a type of ten processors; only foobara_py has such types."""
+    """Return the case of a type of ten processors."""
     try:
         types = importlib.import_module(f"{package}.types")
         label = types.FoobaraType(

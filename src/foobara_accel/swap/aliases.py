@@ -36,14 +36,20 @@ SERVED: dict[str, str] = {
     "domain": "domain",
     "domain.domain": "domain",
     "domain.domain_mapper": "domain.domain_mapper",
+    "caching": "caching",
+    "caching.cache_backends": "caching.cache_backends",
+    "caching.cached_command": "caching.cached_command",
     "manifest": "core.manifest",
     "manifest.command_manifest": "core.manifest",
     "types": "types",
+    "types.base": "types.base",
     "types.cache": "types.cache",
     "types.transformers": "types.transformers",
     "types.transformers.additional": "types.transformers.additional",
     "types.validators": "types.validators",
     "types.validators.additional": "types.validators.additional",
+    "types.sensitive": "types.sensitive",
+    "types.type_declarations": "types.type_declarations",
 }
 # The modules of its roadmap that this package has.
 LACKING: dict[str, str] = {

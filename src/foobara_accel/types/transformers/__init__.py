@@ -6,27 +6,62 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ..processors import Transformer
     from .hashing import HashTransformer
     from .html import SanitizedHTML, SanitizeHTMLTransformer
     from .passwords import HashedPassword, PasswordRules
+    from .stock import (
+        ClampTransformer,
+        DefaultTransformer,
+        LowercaseTransformer,
+        NormalizeWhitespaceTransformer,
+        RoundTransformer,
+        SlugifyTransformer,
+        StripWhitespaceTransformer,
+        TitleCaseTransformer,
+        TruncateTransformer,
+        UppercaseTransformer,
+    )
     from .words import CapitalizeTransformer
 
 __all__ = [
     "CapitalizeTransformer",
+    "ClampTransformer",
+    "DefaultTransformer",
     "HashTransformer",
     "HashedPassword",
+    "LowercaseTransformer",
+    "NormalizeWhitespaceTransformer",
     "PasswordRules",
+    "RoundTransformer",
     "SanitizeHTMLTransformer",
     "SanitizedHTML",
+    "SlugifyTransformer",
+    "StripWhitespaceTransformer",
+    "TitleCaseTransformer",
+    "Transformer",
+    "TruncateTransformer",
+    "UppercaseTransformer",
 ]
 
 _EXPORTS = {
     "CapitalizeTransformer": ".words",
+    "ClampTransformer": ".stock",
+    "DefaultTransformer": ".stock",
     "HashTransformer": ".hashing",
     "HashedPassword": ".passwords",
+    "LowercaseTransformer": ".stock",
+    "NormalizeWhitespaceTransformer": ".stock",
     "PasswordRules": ".passwords",
+    "RoundTransformer": ".stock",
     "SanitizeHTMLTransformer": ".html",
     "SanitizedHTML": ".html",
+    "SlugifyTransformer": ".stock",
+    "StripWhitespaceTransformer": ".stock",
+    "TitleCaseTransformer": ".stock",
+    "Transformer": "..processors",
+    "TruncateTransformer": ".stock",
+    "UppercaseTransformer": ".stock",
 }
 
 

@@ -6,30 +6,74 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ..processors import Validator
     from .cards import CardVerdict, CreditCardValidator
     from .ibans import IBANValidator, IBANVerdict
     from .numbers import NumberValidator, Verdict
     from .phone import PhoneNumberValidator, PhoneVerdict
+    from .stock import (
+        ContainsValidator,
+        EmailValidator,
+        MaxLengthValidator,
+        MaxValueValidator,
+        MinLengthValidator,
+        MinValueValidator,
+        NotEmptyValidator,
+        OneOfValidator,
+        PatternValidator,
+        RangeValidator,
+        RequiredValidator,
+        UniqueItemsValidator,
+        URLValidator,
+    )
 
 __all__ = [
     "CardVerdict",
+    "ContainsValidator",
     "CreditCardValidator",
+    "EmailValidator",
     "IBANValidator",
     "IBANVerdict",
+    "MaxLengthValidator",
+    "MaxValueValidator",
+    "MinLengthValidator",
+    "MinValueValidator",
+    "NotEmptyValidator",
     "NumberValidator",
+    "OneOfValidator",
+    "PatternValidator",
     "PhoneNumberValidator",
     "PhoneVerdict",
+    "RangeValidator",
+    "RequiredValidator",
+    "URLValidator",
+    "UniqueItemsValidator",
+    "Validator",
     "Verdict",
 ]
 
 _EXPORTS = {
     "CardVerdict": ".cards",
+    "ContainsValidator": ".stock",
     "CreditCardValidator": ".cards",
+    "EmailValidator": ".stock",
     "IBANValidator": ".ibans",
     "IBANVerdict": ".ibans",
+    "MaxLengthValidator": ".stock",
+    "MaxValueValidator": ".stock",
+    "MinLengthValidator": ".stock",
+    "MinValueValidator": ".stock",
+    "NotEmptyValidator": ".stock",
     "NumberValidator": ".numbers",
+    "OneOfValidator": ".stock",
+    "PatternValidator": ".stock",
     "PhoneNumberValidator": ".phone",
     "PhoneVerdict": ".phone",
+    "RangeValidator": ".stock",
+    "RequiredValidator": ".stock",
+    "URLValidator": ".stock",
+    "UniqueItemsValidator": ".stock",
+    "Validator": "..processors",
     "Verdict": ".numbers",
 }
 

@@ -1,0 +1,180 @@
+"""Sensitive values: whole by get() alone; and the annotations of types.base."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+
+Sub = Callable[[str], ModuleType]
+SECRET = "hunter2-secret"
+
+
+@pytest.fixture(scope="session")
+def sensitive(sub: Sub) -> ModuleType:
+    return sub("types.sensitive")
+
+
+def test_no_text_shows_it(sensitive: ModuleType) -> None:
+    value = sensitive.Sensitive(SECRET)
+    texts = [
+        str(value),
+        repr(value),
+        f"{value}",
+        f"{value:>20}",
+        repr([value]),
+        repr({"a": value}),
+    ]
+    assert all(SECRET not in text and "[REDACTED]" in text for text in texts)
+    assert value.get() == SECRET
+
+
+def test_it_is_compared_by_value_and_immutable(sensitive: ModuleType) -> None:
+    value = sensitive.Sensitive(SECRET)
+    assert value == sensitive.Sensitive(SECRET) == SECRET and value != "other"
+    assert hash(value) == hash(SECRET) and value and not sensitive.Sensitive("")
+    for change in (lambda: setattr(value, "_value", "x"), lambda: delattr(value, "_value")):
+        with pytest.raises(AttributeError, match="immutable"):
+            change()
+    assert copy.copy(value).get() == copy.deepcopy(value).get() == SECRET
+    assert copy.deepcopy(sensitive.Sensitive([1])).get() == [1]
+
+
+def test_pickles_load_in_the_real_package(fa: ModuleType, sensitive: ModuleType) -> None:
+    assert pickle.loads(pickle.dumps(sensitive.Sensitive(SECRET))).get() == SECRET
+
+
+def model(sensitive: ModuleType) -> Any:
+    class Account(sensitive.SensitiveModel):  # type: ignore[name-defined, misc]
+        name: str
+        password: sensitive.Password  # type: ignore[name-defined]
+        pins: list[sensitive.Sensitive[int]] = Field(default_factory=list)  # type: ignore[name-defined]
+        token: sensitive.SensitiveStr | None = None  # type: ignore[name-defined]
+
+    Account.model_rebuild(_types_namespace={"sensitive": sensitive})
+    return Account
+
+
+def test_models(sensitive: ModuleType) -> None:
+    account = model(sensitive)(name="ada", password=SECRET, pins=["1", 2])
+    assert account.password.get() == SECRET and [pin.get() for pin in account.pins] == [1, 2]
+    redacted = {"name": "ada", "password": "[REDACTED]", "pins": ["[REDACTED]"] * 2, "token": None}
+    assert account.model_dump() == redacted
+    assert SECRET not in account.model_dump_json() and SECRET not in repr(account) + str(account)
+    assert account.model_dump(exclude={"pins", "token", "name"}) == {"password": "[REDACTED]"}
+    assert account.model_dump_sensitive(include={"password", "pins"}) == {"password": SECRET, "pins": [1, 2]}
+    assert account.model_dump_json(include_sensitive=True, include={"pins"}) == '{"pins":[1,2]}'
+    again = model(sensitive)(name="b", password=account.password)
+    assert again.password.get() == SECRET
+    assert type(account).model_validate_json(f'{{"name": "a", "password": "{SECRET}"}}').password == SECRET
+
+
+def test_errors_do_not_repeat_what_was_given(fa: ModuleType, sensitive: ModuleType) -> None:
+    account = model(sensitive)
+    with pytest.raises(ValidationError) as raised:
+        account(name="ada", password=SECRET, pins=[SECRET], token=7)
+    assert SECRET not in str(raised.value)
+    assert [row["loc"] for row in raised.value.errors()] == [("pins", 0), ("token",)]
+
+    class Plain(BaseModel):
+        pin: sensitive.Sensitive[int]  # type: ignore[name-defined]
+
+    Plain.model_rebuild(_types_namespace={"sensitive": sensitive})
+
+    class Enter(fa.Command[Plain, Any]):  # type: ignore[name-defined, misc]
+        echo_inputs = True
+
+        def execute(self) -> Any:
+            return self.inputs.pin
+
+    assert Enter.run(pin="7").result.get() == 7
+    outcome = Enter.run(pin=SECRET)
+    assert outcome.is_failure() and outcome.errors[0].path == ("pin",)
+    assert SECRET not in str(outcome.to_dict()) + repr(outcome) + outcome.to_json_bytes().decode()
+    shown = fa.FoobaraError(symbol="s", context={"password": sensitive.Sensitive(SECRET)})
+    assert SECRET not in repr(shown) + str(shown.to_dict()) + shown.to_json_bytes().decode()
+
+
+def test_schema_and_defaults(sensitive: ModuleType) -> None:
+    adapter = TypeAdapter(sensitive.Sensitive[str])
+    assert adapter.json_schema() == {"type": "string", "writeOnly": True, "format": "password"}
+    assert adapter.dump_json("never validated") == b'"[REDACTED]"'
+    assert adapter.dump_python("never validated").get() == "never validated"
+    assert TypeAdapter(sensitive.Sensitive).validate_python(SECRET).get() == SECRET
+
+
+def test_finding_and_redacting(sensitive: ModuleType) -> None:
+    account = model(sensitive)
+    assert sensitive.get_sensitive_fields(account) == ["password", "pins", "token"]
+    assert sensitive.is_sensitive(sensitive.Sensitive(1)) and not sensitive.is_sensitive(1)
+    with pytest.raises(TypeError, match="Pydantic model class"):
+        sensitive.get_sensitive_fields(dict)
+    data = {
+        "User_Password": SECRET,
+        "list": [{"api_key": SECRET}, sensitive.Sensitive(SECRET), ({"token": SECRET},)],
+        "fine": 1,
+    }
+    assert sensitive.redact_dict(data) == {
+        "User_Password": "[REDACTED]",
+        "list": [{"api_key": "[REDACTED]"}, "[REDACTED]", ({"token": "[REDACTED]"},)],
+        "fine": 1,
+    }
+    assert sensitive.redact_dict({"Pin": 1, "password": 2}, ["pin"]) == {"Pin": "[REDACTED]", "password": 2}
+    with pytest.raises(TypeError, match="list of words"):
+        sensitive.redact_dict({}, "pin")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "result"),
+    [
+        ("PositiveInt", "1", 1),
+        ("NonNegativeFloat", 0, 0.0),
+        ("Percentage", 100, 100.0),
+        ("EmailAddress", " Ada@Example.COM ", "ada@example.com"),
+        ("Username", " ada_1 ", "ada_1"),
+        ("PhoneNumber", "+44 (20) 7946-0958", "+442079460958"),
+        ("NonEmptyStr", " a ", "a"),
+        ("TitleCaseStr", " ada l ", "Ada L"),
+        ("LowercaseStr", " A ", "a"),
+        ("ShortStr", "x" * 50, "x" * 50),
+    ],
+)
+def test_annotations(sub: Sub, name: str, value: Any, result: Any) -> None:
+    assert TypeAdapter(getattr(sub("types.base"), name)).validate_python(value) == result
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PositiveInt", 0),
+        ("PositiveFloat", 0.0),
+        ("NonNegativeInt", -1),
+        ("Percentage", 100.1),
+        ("EmailAddress", "ada"),
+        ("Username", "a b"),
+        ("Username", "abc\n1"),
+        ("PhoneNumber", "12345"),
+        ("NonEmptyStr", "  "),
+        ("MediumStr", "x" * 256),
+        ("LongStr", "x" * 1001),
+    ],
+)
+def test_annotations_refuse(sub: Sub, name: str, value: Any) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(getattr(sub("types.base"), name)).validate_python(value)
+
+
+def test_string_length(sub: Sub) -> None:
+    base = sub("types.base")
+    adapter = TypeAdapter(base.string_length(2, 3))
+    assert adapter.validate_python("ab") == "ab"
+    for wrong in ("a", "abcd"):
+        with pytest.raises(ValidationError):
+            adapter.validate_python(wrong)
+    with pytest.raises(ValueError, match="min_len=3 must not be above max_len=2"):
+        base.string_length(3, 2)
