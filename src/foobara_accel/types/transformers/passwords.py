@@ -72,6 +72,8 @@ class PasswordRules:
     def hash(self, password: Any) -> str:
         """Return the PHC string of *password*. Raises ValueError or TypeError, without the password."""
         data = _data(password)
+        if not data and self.min_length == 1:
+            raise ValueError("password is empty (rule: empty)")
         if len(_text(password)) < self.min_length:
             raise ValueError(f"password has fewer than {self.min_length} characters (rule: length)")
         with _running:
