@@ -1745,13 +1745,13 @@ cdef bint whole_error(World w, PyObject *error) noexcept:
 
 
 cdef dict made_errors(World w, object target):
+    """How errors are made, and made from others."""
     error_class = target.FoobaraError
     severities = type(w.severity)
     critical, fatal, warning = severities.CRITICAL, severities.FATAL, severities.WARNING
     old = {
         name: keep(stock(error_class, name))
-        for name in ("with_path_prefix", "with_runtime_path_prefix", "with_cause", "with_suggestion", "with_help_url",
-                     "from_exception")
+        for name in ("with_path_prefix", "with_runtime_path_prefix", "with_cause", "with_suggestion", "with_help_url")
     }
     factories = {
         name: keep(getattr(stock(error_class, name), "__func__", None))
@@ -1762,6 +1762,13 @@ cdef dict made_errors(World w, object target):
     def data_error(cls, symbol, path, message, suggestion, context):
         if not makes(w, cls, context):
             return factories["data_error"](cls, symbol, path, message, suggestion, **context)
+        if isinstance(path, list):
+            path = tuple(path)
+        return new_error(w, DATA, symbol, path, message, context, False, w.severity, suggestion)
+
+    def validation_error(cls, symbol, path, message, suggestion, context):
+        if not makes(w, cls, context):
+            return factories["validation_error"](cls, symbol, path, message, suggestion, **context)
         if isinstance(path, list):
             path = tuple(path)
         return new_error(w, DATA, symbol, path, message, context, False, w.severity, suggestion)
@@ -1841,19 +1848,31 @@ cdef dict made_errors(World w, object target):
         fa_put(<PyObject *>made, w.help_url, <PyObject *>help_url)
         return made
 
-    def validation_error(cls, symbol, path, message, suggestion, context):
-        if not makes(w, cls, context):
-            return factories["validation_error"](cls, symbol, path, message, suggestion, **context)
-        if isinstance(path, list):
-            path = tuple(path)
-        return new_error(w, DATA, symbol, path, message, context, False, w.severity, suggestion)
+    return taking(
+        target, "FoobaraError",
+        (data_error, validation_error, runtime_error, domain_error, system_error, auth_error, external_error,
+         from_exception, with_runtime_path_prefix, with_path_prefix, with_cause, with_suggestion, with_help_url),
+    )
 
-    return {
-        **taking(target, "FoobaraError", (with_runtime_path_prefix, with_path_prefix, with_cause, with_suggestion,
-                                          with_help_url)),
-        **taking(target, "FoobaraError", (data_error, validation_error, runtime_error, domain_error, system_error,
-                 auth_error, external_error, from_exception)),
-    }
+
+cdef dict EMPTY_CONTEXT = {}
+
+
+cdef bint makes(World w, object cls, dict context) except -1:
+    """Whether a factory of errors does what foobara_py's own does."""
+    return cls is w.error and sound(w) and (PyDict_GET_SIZE(<PyObject *>context) == 0 or RESERVED.isdisjoint(context))
+
+
+cdef bint copies(World w, object self) noexcept:
+    """Whether a copy of an error has the fields that its constructor would give it."""
+    cdef PyObject *error = <PyObject *>self
+    return (
+        Py_TYPE(error) is <PyTypeObject *>w.error
+        and sound(w)
+        and whole_error(w, error)
+        and PyTuple_CheckExact(FA_SLOT(error, w.where))
+        and PyTuple_CheckExact(FA_SLOT(error, w.runtime_path))
+    )
 
 
 cdef dict taking(object target, str owner, tuple functions):
@@ -2123,26 +2142,6 @@ cdef bint met(World w, object condition, object before, object after, object nam
         agrees(FA_SLOT(when, w.transition), <PyObject *>name)
         and agrees(FA_SLOT(when, w.from_state), <PyObject *>before)
         and agrees(FA_SLOT(when, w.to_state), <PyObject *>after)
-    )
-
-
-cdef dict EMPTY_CONTEXT = {}
-
-
-cdef bint makes(World w, object cls, dict context) except -1:
-    """Whether a factory of errors does what foobara_py's own does."""
-    return cls is w.error and sound(w) and (PyDict_GET_SIZE(<PyObject *>context) == 0 or RESERVED.isdisjoint(context))
-
-
-cdef bint copies(World w, object self) noexcept:
-    """Whether a copy of an error has the fields that its constructor would give it."""
-    cdef PyObject *error = <PyObject *>self
-    return (
-        Py_TYPE(error) is <PyTypeObject *>w.error
-        and sound(w)
-        and whole_error(w, error)
-        and PyTuple_CheckExact(FA_SLOT(error, w.where))
-        and PyTuple_CheckExact(FA_SLOT(error, w.runtime_path))
     )
 
 
