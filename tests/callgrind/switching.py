@@ -3,8 +3,9 @@
     python tests/callgrind/switching.py CHECKOUT [--switches 1000] [--backend c|py]
 
 A checkout of foobara_py is run by itself and with the drop-in, then again in the same process after the
-switches. Counts do not depend on the load of the machine. Exit status 1: a count rose by more than 3 %; CPython 3.13 does
-not specialise the calls of a function again whose code was exchanged once, which is 1 to 2 % of foobara_py's own.
+switches. Counts do not depend on the load of the machine. Exit status 1: a count rose by more than 3 %. Of
+foobara_py's own 1 to 2 % are what one switch costs for good on CPython 3.13, which does not specialise the calls
+of a function again whose code was exchanged.
 """
 
 from __future__ import annotations
