@@ -4,8 +4,8 @@
 
 A checkout of foobara_py is run by itself and with the drop-in, then again in the same process after the
 switches. Counts do not depend on the load of the machine. Exit status 1: a count rose by more than 3 %. Of
-foobara_py's own 1 to 2 % are what one switch costs for good on CPython 3.13, which does not specialise the calls
-of a function again whose code was exchanged.
+foobara_py's own, 1 to 2 % are what one switch costs for good on CPython 3.13, which does not specialise the
+calls of a function again whose code was exchanged.
 """
 
 from __future__ import annotations
