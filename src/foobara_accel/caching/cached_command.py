@@ -25,6 +25,10 @@ _PLAIN = (str, int, float, bool, bytes, type(None))
 class CacheStats:
     """How often a command's result was kept, found and not found."""
 
+    hits: int
+    misses: int
+    sets: int
+
     def __init__(self) -> None:
         self.hits = 0
         self.misses = 0

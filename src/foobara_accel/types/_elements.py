@@ -19,6 +19,7 @@ class ElementError(Exception):
 
     path: tuple[Any, ...]
     reason: str
+    where: str
 
     def __init__(self, path: tuple[Any, ...], reason: str, where: str) -> None:
         super().__init__(f"{where}: {reason}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -82,8 +82,8 @@ class BooleanCaster(Caster[bool]):
 
     __slots__ = ()
 
-    TRUE_VALUES = frozenset(("true", "yes", "1", "on", "t", "y"))
-    FALSE_VALUES = frozenset(("false", "no", "0", "off", "f", "n"))
+    TRUE_VALUES: ClassVar[frozenset[str]] = frozenset(("true", "yes", "1", "on", "t", "y"))
+    FALSE_VALUES: ClassVar[frozenset[str]] = frozenset(("false", "no", "0", "off", "f", "n"))
 
     def process(self, value: Any) -> bool:
         """Return the bool; ValueError for another word, TypeError for another type."""
@@ -106,7 +106,7 @@ class DateCaster(Caster[date]):
 
     __slots__ = ()
 
-    FORMATS = ("%m/%d/%Y", "%d/%m/%Y", "%Y/%m/%d")
+    FORMATS: ClassVar[tuple[str, ...]] = ("%m/%d/%Y", "%d/%m/%Y", "%Y/%m/%d")
 
     def process(self, value: Any) -> date:
         """Return the date; ValueError for a text that is none, TypeError for another type."""
@@ -127,7 +127,7 @@ class DateTimeCaster(Caster[datetime]):
 
     __slots__ = ()
 
-    FORMATS = ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%m/%d/%Y %H:%M:%S")
+    FORMATS: ClassVar[tuple[str, ...]] = ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%m/%d/%Y %H:%M:%S")
 
     def process(self, value: Any) -> datetime:
         """Return the datetime; ValueError for what is none, TypeError for another type."""
@@ -185,6 +185,8 @@ class ListCaster(Caster[list[Any]]):
     """
 
     __slots__ = ("element_caster",)
+
+    element_caster: Any
 
     def __init__(self, element_caster: Any = None) -> None:
         if element_caster is not None and not callable(getattr(element_caster, "process", None)):

@@ -154,7 +154,7 @@ class SensitiveModel(BaseModel):
     The texts of its validation errors do not repeat what was given.
     """
 
-    model_config = ConfigDict(hide_input_in_errors=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(hide_input_in_errors=True)
 
     def model_dump(self, *, include_sensitive: bool = False, **kwargs: Any) -> dict[str, Any]:
         """Return the fields; with *include_sensitive* the values themselves. *kwargs*: as of Pydantic."""

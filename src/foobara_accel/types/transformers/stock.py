@@ -69,6 +69,8 @@ class RoundTransformer(Transformer[Any]):
 
     __slots__ = ("decimal_places",)
 
+    decimal_places: int
+
     def __init__(self, decimal_places: int = 2) -> None:
         if not isinstance(decimal_places, int) or isinstance(decimal_places, bool):
             raise TypeError(f"decimal_places must be an int, not {type(decimal_places).__name__}")
@@ -83,6 +85,9 @@ class ClampTransformer(Transformer[Any]):
     """Moves a number that is below *min_value* or above *max_value* to that bound."""
 
     __slots__ = ("max_value", "min_value")
+
+    min_value: Any
+    max_value: Any
 
     def __init__(self, min_value: Any, max_value: Any) -> None:
         if min_value > max_value:
@@ -100,6 +105,9 @@ class DefaultTransformer(Transformer[T]):
 
     __slots__ = ("default", "replace_empty")
 
+    default: T
+    replace_empty: bool
+
     def __init__(self, default: T, replace_empty: bool = True) -> None:
         self.default = default
         self.replace_empty = replace_empty
@@ -115,6 +123,9 @@ class TruncateTransformer(Transformer[str]):
     """Cuts a text to *max_length* characters, the last of which are *suffix*."""
 
     __slots__ = ("max_length", "suffix")
+
+    max_length: int
+    suffix: str
 
     def __init__(self, max_length: int, suffix: str = "...") -> None:
         if not isinstance(max_length, int) or isinstance(max_length, bool):

@@ -53,6 +53,8 @@ class MinLengthValidator(Validator[Any]):
 
     __slots__ = ("min_length",)
 
+    min_length: int
+
     def __init__(self, min_length: int) -> None:
         self.min_length = _size("min_length", min_length)
 
@@ -68,6 +70,8 @@ class MaxLengthValidator(Validator[Any]):
 
     __slots__ = ("max_length",)
 
+    max_length: int
+
     def __init__(self, max_length: int) -> None:
         self.max_length = _size("max_length", max_length)
 
@@ -82,6 +86,9 @@ class MinValueValidator(Validator[T]):
     """Refuses values below *min_value*, or, where that is *exclusive*, equal to it."""
 
     __slots__ = ("exclusive", "min_value")
+
+    min_value: T
+    exclusive: bool
 
     def __init__(self, min_value: T, exclusive: bool = False) -> None:
         self.min_value = min_value
@@ -102,6 +109,9 @@ class MaxValueValidator(Validator[T]):
 
     __slots__ = ("exclusive", "max_value")
 
+    max_value: T
+    exclusive: bool
+
     def __init__(self, max_value: T, exclusive: bool = False) -> None:
         self.max_value = max_value
         self.exclusive = exclusive
@@ -121,6 +131,9 @@ class RangeValidator(Validator[T]):
 
     __slots__ = ("max_value", "min_value")
 
+    min_value: T
+    max_value: T
+
     def __init__(self, min_value: T, max_value: T) -> None:
         self.min_value = min_value
         self.max_value = max_value
@@ -136,6 +149,9 @@ class PatternValidator(Validator[str]):
     """Refuses texts whose beginning does not match *pattern*; *message* is then what the error says."""
 
     __slots__ = ("message", "pattern")
+
+    pattern: re.Pattern[str]
+    message: str
 
     def __init__(self, pattern: str | re.Pattern[str], message: str | None = None) -> None:
         try:
@@ -155,6 +171,8 @@ class OneOfValidator(Validator[T]):
     """Refuses what is not one of *allowed_values*."""
 
     __slots__ = ("_shown", "allowed_values")
+
+    allowed_values: frozenset[T]
 
     def __init__(self, allowed_values: Iterable[T]) -> None:
         if isinstance(allowed_values, str):
@@ -243,6 +261,9 @@ class ContainsValidator(Validator[str]):
     """Refuses texts without *substring*; in either case, unless that is *case_sensitive*."""
 
     __slots__ = ("case_sensitive", "substring")
+
+    substring: str
+    case_sensitive: bool
 
     def __init__(self, substring: str, case_sensitive: bool = True) -> None:
         if not isinstance(substring, str):
