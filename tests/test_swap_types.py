@@ -172,3 +172,17 @@ def test_random_types_are_the_same_in_everything_seen() -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1500 programs, 0 different (c; replaced: FoobaraType.process;" in done.stdout
+
+
+def test_a_difference_is_seen_by_the_harness() -> None:
+    code = f"""
+        import sys
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        import differential_types
+        plain = differential_types.programs(types, 0, 30)
+        assert differential_types.programs(types, 0, 30) == plain
+        TitleCaseTransformer.process = lambda self, value: value.capitalize()
+        FoobaraType.is_valid = lambda self, value: True
+        print(differential_types.programs(types, 0, 30) == plain)
+        """
+    assert said(code) == "False"
