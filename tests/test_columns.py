@@ -449,6 +449,13 @@ def test_out_is_filled_and_returned(columns: ModuleType) -> None:
     assert columns.card_brand(chunks, codes=True, out=codes).tolist() == [0, 0, -1]
 
 
+def test_an_out_is_false_where_the_call_raises(columns: ModuleType) -> None:
+    out = np.ones(3, np.bool_)
+    with pytest.raises(TypeError, match="row 2 is an int"):
+        columns.luhn_valid([VISA, None, 7], out=out)
+    assert out.view(np.int8).tolist() == [0, 0, 0]
+
+
 @pytest.mark.parametrize(
     ("out", "error", "text"),
     [
@@ -819,6 +826,10 @@ def test_mixed_objects_of_pandas_are_named_without_the_value(columns: ModuleType
     with pytest.raises(TypeError, match="row 2 is an int; rows are str") as caught:
         columns.luhn_valid(pd.Series([PLANTED, None, 7], dtype=object))
     assert PLANTED not in str(caught.value)
+    with pytest.raises(TypeError, match="row 2 is an int; rows are str") as caught:
+        columns.luhn_valid(pd.DataFrame({"only": pd.Series([PLANTED, None, 7], dtype=object)}))
+    assert PLANTED not in str(caught.value)
+    assert columns.luhn_valid(pd.DataFrame({"only": [VISA, WRONG]})).tolist() == [True, False]
     assert (
         columns.luhn_valid(pd.Series([VISA, float("nan"), pd.NA, None], dtype=object)).tolist()
         == [True] + [False] * 3

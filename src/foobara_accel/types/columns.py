@@ -222,9 +222,13 @@ def _booleans(
     _check(name, threads, result, out)
     if out is not None:
         _fits(name, out, np.dtype(np.bool_))
-    answers, nulls = _judge(
-        name, kind, values, bool(lenient), out if out is None else out.view(np.int8), threads
-    )
+    bytes_of = None if out is None else out.view(np.int8)
+    try:
+        answers, nulls = _judge(name, kind, values, bool(lenient), bytes_of, threads)
+    except BaseException:
+        if bytes_of is not None:
+            bytes_of[:] = 0  # a mark of the twin's is no bool
+        raise
     if nulls is not None:
         answers[nulls] = 0
     if result == "numpy":
@@ -451,8 +455,9 @@ def _chunks(values: Any, name: str) -> Iterator[Chunk]:
     if isinstance(values, np.ndarray):
         yield _of_array(values, name)
         return
-    # pandas: a column of Python objects is looked at here, as its conversion to Arrow tells values in its
-    # errors.
+    # pandas: a column of Python objects is looked at here, as its conversion to Arrow tells values in errors.
+    if callable(getattr(values, "isna", None)) and getattr(values, "shape", ())[1:] == (1,):
+        values = values.iloc[:, 0]
     missing = getattr(values, "isna", None)
     opaque = callable(missing) and getattr(values, "dtype", None) == np.dtype(object)
     speaks = any(hasattr(type(values), each) for each in ("__arrow_c_array__", "__arrow_c_stream__"))
