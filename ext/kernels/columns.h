@@ -298,7 +298,7 @@ static inline int8_t fa_answer(int kind, const unsigned char *s, size_t n, int8_
         int rule = iban ? fa_iban_display(s, n, own, &count) : fa_card_display(s, n, own, &count);
         /* own holds the first digits alone, at most one more than a card may have. */
         if (rule == FA_OK && count <= (iban ? FA_IBAN_MAX : FA_CARD_MAX)) {
-            rule = iban ? fa_iban_rule(own, count, 1) : fa_card_rule(own, count);
+            rule = iban ? fa_iban_rule(own, count, 1) : fa_card_rule(own, count, FA_CARD_MIN);
             if (rule == FA_OK) {
                 strict = 1;
                 s = own;

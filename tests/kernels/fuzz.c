@@ -42,11 +42,11 @@ static int8_t wanted(int kind, const unsigned char *s, size_t n, int lenient, co
     size_t count = 0;
     int iban = kind == FA_IBANS || kind == FA_COUNTRIES, rule = FA_EMPTY;
     if (n && fa_ascii(s, n)) {
-        rule = iban ? fa_iban_rule(s, n, 0) : fa_card_rule(s, n);
+        rule = iban ? fa_iban_rule(s, n, 0) : fa_card_rule(s, n, FA_CARD_MIN);
         if (rule != FA_OK && lenient) {
             rule = iban ? fa_iban_display(s, n, own, &count) : fa_card_display(s, n, own, &count);
             if (rule == FA_OK && count > (iban ? FA_IBAN_MAX : FA_CARD_MAX)) rule = FA_LENGTH;
-            if (rule == FA_OK) rule = iban ? fa_iban_rule(own, count, 1) : fa_card_rule(own, count);
+            if (rule == FA_OK) rule = iban ? fa_iban_rule(own, count, 1) : fa_card_rule(own, count, FA_CARD_MIN);
             s = own;
             n = count;
         }
