@@ -20,7 +20,7 @@ from types import ModuleType
 from foobara_accel.testing import load_twin
 
 DIGITS = "0123456789"
-# Zeros of other scripts, whose nine other digits follow: full-width, Arabic-Indic, Extended, Devanagari, bold.
+# Zeros of other scripts, each followed by its digits: full-width, Arabic-Indic (two), Devanagari, bold.
 ZEROS = "\uff10\u0660\u06f0\u0966\U0001d7ce"
 ODD = " -./()x#~,;*:_\t\n\0\xa0\xad\xb2\u2010\u2013\u200b\u2060\u30fc\uff0b\uff0d\uff0e\uff58"
 ODD += "\ufb01\ud800\u0434ABCxyz"
