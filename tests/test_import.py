@@ -54,9 +54,10 @@ def test_importing_command_loads_nothing_that_a_run_may_not_need(backend: str) -
     assert sorted(loaded.intersection(COLD)) == []
 
 
-def test_importing_the_package_loads_only_its_version() -> None:
+def test_importing_the_package_loads_only_its_version_and_its_list_of_names() -> None:
     loaded = loaded_after("import foobara_accel", "auto")
     assert {name for name in loaded if name.startswith("foobara_accel")} == {
         "foobara_accel",
+        "foobara_accel._lazy",
         "foobara_accel._version",
     }
