@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ..._lazy import lazily
+from ..._lazy import exported
 
 if TYPE_CHECKING:
     from ..processors import Transformer
@@ -65,4 +65,10 @@ _EXPORTS = {
     "UppercaseTransformer": ".stock",
 }
 
-__getattr__, __dir__ = lazily(globals(), _EXPORTS)
+
+def __getattr__(name: str) -> Any:
+    return exported(name, globals(), _EXPORTS)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
