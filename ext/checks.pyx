@@ -8,44 +8,16 @@ blanks (U+0020, U+0009) around it; inside, spaces, and for a card hyphens betwee
 either case. Nothing but ASCII is ever accepted. A rule is named, never the value.
 """
 
-from cpython.object cimport PyObject
-
 from operator import index
 
-cdef extern from *:
-    """
-    /* An exact str of ASCII alone: its characters follow the header. */
-    static inline int fa_plain(PyObject *value) {
-        return PyUnicode_CheckExact(value) && PyUnicode_IS_COMPACT_ASCII(value);
-    }
-    static inline const unsigned char *fa_characters(PyObject *value) {
-        return (const unsigned char *)((PyASCIIObject *)value + 1);
-    }
-    static inline size_t fa_length(PyObject *value) { return (size_t)PyUnicode_GET_LENGTH(value); }
-    """
-    bint fa_plain(PyObject *value)
-    const unsigned char *fa_characters(PyObject *value)
-    size_t fa_length(PyObject *value)
+include "texts.pxi"
 
 cdef extern from "Python.h":
-    ctypedef PyObject *(*PyCFunction)(PyObject *, PyObject *)
-    ctypedef struct PyMethodDef:
-        PyCFunction ml_meth
-        int ml_flags
-    ctypedef struct PyCFunctionObject:
-        PyMethodDef *m_ml
-    int METH_FASTCALL, METH_KEYWORDS
-    object PyCFunction_NewEx(PyMethodDef *method, PyObject *module, object name)
-    object PyObject_Vectorcall(object function, PyObject *const *args, size_t count, PyObject *names)
-    bint PyUnicode_CheckExact(object value)
-    bint PyUnicode_Check(object value)
-    Py_ssize_t PyUnicode_GET_LENGTH(object value)
     unsigned char *PyUnicode_1BYTE_DATA(object value)
     unsigned short *PyUnicode_2BYTE_DATA(object value)
     unsigned int *PyUnicode_4BYTE_DATA(object value)
     int PyUnicode_KIND(object value)
     int PyUnicode_1BYTE_KIND, PyUnicode_2BYTE_KIND
-    object PyUnicode_FromObject(object value)
     object PyUnicode_DecodeASCII(const char *data, Py_ssize_t size, const char *errors)
 
 cdef extern from "kernels/checks.h":
@@ -147,14 +119,6 @@ def is_plain_html(value, /):
     return PyUnicode_4BYTE_DATA(text)[0] != 0xfeff and fa_html_plain_4(PyUnicode_4BYTE_DATA(text), length)
 
 
-cdef str _text(object value, str name):
-    if PyUnicode_CheckExact(value):
-        return value
-    if not PyUnicode_Check(value):
-        raise TypeError(f"{name}() takes a str, not {type(value).__name__}")
-    return PyUnicode_FromObject(value)
-
-
 cdef int _card_rule(str text, bint display, size_t least, unsigned char *digits, size_t *count) except -1:
     cdef const unsigned char *data
     cdef int rule
@@ -202,13 +166,6 @@ cdef object _call_iban(PyObject *module, PyObject *const *args, Py_ssize_t count
     if count == 1 and names == NULL and fa_plain(args[0]):
         return True if fa_iban_rule(fa_characters(args[0]), fa_length(args[0]), False) == FA_OK else False
     return PyObject_Vectorcall(_iban_of_any, args, count, names)
-
-
-cdef object _builtin(object function, PyMethodDef *method, void *meth):
-    method[0] = (<PyCFunctionObject *>function).m_ml[0]
-    method.ml_meth = <PyCFunction>meth
-    method.ml_flags = METH_FASTCALL | METH_KEYWORDS
-    return PyCFunction_NewEx(method, NULL, "foobara_accel.types")
 
 
 is_valid_card = _builtin(_card_of_any, &_card_method, <void *>_call_card)

@@ -8,19 +8,11 @@ goes to the judge, which is phonenumbers. Table and judge are given by types.pho
 
 from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.mem cimport PyMem_Malloc
-from cpython.object cimport PyObject
+
+include "texts.pxi"
 
 cdef extern from *:
     """
-    /* An exact str of ASCII alone: its characters follow the header. */
-    static inline int fa_plain(PyObject *value) {
-        return PyUnicode_CheckExact(value) && PyUnicode_IS_COMPACT_ASCII(value);
-    }
-    static inline const unsigned char *fa_characters(PyObject *value) {
-        return (const unsigned char *)((PyASCIIObject *)value + 1);
-    }
-    static inline size_t fa_length(PyObject *value) { return (size_t)PyUnicode_GET_LENGTH(value); }
-
     /* Without a GIL a thread that sees the table must see what is in it. */
     #if defined(_MSC_VER)
     #include <intrin.h>
@@ -29,25 +21,7 @@ cdef extern from *:
     #define FA_PUBLISH(where, table) __atomic_store_n(&(where), (table), __ATOMIC_RELEASE)
     #endif
     """
-    bint fa_plain(PyObject *value)
     void FA_PUBLISH(void *where, void *table) noexcept
-    const unsigned char *fa_characters(PyObject *value)
-    size_t fa_length(PyObject *value)
-
-cdef extern from "Python.h":
-    ctypedef PyObject *(*PyCFunction)(PyObject *, PyObject *)
-    ctypedef struct PyMethodDef:
-        PyCFunction ml_meth
-        int ml_flags
-    ctypedef struct PyCFunctionObject:
-        PyMethodDef *m_ml
-    int METH_FASTCALL, METH_KEYWORDS
-    object PyCFunction_NewEx(PyMethodDef *method, PyObject *module, object name)
-    object PyObject_Vectorcall(object function, PyObject *const *args, size_t count, PyObject *names)
-    bint PyUnicode_CheckExact(object value)
-    bint PyUnicode_Check(object value)
-    Py_ssize_t PyUnicode_GET_LENGTH(object value)
-    object PyUnicode_FromObject(object value)
 
 cdef extern from "kernels/phone.h":
     ctypedef unsigned short uint16_t
@@ -158,14 +132,6 @@ cdef int _walk(fa_phone_table *table, str text) noexcept:
     return fa_phone_walk(table, fa_characters(<PyObject *>text), fa_length(<PyObject *>text))
 
 
-cdef str _text(object value, str name):
-    if PyUnicode_CheckExact(value):
-        return value
-    if not PyUnicode_Check(value):
-        raise TypeError(f"{name}() takes a str, not {type(value).__name__}")
-    return PyUnicode_FromObject(value)
-
-
 # One positional str is the common call: a builtin of the same name and signature answers it without unpacking
 # arguments (python -m benchmarks.phones) and hands every other call to the function above.
 cdef object _phone_of_any = is_valid_phone
@@ -179,13 +145,6 @@ cdef object _call_phone(PyObject *module, PyObject *const *args, Py_ssize_t coun
         if verdict != FA_PHONE_OTHER:
             return True if verdict >= FA_PHONE_VALID else False
     return PyObject_Vectorcall(_phone_of_any, args, count, names)
-
-
-cdef object _builtin(object function, PyMethodDef *method, void *meth):
-    method[0] = (<PyCFunctionObject *>function).m_ml[0]
-    method.ml_meth = <PyCFunction>meth
-    method.ml_flags = METH_FASTCALL | METH_KEYWORDS
-    return PyCFunction_NewEx(method, NULL, "foobara_accel.types")
 
 
 is_valid_phone = _builtin(_phone_of_any, &_phone_method, <void *>_call_phone)

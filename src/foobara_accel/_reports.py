@@ -257,8 +257,13 @@ def named(value: Any) -> str:
     name = getattr(value, "__name__", None)
     if isinstance(name, str) and callable(value):
         return name
+    return kind_of(value)
+
+
+def kind_of(value: Any) -> str:
+    """Return the name of the class of *value* with its article, for messages: "a str", "an int"."""
     kind = type(value).__name__
-    return f"{'an' if kind[0] in 'aeiouAEIOU' else 'a'} {kind}"
+    return f"{'an' if kind.lower().startswith(tuple('aeiou')) else 'a'} {kind}"
 
 
 def _shown(value: Any, depth: int) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from .._reports import kind_of
+
 __all__ = ["rows_of"]
 
 # What pyarrow and polars call the list of their rows as dicts.
@@ -25,18 +27,18 @@ def rows_of(given: Any, name: str) -> list[Mapping[str, Any]]:
             break
     if isinstance(given, str | bytes | bytearray) or not isinstance(given, Iterable):
         raise TypeError(
-            f"{name}.run_many() takes an iterable of mappings or a mapping of columns, not {_an(given)}"
+            f"{name}.run_many() takes an iterable of mappings or a mapping of columns, not {kind_of(given)}"
         )
     rows = list(given)
     for at, row in enumerate(rows):
         if type(row) is not dict and not isinstance(row, Mapping):
             raise TypeError(
-                f"{name}.run_many(): row {at} is {_an(row)}; a row is a mapping from the names of inputs"
+                f"{name}.run_many(): row {at} is {kind_of(row)}; a row is a mapping from the names of inputs"
             )
         for key in row:
             if type(key) is not str and not issubclass(type(key), str):
                 raise TypeError(
-                    f"{name}.run_many(): row {at} has {_an(key)} as a key; inputs are named by str"
+                    f"{name}.run_many(): row {at} has {kind_of(key)} as a key; inputs are named by str"
                 )
     return rows
 
@@ -45,10 +47,12 @@ def _of_columns(given: Mapping[Any, Any], name: str) -> list[Mapping[str, Any]]:
     columns: dict[str, list[Any]] = {}
     for key, column in given.items():
         if not issubclass(type(key), str):
-            raise TypeError(f"{name}.run_many(): a column is named by {_an(key)}; inputs are named by str")
+            raise TypeError(
+                f"{name}.run_many(): a column is named by {kind_of(key)}; inputs are named by str"
+            )
         if isinstance(column, str | bytes | bytearray | Mapping) or not isinstance(column, Iterable):
             raise TypeError(
-                f"{name}.run_many(): column {key!r} is {_an(column)}; "
+                f"{name}.run_many(): column {key!r} is {kind_of(column)}; "
                 "a mapping is one of columns, a single row goes to run()"
             )
         # NumPy and pandas: values of Python's own types, as a model takes them.
@@ -61,8 +65,3 @@ def _of_columns(given: Mapping[Any, Any], name: str) -> list[Mapping[str, Any]]:
         shown = ", ".join(f"{key!r} has {len(column)}" for key, column in columns.items())
         raise ValueError(f"{name}.run_many(): columns of different lengths: {shown}")
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-
-
-def _an(value: object) -> str:
-    kind = type(value).__name__
-    return f"{'an' if kind[:1] in 'aeiou' else 'a'} {kind}"

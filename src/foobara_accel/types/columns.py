@@ -24,6 +24,7 @@ except ModuleNotFoundError as _missing:
 from .. import _arrow, _backend
 from .._arrow import Chunk
 from .._pure import _iban_table as table
+from .._reports import kind_of
 from . import cards
 
 if TYPE_CHECKING:
@@ -323,14 +324,14 @@ def _judge(
             np.zeros(len(part), np.bool_) if each is None else each
             for part, each in zip(answers, nulls, strict=True)
         )
-        absent = np.concatenate([*filled])
+        absent = np.concatenate(list(filled))
     if len(answers) == 1:
         return answers[0], absent
     if out is None:
         return np.concatenate(answers) if answers else np.empty(0, np.int8), absent
     # A chunk of all rows is in it already, beside empty ones.
-    if all(part is not out for part in answers):
-        np.concatenate(answers, out=out) if answers else None
+    if answers and all(part is not out for part in answers):
+        np.concatenate(answers, out=out)
     return out, absent
 
 
@@ -348,7 +349,7 @@ def _answer(
         at = twin.objects(kind, values, out, lenient, brands)
         if at >= 0:
             raise TypeError(
-                f"{name}(): {row} {done + at} is {_an(values[at])}; rows are str, or None where missing"
+                f"{name}(): {row} {done + at} is {kind_of(values[at])}; rows are str, or None where missing"
             )
         absent = out == twin.NULL_ROW
         if absent.any():
@@ -434,21 +435,13 @@ def _gather(
         answers[:-1][nulls] = none
     wrong = (indices < 0) | (indices >= texts.rows)
     if wrong.any():
-        if chunk.nulls is not None:
-            bad = wrong & ~chunk.nulls
-        else:
-            bad = wrong
+        bad = wrong if chunk.nulls is None else wrong & ~chunk.nulls
         if bad.any():
             raise ValueError(
                 f"{name}(): row {done + int(np.argmax(bad))}: its index is outside of the dictionary"
             )
         indices = np.where(wrong, texts.rows, indices)
     np.take(answers, indices.astype(np.intp, copy=False), out=out)
-
-
-def _an(value: object) -> str:
-    kind = type(value).__name__
-    return f"{'an' if kind[:1] in 'aeiou' else 'a'} {kind}"
 
 
 def _chunks(values: Any, name: str) -> Iterator[Chunk]:
@@ -478,7 +471,9 @@ def _chunks(values: Any, name: str) -> Iterator[Chunk]:
     elif hasattr(values, "__array__") and not isinstance(values, type):
         yield _of_array(np.asarray(values), name)
     else:
-        raise TypeError(f"{name}(): takes an array, a sequence of str or an Arrow column, not {_an(values)}")
+        raise TypeError(
+            f"{name}(): takes an array, a sequence of str or an Arrow column, not {kind_of(values)}"
+        )
 
 
 def _of_array(array: Array, name: str) -> Chunk:
