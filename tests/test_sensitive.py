@@ -85,6 +85,10 @@ def test_errors_do_not_repeat_what_was_given(fa: ModuleType, sensitive: ModuleTy
         pin: sensitive.Sensitive[int]  # type: ignore[name-defined]
 
     Plain.model_rebuild(_types_namespace={"sensitive": sensitive})
+    for build in (lambda: Plain(pin=SECRET), lambda: Plain.model_validate_json(f'{{"pin": "{SECRET}"}}')):
+        with pytest.raises(ValidationError) as raised:
+            build()
+        assert SECRET not in str(raised.value) + repr(raised.value.errors()) + raised.value.json()
 
     class Enter(fa.Command[Plain, Any]):  # type: ignore[name-defined, misc]
         echo_inputs = True

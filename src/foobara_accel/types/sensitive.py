@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Generic, NoReturn, Self, TypeVar, cast, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic_core import core_schema
+from pydantic_core import ValidationError, core_schema
+
+from ._masked import refusal
 
 __all__ = [
     "APIKey",
@@ -41,9 +43,8 @@ class Sensitive(Generic[T]):
     """A value that no text shows: ``str``, ``repr``, formatting and JSON say ``[REDACTED]``, `get` gives it.
 
     Equal to, and with the hash and the truth of, the value. As the type of a Pydantic field it takes what its
-    argument takes (``Sensitive[int]``; a str without one) and Sensitive values. Errors of commands do not
-    repeat what was given for it; the text of Pydantic's own does, unless the model has
-    ``hide_input_in_errors``, as `SensitiveModel` has.
+    argument takes (``Sensitive[int]``; a str without one) and Sensitive values. No error repeats what was
+    given for it, Pydantic's own neither.
     """
 
     __slots__ = ("_value",)
@@ -127,9 +128,6 @@ class Sensitive(Generic[T]):
 
 def _without_input(value: Any, handler: Any) -> Any:
     """Validate; an error says what is wrong, and nothing of the value."""
-    from pydantic import ValidationError
-    from pydantic_core import PydanticCustomError
-
     try:
         return handler(value)
     except ValidationError as error:
@@ -137,7 +135,7 @@ def _without_input(value: Any, handler: Any) -> Any:
         row = next((each for each in rows if "is-instance" not in each["loc"]), rows[-1])
         if row["type"] == "is_instance_of":
             row = rows[-1]
-        raise PydanticCustomError("sensitive", "{told}", {"told": row["msg"]}) from None
+        raise refusal("Sensitive", "sensitive", "{told}", told=row["msg"]) from None
 
 
 #: Sensitive texts.
