@@ -2,9 +2,10 @@
 
     python tests/downstream/run.py CHECKOUT [--backend c|py] [--fixes default|none|A,B] [-- PYTEST ARGUMENTS]
 
-The interpreter needs what the checkout's tests need (pytest, pytest-asyncio, fastapi, httpx, ...). Exit
-status: 0 when every test id has the same verdict both times, 1 otherwise. A test that is known to be flaky is
-named and does not count.
+Either may be given several times: every backend is run with every choice of repairs, and all are
+compared with one plain run. The interpreter needs what the checkout's tests need (pytest, pytest-
+asyncio, fastapi, ...). Exit status: 0 when every test id has the same verdict each time, 1 otherwise. A
+test that is known to be flaky is named and does not count.
 """
 
 from __future__ import annotations
@@ -80,16 +81,25 @@ def main(argv: list[str]) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("checkout", type=Path)
-    parser.add_argument("--backend", choices=["auto", "c", "py"], default="auto")
-    parser.add_argument("--fixes", default="default", help="default, none, or names separated by commas")
+    parser.add_argument("--backend", choices=["auto", "c", "py"], action="append")
+    parser.add_argument("--fixes", action="append", help="default, none, or names separated by commas")
     chosen = parser.parse_args(own)
     checkout = chosen.checkout.resolve()
     if not (checkout / "foobara_py").is_dir():
         parser.error(f"there is no foobara_py in {checkout}")
-    plain = suite(checkout, given, False, chosen.backend, chosen.fixes)["verdicts"]
-    second = suite(checkout, given, True, chosen.backend, chosen.fixes)
-    swapped, drop_in = second["verdicts"], second["drop_in"]
-    print(f"plain:        {counted(plain)}")
+    plain = suite(checkout, given, False, "auto", "default")["verdicts"]
+    print(f"plain:        {counted(plain)}", flush=True)
+    same = True
+    for backend in chosen.backend or ["auto"]:
+        for fixes in chosen.fixes or ["default"]:
+            print(f"\nbackend {backend}, repairs {fixes}")
+            same &= compare(plain, suite(checkout, given, True, backend, fixes))
+    return 0 if same else 1
+
+
+def compare(plain: dict[str, str], run: dict[str, Any]) -> bool:
+    """Print what *run* says of itself and each verdict that differs; True if none does and it was swapped."""
+    swapped, drop_in = run["verdicts"], run["drop_in"]
     print(f"with drop-in: {counted(swapped)}")
     replaced = sum(len(part["replaced"]) for part in drop_in["parts"])
     print(f"drop-in:      {drop_in['state']}, {replaced} functions, repairs: {drop_in['repairs']}")
@@ -101,8 +111,8 @@ def main(argv: list[str]) -> int:
         flaky = each in FLAKY
         others += not flaky
         print(f"{'flaky' if flaky else 'differs'}: {each}: {plain.get(each)} -> {swapped.get(each)}")
-    print("every verdict is the same" if not others else f"{others} verdicts differ")
-    return 1 if others or drop_in["state"] != "swapped" else 0
+    print("every verdict is the same" if not others else f"{others} verdicts differ", flush=True)
+    return not others and drop_in["state"] == "swapped"
 
 
 if __name__ == "__main__":
