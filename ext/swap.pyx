@@ -591,6 +591,11 @@ cdef Plan plan_of(World w, PyObject *cls):
     return new_plan(w, cls)
 
 
+cdef inline Plan plan_of_any(World w, object cls):
+    """`plan_of` for what need be no class: ``Command.run.__func__`` may be given anything."""
+    return plan_of(w, <PyObject *>cls) if PyType_Check(<PyObject *>cls) else None
+
+
 cdef inline bint current(Plan plan) noexcept:
     return (plan.tag != 0 and plan.tag == fa_tag(<PyObject *>plan.cls)) or same(plan)
 
@@ -1535,7 +1540,7 @@ def replacements(target, repairs):
 
 
 cdef object run_class(World w, object cls, dict inputs):
-    cdef Plan plan = plan_of(w, <PyObject *>cls)
+    cdef Plan plan = plan_of_any(w, cls)
     cdef int ended = OUTCOME
     cdef bint clean = False
     cdef object command, answer
@@ -2174,7 +2179,7 @@ cdef dict later(World w, object target):
     """Async commands: what a coroutine of ``_foreign`` does before and after it awaits."""
 
     def begin(cls, inputs):
-        cdef Plan plan = plan_of(w, <PyObject *>cls)
+        cdef Plan plan = plan_of_any(w, cls)
         cdef int status
         if (
             plan is None

@@ -393,6 +393,18 @@ def test_replacements_are_called_like_what_they_replace(fp):
         assert isinstance(value, classmethod) == isinstance(before, classmethod), key
 
 
+def test_run_without_its_class_asks_what_it_is_given_for_an_instance(fp):
+    """Of a wrapper that takes the function out of ``run`` and hands it anything with an instance to run."""
+    run, run_later = (fp.Command.run.__func__, fp.AsyncCommand.run.__func__)
+    Add = adder(fp)
+    assert run(lambda **inputs: Add(**inputs), a=1).result == 3
+    for given in (Add(a=1), 5, None):
+        with pytest.raises(TypeError, match="object is not callable"):
+            run(given, a=1)
+        with pytest.raises(TypeError, match="object is not callable"):
+            asyncio.run(run_later(given, a=1))
+
+
 @pytest.mark.parametrize("name", BACKENDS)
 @pytest.mark.parametrize(
     ("fixes", "form"),
