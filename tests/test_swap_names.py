@@ -204,6 +204,50 @@ def test_commands_have_a_name_unless_a_class_defines_one() -> None:
 
 
 @needs_foobara_py
+def test_a_name_that_a_class_has_by_other_means_stays() -> None:
+    """From a base listed after Command, or from ``__getattr__``; after many switches too."""
+    said(
+        """
+        import foobara_accel
+        from foobara_py import Command
+        from pydantic import BaseModel
+        class In(BaseModel):
+            a: int = 1
+        class Plain:
+            name = "of a mixin"
+        class Computed:
+            @property
+            def name(self):
+                return f"of {type(self).__name__}"
+        class WithPlain(Command[In, str], Plain):
+            pass
+        class WithProperty(Command[In, str], Computed):
+            pass
+        class Dynamic(Command[In, str]):
+            def __getattr__(self, name):
+                if name == "unknown":
+                    raise AttributeError(name)
+                return f"dynamic {name}"
+        class Absent(Command[In, str]):
+            def __getattr__(self, name):
+                raise AttributeError(name)
+
+        def seen():
+            return WithPlain.name, WithPlain().name, WithProperty.name, WithProperty().name, Dynamic().name
+
+        before = seen()
+        assert before == ("of a mixin", "of a mixin", Computed.name, "of WithProperty", "dynamic name")
+        for _ in range(60):
+            foobara_accel.install()
+            assert seen() == before and Absent().name == "Absent" and Dynamic.name == "Dynamic"
+            foobara_accel.uninstall()
+            assert seen() == before and not hasattr(Absent(), "name") and not hasattr(Dynamic, "name")
+        """,
+        foobara_py=True,
+    )
+
+
+@needs_foobara_py
 def test_warm_up_of_its_registry_builds_validators_and_schemas() -> None:
     said(
         """

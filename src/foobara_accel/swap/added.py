@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
@@ -25,11 +26,11 @@ class Added:
 
     key: str
 
-    def __init__(self, owner: type, name: str, attribute: _Switched) -> None:
+    def __init__(self, owner: type, name: str, give: Callable[[Any, Any], Any]) -> None:
         self.key = f"{owner.__name__}.{name}"
         self._owner = owner
         self._name = name
-        self._attribute = attribute
+        self._attribute = _Switched(owner, name, give)
         self._switches = 0
 
     def on(self) -> None:
@@ -47,21 +48,31 @@ class Added:
 
 
 class _Switched:
-    """A non-data descriptor, so that an instance may have an attribute of its own under the name."""
+    """A non-data descriptor, so that an instance may have an attribute of its own under the name.
 
-    __slots__ = ("_give", "_name", "answers")
+    It gives way to what would answer without it: a base that comes later, and the ``__getattr__`` of a class.
+    """
+
+    __slots__ = ("_give", "_name", "_owner", "answers")
 
     answers: bool
 
-    def __init__(self, name: str, give: Callable[[Any, Any], Any]) -> None:
+    def __init__(self, owner: type, name: str, give: Callable[[Any, Any], Any]) -> None:
+        self._owner = owner
         self._name = name
         self._give = give
         self.answers = False
 
     def __get__(self, instance: Any, owner: Any) -> Any:
+        mro = owner.__mro__
+        if any(self._name in vars(base) for base in mro[mro.index(self._owner) + 1 :]):
+            return getattr(super(self._owner, owner if instance is None else instance), self._name)
         if not self.answers:
             kind = f"{owner.__name__!r} object" if instance is not None else f"type object {owner.__name__!r}"
             raise AttributeError(f"{kind} has no attribute {self._name!r}")
+        if instance is not None and hasattr(owner, "__getattr__"):
+            with suppress(AttributeError):
+                return owner.__getattr__(instance, self._name)
         return self._give(instance, owner)
 
 
@@ -70,13 +81,13 @@ def added(target: Target) -> tuple[Added, ...]:
     found = []
     naming, registry = target.NamingConcern, target.CommandRegistry
     if isinstance(naming, type) and not hasattr(naming, "name"):
-        found.append(Added(naming, "name", _Switched("name", lambda instance, owner: owner.full_name())))
+        found.append(Added(naming, "name", lambda instance, owner: owner.full_name()))
     if isinstance(registry, type) and not hasattr(registry, "warm_up"):
 
         def bound(instance: Any, owner: Any) -> Any:
             return MethodType(warm_up, target.get_default_registry() if instance is None else instance)
 
-        found.append(Added(registry, "warm_up", _Switched("warm_up", bound)))
+        found.append(Added(registry, "warm_up", bound))
 
     def warm_up(
         registry: Any,
