@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import py_compile
 import re
+import zipfile
 from pathlib import Path
 from textwrap import dedent
 
@@ -411,6 +413,39 @@ def test_a_module_and_its_arguments(foobara_py: bool, tmp_path: Path) -> None:
     )
     done = python("-m", "foobara_accel", "-m", "program", "-x", foobara_py=foobara_py, cwd=tmp_path)
     assert done.stdout.strip() == "['-x'] __main__ program.__main__ True", done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [["app.py"], ["-m", "app"], ["folder"], ["packed.zip"], ["app.pyc"]], ids=str
+)
+def test_a_program_has_the_main_module_that_python_gives_it(words: list[str], tmp_path: Path) -> None:
+    """Held against the interpreter's own way, until a thread and an exit handler pickle what it defines."""
+    text = dedent("""
+        import atexit, pickle, sys, threading
+        class Mine:
+            pass
+        def pickled():
+            print(type(pickle.loads(pickle.dumps(Mine()))) is Mine)
+        def outlive():
+            threading.main_thread().join()
+            pickled()
+        atexit.register(pickled)
+        threading.Thread(target=outlive).start()
+        seen = {name: value for name, value in globals().items() if name.startswith("__")}
+        print(sorted(seen), [seen[name] for name in ("__name__", "__file__", "__package__", "__builtins__")])
+        print(__loader__ is not None, __spec__ and __spec__.name, __cached__ and __cached__[-10:], sys.argv)
+        print(sys.path[0])
+    """)
+    (tmp_path / "app.py").write_text(text, encoding="utf-8")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "__main__.py").write_text(text, encoding="utf-8")
+    with zipfile.ZipFile(tmp_path / "packed.zip", "w") as packed:
+        packed.writestr("__main__.py", text)
+    py_compile.compile(str(tmp_path / "app.py"), str(tmp_path / "app.pyc"))
+    plain = python(*words, "-x", foobara_py=False, cwd=tmp_path)
+    ours = python("-m", "foobara_accel", *words, "-x", foobara_py=False, cwd=tmp_path)
+    assert plain.returncode == 0 and plain.stdout.count("True") == 3, plain.stderr
+    assert (ours.stdout, ours.stderr, ours.returncode) == (plain.stdout, plain.stderr, 0)
 
 
 def test_what_a_program_raises_leaves_it(tmp_path: Path) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import builtins
 import importlib.util
 import io
 import os
-import runpy
 import sys
 import zipfile
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader, SourcelessFileLoader
 from types import ModuleType
+from typing import Any
 
 __all__ = ["run"]
 
@@ -42,16 +44,18 @@ def _module(words: list[str]) -> int:
     sys.argv = words
     if not _safe_path():
         sys.path[0] = os.getcwd()
-    if missing := _missing(words[0]):
-        print(f"foobara-accel: there is no module {missing}", file=sys.stderr)
+    name, spec = _found(words[0])
+    if spec is None:
+        print(f"foobara-accel: there is no module {name}", file=sys.stderr)
         return 2
-    runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+    words[0] = str(spec.origin)
+    _execute(spec)
     return 0
 
 
-def _missing(name: str) -> str:
-    """Return the name of the module that *name* stands for if there is none, else an empty string."""
-    # Not told by what run_module raises: a module that is there may miss another.
+def _found(name: str) -> tuple[str, ModuleSpec | None]:
+    """Return the name of the module that *name* stands for, and its specification if there is one."""
+    # Not told by what importing raises: a module that is there may miss another.
     try:
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.submodule_search_locations is not None:
@@ -62,25 +66,61 @@ def _missing(name: str) -> str:
             raise
         spec = None  # a package that it would be in is missing
     except ValueError:
-        return ""  # run_module says what is wrong with such a name
-    return "" if spec else name
+        spec = None  # no name of a module
+    return name, spec
 
 
 def _file(words: list[str]) -> None:
     path = words[0]
     sys.argv = words
-    if os.path.isdir(path) or path.endswith(".pyc") or zipfile.is_zipfile(path):
-        runpy.run_path(path, run_name="__main__")
+    if os.path.isdir(path) or zipfile.is_zipfile(path):
+        place = os.path.abspath(path)
+        if _safe_path():
+            sys.path.insert(0, place)
+        else:
+            sys.path[0] = place
+        spec = PathFinder.find_spec("__main__", [place])
+        if spec is None:
+            raise ImportError(f"can't find '__main__' module in {path!r}", name="__main__", path=place)
+        _execute(spec)
+        return
+    if not _safe_path():
+        sys.path[0] = os.path.dirname(os.path.realpath(path))
+    full = os.path.abspath(path)
+    if path.endswith(".pyc"):
+        bare = SourcelessFileLoader("__main__", full)
+        _run_as_main(bare.get_code("__main__"), full, bare)
         return
     with io.open_code(path) as file:
         source = file.read()
-    if not _safe_path():
-        sys.path[0] = os.path.dirname(os.path.realpath(path))
-    # In sys.modules for good, as threads and exit handlers of the program may pickle what it defines.
+    _run_as_main(compile(source, full, "exec", dont_inherit=True), full, SourceFileLoader("__main__", full))
+
+
+def _execute(spec: ModuleSpec) -> None:
+    loader: Any = spec.loader
+    code = loader.get_code(spec.name) if hasattr(loader, "get_code") else None
+    if code is None:
+        raise ImportError(f"No code object available for {spec.name}", name=spec.name)
+    _run_as_main(code, spec.origin, loader, spec)
+
+
+def _run_as_main(code: Any, file: str | None, loader: Any, spec: ModuleSpec | None = None) -> None:
+    # Not by runpy, which takes the module out of sys.modules when the code has ended: threads and exit
+    # handlers of the program may pickle what it defines.
     module = ModuleType("__main__")
-    module.__dict__.update(__file__=os.path.abspath(path), __builtins__=__builtins__)
+    names = module.__dict__
+    names.update(
+        __builtins__=builtins,
+        __cached__=None if spec is None else spec.cached,
+        __file__=file,
+        __loader__=loader,
+        __package__=None if spec is None else spec.parent,
+        __spec__=spec,
+    )
+    if sys.version_info < (3, 14):
+        names["__annotations__"] = {}
     sys.modules["__main__"] = module
-    exec(compile(source, os.path.abspath(path), "exec", dont_inherit=True), module.__dict__)
+    exec(code, names)
 
 
 def _safe_path() -> bool:
