@@ -1475,8 +1475,10 @@ cdef object subcommand(World w, object command, object command_class, dict input
     ):
         return whole(command, command_class, **inputs)
     path = FA_SLOT(<PyObject *>command, w.path)
-    if parent.domain is not child.domain and parent.domain is not None and child.domain is not None:
-        command._validate_cross_domain_call(command_class)
+    if parent.domain is not None and child.domain is not None:
+        # A descriptor that both inherit may give each its own domain.
+        if parent.domain is not child.domain or type(parent.domain) is not str:
+            command._validate_cross_domain_call(command_class)
     if parent.symbol is None or not PyTuple_CheckExact(path):
         below = command._subcommand_runtime_path + (command.full_command_symbol(),)
     elif <PyObject *>parent.path_from is path:

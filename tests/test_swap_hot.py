@@ -365,6 +365,33 @@ def test_subcommands_carry_path_and_name(fp):
     assert error.to_dict()["key"] == "top>outer>runtime.root.deep"
 
 
+def test_a_domain_that_a_descriptor_gives_is_asked_of_each_class(fp):
+    class ByName:
+        def __get__(self, instance: Any, owner: Any) -> str:
+            return owner.__name__.removesuffix("Command")
+
+    class Base(fp.Command[Pair, int]):  # type: ignore[name-defined, misc]
+        _domain = ByName()
+
+    class ShopCommand(Base):
+        def execute(self) -> Any:
+            return self.inputs.a
+
+    class BankCommand(Base):
+        def execute(self) -> Any:
+            return self.run_subcommand(ShopCommand, a=self.inputs.a)
+
+    domain = fp.Domain("Bank")
+    try:
+        for _ in range(2):
+            [error] = BankCommand.run(a=1).errors
+            assert error.message.startswith("Domain 'Bank' cannot call commands from 'Shop'.")
+        domain.depends_on("Shop")
+        assert BankCommand.run(a=1).result == 1
+    finally:
+        fp.Domain.clear_registry()
+
+
 def test_async_commands_stay_coroutine_functions(fp):
     class Later(fp.AsyncCommand[Pair, int]):
         async def execute(self) -> Any:
