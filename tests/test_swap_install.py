@@ -172,6 +172,40 @@ def test_whatever_is_patched_or_missing_installing_reports(on: str) -> None:
 
 
 @on_both
+def test_a_foobara_py_that_is_imported_anew_can_be_installed_on(on: str) -> None:
+    """As by tests that empty sys.modules: what the report says is about the one that is there."""
+    said(
+        """
+        import sys
+        import foobara_accel
+        from foobara_accel.swap.target import find, underlying
+
+        def codes(target, report):
+            return {underlying(target.attribute(key)).__code__.co_filename[:20] for key in report.replaced}
+
+        report = foobara_accel.install(fixes={"call-hooks", "errors-as-dicts"})
+        first = find()
+        assert codes(first, report) == {"<foobara_accel swap "}
+        for name in [name for name in sys.modules if name.partition(".")[0] == "foobara_py"]:
+            del sys.modules[name]
+        for imported in (False, True):
+            if imported:
+                import foobara_py
+            report = foobara_accel.install()
+            second = find()
+            assert second.Command is not first.Command and report.ok == (not report.not_repaired)
+            assert codes(second, report) == {"<foobara_accel swap "} and "errors-as-dicts" in report.repairs
+            assert all(not name.startswith("<") for name in codes(first, report))
+            assert foobara_accel.install() is report
+        import foobara_py.core.warmup
+        foobara_accel.uninstall()
+        assert all(not name.startswith("<") for name in codes(second, report))
+        """,
+        on,
+    )
+
+
+@on_both
 def test_what_a_tracer_wraps_is_refused_and_goes_on_being_called(on: str) -> None:
     """Tracers put in its place a function of the same name and module, or an object called like one."""
     said(

@@ -199,14 +199,14 @@ def probe(fixes: Iterable[str] | None = None) -> SwapReport:
 def _install(fixes: frozenset[str] | None, strict: bool, finished: bool) -> SwapReport:
     global _active, _report
     with _lock:
-        if _active is not None and fixes in (None, _active.fixes):
+        if _is_on(_active, fixes):
             return _checked(_report, strict)
-        wanted = fixes if fixes is not None else DEFAULT
+        wanted = fixes if fixes is not None else DEFAULT if _active is None else _active.fixes
     # Outside of the lock: foobara_py is imported here.
     loaded = _load(finished)
     with _lock:
         before = _active
-        if before is not None and fixes in (None, before.fixes):
+        if _is_on(before, fixes):
             return _checked(_report, strict)
         switch = _prepare(wanted, finished, loaded)
         _checked(switch.report, strict)
@@ -221,6 +221,14 @@ def _install(fixes: frozenset[str] | None, strict: bool, finished: bool) -> Swap
             _drop(switch, before)
             raise
         return _report
+
+
+def _is_on(switch: _Switch | None, fixes: frozenset[str] | None) -> bool:
+    """Whether *switch* makes these repairs, in the foobara_py imported now and not in an earlier one."""
+    if switch is None or fixes not in (None, switch.fixes):
+        return False
+    base = sys.modules.get(f"{ROOT}.core.command.base")
+    return switch.target is None or getattr(base, "Command", None) is switch.target.Command
 
 
 def _checked(report: SwapReport, strict: bool) -> SwapReport:
