@@ -137,6 +137,36 @@ def test_a_patched_part_is_refused_with_its_reason_and_the_others_are_not() -> N
 
 
 @on_both
+def test_a_part_whose_module_has_a_patched_name_is_refused(on: str) -> None:
+    """A mock of what a method calls is called: the replacement, which does without it, stays out."""
+    said(
+        "import foobara_accel",
+        on,
+        then="""
+        import sys
+        from unittest import mock
+        concerns = "foobara_py.core.command.concerns"
+        for module, name, part in (
+            (f"{concerns}.inputs_concern", "validate_with_model", "inputs"),
+            (f"{concerns}.errors_concern", "Halt", "command errors"),
+            (f"{concerns}.state_concern", "EnhancedCallbackExecutor", "runs"),
+            (f"{concerns}.transaction_concern", "TransactionRegistry", "runs"),
+        ):
+            for _ in range(2):
+                assert foobara_accel.install().ok
+                foobara_accel.uninstall()
+                own = getattr(sys.modules[module], name)
+                with mock.patch.object(sys.modules[module], name, wraps=own) as patched:
+                    reasons = {each.name: each.reason for each in foobara_accel.install().refused}
+                    assert f"uses another {name} than foobara_py's" in reasons[part], reasons
+                    assert reasons[part].endswith(module) and "runs" in reasons, reasons
+                    assert Add.run(a=1).result == 2 and (patched.mock_calls or name == "Halt"), name
+                    foobara_accel.uninstall()
+        """,
+    )
+
+
+@on_both
 def test_whatever_is_patched_or_missing_installing_reports(on: str) -> None:
     said(
         """

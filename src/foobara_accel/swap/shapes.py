@@ -57,6 +57,9 @@ class Shapes:
         """Say why the function under *key* is not one of the *known* fingerprints; None if it is."""
         try:
             function = self.function(key)
+            reason = self._exchanged_name(key, function)
+            if reason is not None:
+                return reason
             as_seen = function, original_code(function), known
             if self._known.get(key) == as_seen and not is_foreign(function):
                 return None
@@ -78,6 +81,15 @@ class Shapes:
         if _digest(node) not in known:
             return f"{key} is not the one known here (fingerprint {_digest(node)})"
         self._known[key] = as_seen
+        return None
+
+    def _exchanged_name(self, key: str, function: FunctionType) -> str | None:
+        """Say what the function under *key* finds in its module in the place of a class of foobara_py."""
+        for name in original_code(function).co_names:
+            wanted = self._target.classes.get(name)
+            if wanted is not None and function.__globals__.get(name, wanted) is not wanted:
+                module = function.__module__
+                return f"{key} uses another {name} than foobara_py's: somebody has patched {module}"
         return None
 
     def _node(self, key: str, function: FunctionType) -> ast.AST:
