@@ -502,6 +502,19 @@ def test_fixes_by_environment() -> None:
     assert said(code, True, FOOBARA_ACCEL_FIXES="errors-as-dicts") == "errors-as-dicts"
 
 
+def test_a_wrong_fix_of_the_environment_is_named_with_the_variable(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("print('ran')\n", encoding="utf-8")
+    wrong = {"FOOBARA_ACCEL_FIXES": "call-hooks, nope"}
+    done = python("-m", "foobara_accel", "app.py", foobara_py=False, cwd=tmp_path, **wrong)
+    assert done.returncode == 2 and not done.stdout
+    assert done.stderr.startswith(
+        "foobara-accel: FOOBARA_ACCEL_FIXES: no such repair: nope; there are rollback-"
+    )
+    assert done.stderr.count("\n") == 1
+    done = python("-c", "import foobara_accel.auto", foobara_py=False, cwd=tmp_path, **wrong)
+    assert "\nValueError: FOOBARA_ACCEL_FIXES: no such repair: nope; there are" in done.stderr
+
+
 @both
 def test_a_process_one_cannot_edit(foobara_py: bool, tmp_path: Path) -> None:
     text = (ROOT / "docs" / "drop-in.md").read_text(encoding="utf-8")

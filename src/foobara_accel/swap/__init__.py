@@ -138,11 +138,16 @@ def install_later(fixes: Iterable[str] | None = None) -> SwapReport:
 
 
 def fixes_of_the_environment() -> tuple[str, ...] | None:
-    """Return what ``FOOBARA_ACCEL_FIXES`` names; None when it is not set."""
+    """Return what ``FOOBARA_ACCEL_FIXES`` names; None when it is not set. ValueError: it names no repair."""
     given = os.environ.get("FOOBARA_ACCEL_FIXES")
     if given is None:
         return None
-    return tuple(name.strip() for name in given.split(",") if name.strip())
+    names = tuple(name.strip() for name in given.split(",") if name.strip())
+    try:
+        chosen(names)
+    except ValueError as error:
+        raise ValueError(f"FOOBARA_ACCEL_FIXES: {error}") from None
+    return names
 
 
 def _forget_later() -> None:

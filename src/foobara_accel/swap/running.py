@@ -32,6 +32,13 @@ def run(words: list[str]) -> int:
     if words[0] != "-m" and not os.path.exists(words[0]):
         print(f"foobara-accel: there is no file {words[0]}", file=sys.stderr)
         return 2
+    from . import fixes_of_the_environment
+
+    try:
+        fixes_of_the_environment()
+    except ValueError as error:
+        print(f"foobara-accel: {error}", file=sys.stderr)
+        return 2
     from .. import auto  # noqa: F401
 
     if words[0] == "-m":
