@@ -566,7 +566,7 @@ cdef class Plan:
     cdef bint own_domains
     cdef object registry, config, domain, symbol, model, execute
     cdef InputsBuilder builder
-    cdef unsigned int model_tag
+    cdef unsigned int model_tag, meta_tag  # of the model, and of what it is called by, when they were plain
     cdef Py_ssize_t references         # of an instance without attributes
     cdef bint keeps                    # instances that nobody else refers to are used again
     cdef object spare                  # one of them, as it is when made
@@ -699,7 +699,7 @@ cdef Plan new_plan(World w, PyObject *cls):
         plan.symbol = None
     plan.model = None
     plan.builder = None
-    plan.model_tag = 0
+    plan.model_tag = plan.meta_tag = 0
     if not plan.own_type:
         value = found["_cached_inputs_type"]
         if isinstance(value, type) and issubclass(value, BaseModel):
@@ -1315,15 +1315,21 @@ cdef PyObject *called_with(object model, PyObject *raw) noexcept:
 
 cdef bint model_is_plain(World w, Plan plan) noexcept:
     cdef PyObject *model = <PyObject *>plan.model
-    if plan.model_tag != 0 and plan.model_tag == fa_tag(model):
+    cdef PyObject *meta = <PyObject *>w.model_meta
+    if (
+        plan.model_tag != 0
+        and plan.model_tag == fa_tag(model)
+        and plan.meta_tag != 0
+        and plan.meta_tag == fa_tag(meta)
+    ):
         return True
     if plan.builder.level < 3 and (
         fa_lookup(model, <PyObject *>INIT) is not <PyObject *>w.model_init
         or fa_lookup(model, <PyObject *>NEW) is not <PyObject *>OBJECT_NEW
-        or fa_lookup(<PyObject *>w.model_meta, <PyObject *>CALL) is not <PyObject *>w.model_call
+        or fa_lookup(meta, <PyObject *>CALL) is not <PyObject *>w.model_call
     ):
         return False
-    plan.model_tag = fa_tag(model)
+    plan.model_tag, plan.meta_tag = fa_tag(model), fa_tag(meta)
     return True
 
 

@@ -235,6 +235,24 @@ def test_a_patch_of_foobara_pys_other_classes_is_called(fp, owner, name):
     assert Add.run(a=1).result == 3
 
 
+def test_a_patch_of_how_models_are_called_is_called(fp):
+    """Of Pydantic's metaclass, as a tracer may set it after the first runs."""
+    Add = adder(fp)
+    meta: Any = type(BaseModel)
+    assert [Add.run(a=1).result for _ in range(3)] == [3, 3, 3]
+    called = []
+
+    def call(cls: Any, *given: Any, **named: Any) -> Any:
+        called.append(cls)
+        return type.__call__(cls, *given, **named)
+
+    with mock.patch.object(meta, "__call__", call):
+        assert Add.run(a=1).result == Add(a=1).run_instance().result == 3
+    assert called.count(Pair) == 2
+    called.clear()
+    assert Add.run(a=1).result == 3 and not called
+
+
 def test_a_class_that_counts_its_runs_keeps_running(fp):
     Add = adder(fp)
     run = Add.execute
