@@ -241,6 +241,7 @@ cdef extern from *:
     object PyDescr_NewMethod(PyTypeObject *, PyMethodDef *)
     void PyType_Modified(PyTypeObject *)
     void PyErr_Clear()
+    bint PyErr_ExceptionMatches(PyObject *kind)
     void PyErr_SetNone(PyObject *)
     PyTypeObject *Py_TYPE(PyObject *)
     void Py_XINCREF(PyObject *)
@@ -841,6 +842,8 @@ cdef int from_inputs(Core command, Plan plan, PyObject *const *values, PyObject 
             command._inputs = <object>made
             Py_DECREF(<object>made)
             return execute_between(command, plan) if plan.between else phases(command, plan, 2)
+        if not PyErr_ExceptionMatches(<PyObject *>Exception):
+            return inputs_refused(command, plan)
         # A guarded model has no code of the user's: building it again has no second effect.
         PyErr_Clear()
     if command.raw is None:

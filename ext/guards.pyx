@@ -2,8 +2,9 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
 """Builds the inputs of a command from its arguments (compiled twin of ``_pure/guards.py``).
 
-1. **Guard**: every value already has the exact declared type, so what pydantic would return is known; the
-   instance is put together here. Which models allow it, and each field's test, come from ``core.inputs``.
+1. **Guard**: every value already has the exact declared type, or is a text that a type of this package takes, so
+   what pydantic would return is known; the instance is put together here. Which models allow it, and each field's
+   test, come from ``core.inputs``.
 2. **Fields**: pydantic-core's inner ``model-fields`` validator runs on the same arguments, and only the
    instance is put together here.
 3. **Full**: the ``validate_python`` of the model's own validator.
@@ -82,6 +83,7 @@ cdef extern from *:
     #else
     #define FA_STR_READY(s) 1
     #endif
+    #define FA_COMPACT_ASCII(s) PyUnicode_IS_COMPACT_ASCII(s)
     static inline PyObject *FA_OWN(PyObject *made) { return made; }
     static inline void FA_UNTRACK(PyObject *rows) { PyObject_GC_UnTrack(rows); }
 
@@ -157,11 +159,26 @@ cdef extern from *:
     PyObject* FA_TAKE_SET(PyObject* instance, Py_ssize_t offset, PyObject* names) noexcept
     bint FA_FREE_THREADED
     bint FA_STR_READY(PyObject* s) noexcept
+    bint FA_COMPACT_ASCII(PyObject* s) noexcept
     object FA_OWN(PyObject* made)      # NULL means that an exception is set
     void FA_UNTRACK(PyObject* rows) noexcept
     PyObject* fa_raised() noexcept
     void fa_raise_again(PyObject* value) noexcept
     bint FA_REFERS(PyObject* reference, PyObject* target) noexcept
+
+
+cdef extern from "kernels/checks.h":
+    int FA_OK
+    bint fa_luhn_ok(const unsigned char* s, size_t n, size_t least) noexcept
+    int fa_card_display(const unsigned char* s, size_t n, unsigned char* out, size_t* count) noexcept
+    int fa_iban_rule(const unsigned char* s, size_t n, bint listed) noexcept
+    int fa_iban_display(const unsigned char* s, size_t n, unsigned char* out, size_t* count) noexcept
+
+
+cdef extern from "kernels/html.h":
+    bint fa_html_plain_1(const unsigned char* s, size_t n) noexcept
+    bint fa_html_plain_2(const uint16_t* s, size_t n) noexcept
+    bint fa_html_plain_4(const uint32_t* s, size_t n) noexcept
 
 
 cdef extern from "Python.h":
@@ -184,9 +201,12 @@ cdef extern from "Python.h":
     PyTypeObject* Py_TYPE(PyObject* o) noexcept
     void Py_INCREF(PyObject* o) noexcept
     void Py_DECREF(PyObject* o) noexcept
+    void Py_XINCREF(PyObject* o) noexcept
     void Py_XDECREF(PyObject* o) noexcept
     PyObject* PyErr_Occurred() noexcept
     void PyErr_Clear() noexcept
+    bint PyErr_ExceptionMatches(PyObject* cls) noexcept
+    int PyObject_IsTrue(PyObject* o) noexcept
     Py_ssize_t PyTuple_GET_SIZE(PyObject* t) noexcept
     PyObject* PyTuple_GET_ITEM(PyObject* t, Py_ssize_t i) noexcept
     bint PyTuple_CheckExact(PyObject* o) noexcept
@@ -243,6 +263,11 @@ cdef enum:
     CODE_BOOL = 4
     CODE_NONE = 5
     CODE_ANY = 6
+    CODE_CARD = 7              # this and the rest: a type of this package, with a Field.own
+    CODE_IBAN = 8
+    CODE_PHONE = 9
+    CODE_HTML = 10
+    CODE_CALL = 11
 
 
 cdef struct Field:
@@ -262,16 +287,17 @@ cdef struct Field:
     double fhi
     Py_ssize_t min_length
     Py_ssize_t max_length
+    const Own* own             # of a type of this package; else NULL
 
 
 cdef Py_ssize_t _slot(object model, str name) except -1:
-    """Where BaseModel keeps *name*, from its member descriptor."""
+    """Where instances of *model* keep *name*, from its member descriptor."""
     cdef object found = model.__dict__[name]
     if Py_TYPE(<PyObject*> found) != &PyMemberDescr_Type:
-        raise ImportError(f"BaseModel.{name} is not a slot")
+        raise ImportError(f"{model.__name__}.{name} is not a slot")
     cdef PyMemberDef* member = (<PyMemberDescrObject*> <PyObject*> found).d_member
     if member.type != T_OBJECT_EX or member.flags != 0:
-        raise ImportError(f"BaseModel.{name} is not an ordinary slot")
+        raise ImportError(f"{model.__name__}.{name} is not an ordinary slot")
     return member.offset
 
 
@@ -383,6 +409,17 @@ cdef unsigned char _classify(const Field* field, PyObject* value) noexcept:
     cdef long long number
     cdef double real
     cdef Py_ssize_t length
+    cdef PyObject* made
+    if field.own != NULL:
+        made = _own_value(field, value)
+        if made != NULL:
+            Py_DECREF(made)
+            return RIGHT
+        if PyErr_Occurred() != NULL:
+            return UNKNOWN
+        if PyList_CheckExact(value) or PyDict_CheckExact(value):
+            return CONTAINER
+        return NOTHING if value == <PyObject*> None else UNKNOWN
     if _accepts(field, value):
         return RIGHT
     if field.code == CODE_ANY:
@@ -538,6 +575,9 @@ cdef inline void _fill(PyObject* instance, Py_ssize_t offset, PyObject* owned) n
     (<PyObject**> (<char*> instance + offset))[0] = owned
 
 
+include "known.pxi"
+
+
 @cython.final
 @cython.no_gc_clear     # borrowed names and the class must outlive any finaliser that still calls us
 cdef class InputsBuilder:
@@ -551,6 +591,7 @@ cdef class InputsBuilder:
         cdef Py_ssize_t i
         cdef Field* field
         self._fields = NULL
+        self._own = NULL
         self._spares = 0
         if spec.level < 3 and (SLOT_FIELDS_SET == 0 or SLOT_EXTRA == 0 or SLOT_PRIVATE == 0):
             _locate()
@@ -575,7 +616,8 @@ cdef class InputsBuilder:
         self._memo = [None] * (CLASSES * self._total)
         self._judging = self.guarded
         self._fields = <Field*> PyMem_Calloc(self._total + 1, sizeof(Field))
-        if self._fields == NULL:
+        self._own = <Own*> PyMem_Calloc(self._total + 1, sizeof(Own))
+        if self._fields == NULL or self._own == NULL:
             raise MemoryError()
         for i, item in enumerate(spec.fields):
             field = &self._fields[i]
@@ -595,6 +637,10 @@ cdef class InputsBuilder:
             field.fhi = item.fhi
             field.min_length = item.min_length
             field.max_length = item.max_length
+            if item.known is not None:
+                _learn_own(&self._own[i], item.known)
+                field.own = &self._own[i]
+                self._converts = True
             self._index[item.name] = i
             self._template[item.name] = item.default
             self._all_set.add(item.name)
@@ -604,6 +650,7 @@ cdef class InputsBuilder:
 
     def __dealloc__(self):
         PyMem_Free(self._fields)
+        PyMem_Free(self._own)
         while self._spares:
             self._spares -= 1
             Py_DECREF(self._spare[self._spares])
@@ -692,9 +739,16 @@ cdef class InputsBuilder:
             raw[0] = _pack(values, kwnames)
             return NULL if raw[0] == NULL else self.make_dict(raw[0])
         made = self._guard_kw(values, kwnames)
+        if made != NULL and self._converts:
+            raw[0] = _pack(values, kwnames)
+            if raw[0] == NULL:
+                Py_DECREF(made)
+                made = NULL
         if made != NULL or PyErr_Occurred() != NULL:
             return made
         count = self._sort_out(values, kwnames, classes) if verdict != NULL and self._judging else 0
+        if self._converts and PyErr_Occurred() != NULL:
+            return NULL
         if count > 0:
             made = self._rows(classes, count)
             if made != NULL:
@@ -776,7 +830,7 @@ cdef class InputsBuilder:
         if count > total:
             return NULL
         i = 0
-        if count == total:              # the usual call: all fields, in order
+        if count == total and not self._converts:   # the usual call: all fields, in order
             while i < total:
                 if PyTuple_GET_ITEM(kwnames, i) != self._fields[i].name:
                     break
@@ -789,10 +843,10 @@ cdef class InputsBuilder:
         at = -1
         for i in range(count):
             at = self._find(PyTuple_GET_ITEM(kwnames, i), at + 1)
-            if at < 0 or given[at] != NULL or not _accepts(&self._fields[at], values[i]):
+            if at < 0 or given[at] != NULL or not (self._converts or _accepts(&self._fields[at], values[i])):
                 return NULL
             given[at] = values[i]
-        return self._assemble(given, count)
+        return self._convert(given, count) if self._converts else self._assemble(given, count)
 
     cdef PyObject* _guard_dict(self, PyObject* raw) noexcept:
         cdef PyObject* given[FA_FIELDS]
@@ -805,10 +859,12 @@ cdef class InputsBuilder:
         memset(given, 0, total * sizeof(PyObject*))
         while PyDict_Next(raw, &step, &key, &value):
             at = self._find(key, at + 1)
-            if at < 0 or not _accepts(&self._fields[at], value):
+            if at < 0 or not (self._converts or _accepts(&self._fields[at], value)):
                 break
             given[at] = value
         else:
+            if self._converts:
+                return self._convert(given, count)
             for i in range(total):      # a collection while we allocate may run code that changes raw
                 if given[i] != NULL:
                     Py_INCREF(given[i])
@@ -834,7 +890,7 @@ cdef class InputsBuilder:
         memset(given, 0, total * sizeof(PyObject*))
         if self._read_object(text, text + i, given, &count):
             made = self._assemble(given, count)
-        elif PyErr_Occurred() != NULL:
+        elif PyErr_Occurred() != NULL and PyErr_ExceptionMatches(<PyObject*> Exception):
             PyErr_Clear()       # no UTF-8: pydantic-core says so in its own way
         for i in range(total):
             Py_XDECREF(given[i])
@@ -846,6 +902,7 @@ cdef class InputsBuilder:
         """Read the object into *given*, new references; False: it is not known here, or not valid."""
         cdef const unsigned char* name
         cdef Field* field
+        cdef PyObject* text
         cdef Py_ssize_t length, index = -1, tried
         at = _skip(at)
         if at[0] != c"{":
@@ -877,7 +934,15 @@ cdef class InputsBuilder:
                 return False
             at = _skip(at + 1)
             given[index] = _read_value(&at, field.code == CODE_FLOAT)
-            if given[index] == NULL or not _accepts(field, given[index]):
+            if given[index] == NULL:
+                return False
+            if field.own != NULL:
+                text = given[index]
+                given[index] = _own_value(field, text)
+                Py_DECREF(text)
+                if given[index] == NULL:
+                    return False
+            elif not _accepts(field, given[index]):
                 return False
             count[0] += 1
             at = _skip(at)
@@ -963,6 +1028,31 @@ cdef class InputsBuilder:
         found = PyDict_GetItem(<PyObject*> self._index, name)
         return -1 if found == NULL else PyLong_AsSsize_t(found)
 
+    cdef PyObject* _convert(self, PyObject** given, Py_ssize_t count) noexcept:
+        """``_assemble`` of what the fields make of *given*, which is borrowed; NULL where one does not take it."""
+        cdef PyObject* made = NULL
+        cdef PyObject* value
+        cdef Py_ssize_t i
+        for i in range(self._total):    # what is called below may let go of them
+            Py_XINCREF(given[i])
+        for i in range(self._total):
+            value = given[i]
+            if value == NULL:
+                continue
+            if self._fields[i].own == NULL:
+                if not _accepts(&self._fields[i], value):
+                    break
+                continue
+            given[i] = _own_value(&self._fields[i], value)
+            Py_DECREF(value)
+            if given[i] == NULL:
+                break
+        else:
+            made = self._assemble(given, count)
+        for i in range(self._total):
+            Py_XDECREF(given[i])
+        return made
+
     cdef PyObject* _assemble(self, PyObject* const* given, Py_ssize_t count) noexcept:
         """The instance whose field i is given[i], or its default where that is NULL."""
         cdef Py_ssize_t i, total = self._total
@@ -1032,7 +1122,7 @@ cdef class InputsBuilder:
                 default = place[0]
                 Py_INCREF(given[i])
                 place[0] = given[i]
-                if self._fields[i].code == CODE_ANY:
+                if self._fields[i].code >= CODE_ANY:
                     FA_HOLDS(values, given[i])
                 Py_DECREF(default)
 

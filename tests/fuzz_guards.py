@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import enum
 import importlib
+import json
 import math
 import os
+import pickle
 import struct
 import sys
 import time
 import warnings
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from random import Random
+from types import ModuleType
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -121,6 +125,209 @@ def annotation(rng: Random) -> Any:
             Annotated[str, BeforeValidator(_double)],
         )
     )
+
+
+IBANS = (Path(__file__).parent / "iban_examples.txt").read_text(encoding="ascii").split()
+PHONES = (
+    *("+12015550123", "+442079460018", "+4930123456", "+4915112345678", "+390612345678", "+5491123456789"),
+    *("+5215512345678", "+33123456789", "+81312345678", "+80012345678", "+9", "+999123456", "+120155501234"),
+    *("+1201555012", "+441 79460018", "(201) 555-0123", "201-555-0123", "+1 201 555 0123", "02079460018"),
+    *("+12015550123;ext=12", "+12015550123 x5", "tel:+12015550123", "+44(0)2079460018", "+4402079460018"),
+)
+MARKUP = (
+    *(
+        "",
+        "plain",
+        "a\nb",
+        "<b>hi</b>",
+        "a < b",
+        "a&amp;b",
+        "x > y",
+        "\r\n",
+        "\xa0",
+        "\ufeff",
+        "\ufeffa",
+        "a\ufeff",
+    ),
+    *(
+        "\x00",
+        "<script>x</script>",
+        "\ud800",
+        "é",
+        "中",
+        "\U0001f600",
+        "é<b>",
+        "中&",
+        "\U0001f600\xa0",
+        "t" * 300,
+    ),
+)
+ADDRESSES = (
+    *("a@b.co", " A@B.Co ", "ann@example.com\n", "@", "a@b", "ann_1", " Ann_1\t", "an", "x" * 31, "ann 1"),
+    *(
+        "+1 (201) 555-0123",
+        "12015550123",
+        "123",
+        "  ",
+        "\u3000",
+        "\u3000a\u3000",
+        "éa@b.co",
+        "hello wOrld",
+        "ǆ ŉ",
+    ),
+)
+PREFIXES = ("4", "55", "2221", "34", "6011", "36", "3528", "62", "50", "2200", "5019", "63737423", "0", "9")
+
+
+def card(rng: Random) -> str:
+    """A number with a right check digit, of 7 to 20 digits, mostly 16."""
+    size = rng.choice((16, 16, 16, 16, 15, 14, 13, 12, 19, 11, 8, 7, 20))
+    digits = rng.choice(PREFIXES)
+    digits = (digits + "".join(rng.choice("0123456789") for _ in range(size)))[: size - 1]
+    doubled = sum(sum(divmod(2 * int(digit), 10)) for digit in digits[::-2])
+    return digits + str(-(doubled + sum(map(int, digits[-2::-2]))) % 10)
+
+
+def bent(rng: Random, text: str) -> Any:
+    """*text*, often in another spelling or with a fault in it."""
+    roll = rng.random()
+    at = rng.randint(0, len(text))
+    if roll < 0.5:
+        return text
+    if roll < 0.6:
+        return " ".join(text[start : start + 4] for start in range(0, len(text), 4))
+    if roll < 0.65:
+        return rng.choice((text.lower(), text.upper(), text.swapcase()))
+    if roll < 0.7:
+        return rng.choice((" ", "\t", "-", "\n", "\xa0")) + text
+    if roll < 0.75:
+        return text + rng.choice((" ", "\t", "-", "\n", "\x00", "é", "\ud800", "\u0663"))
+    if roll < 0.8:
+        return text[:at] + rng.choice(" -aZ09\x00é") + text[at:]
+    if roll < 0.9:
+        return text[:at] + rng.choice("aZ0123456789") + text[at + 1 :]
+    return rng.choice((Text(text), text.encode("utf-8", "replace"), [text], {"canonical": text}, text[:at]))
+
+
+class Own:
+    """Fields of the types of a package, and values for them."""
+
+    def __init__(self, package: str) -> None:
+        self.types: Any = importlib.import_module(f"{package}.types")
+        self.base: ModuleType = importlib.import_module(f"{package}.types.base")
+        self.html = importlib.util.find_spec("nh3") is not None
+        derived = type("Derived", (self.types.CardNumber,), {"__slots__": ()})
+        self.refused: tuple[Any, ...] = (
+            derived,
+            self.types.CardNumber | int,
+            list[self.types.IBAN],
+            Annotated[self.types.CardNumber, AfterValidator(lambda number: number)],
+            Annotated[self.types.CardNumber, BeforeValidator(_double)],
+            Annotated[str, self.types.PhoneNumberValidator(output="national")],
+            Annotated[self.base.EmailAddress, AfterValidator(str.upper)],
+        )
+        self.derived = derived
+
+    def annotation(self, rng: Random) -> Any:
+        """A field of one of the types, or a str checked as one of them, sometimes what is refused."""
+        types, flag = self.types, lambda: rng.random() < 0.3
+        kind = rng.choice(
+            ("card", "card", "iban", "iban", "phone", "phone", "html", "base", "base", "refused")
+        )
+        made: Any
+        if kind == "refused":
+            made = rng.choice(self.refused)
+        elif kind == "base":
+            made = getattr(self.base, rng.choice(self.base.__all__[:-1]))
+        elif kind == "html":
+            if not self.html:
+                made = str
+            elif flag():
+                made = Annotated[str, types.SanitizeHTMLTransformer(tags=rng.choice(([], ["b"])))]
+            else:
+                made = types.SanitizedHTML
+        else:
+            made, check = self._checked(rng, kind, flag)
+            if check is not None:
+                made = Annotated[rng.choice((made, made, str)), check]
+        if rng.random() < 0.1:
+            made = Annotated[made, Field(**rng.choice(({"strict": True}, {"title": "T"}, {"repr": False})))]
+        return made | None if rng.random() < 0.25 else made
+
+    def _checked(self, rng: Random, kind: str, flag: Callable[[], bool]) -> tuple[Any, Any]:
+        types = self.types
+        plain = rng.random() < 0.4
+        options: dict[str, Any] = {"lenient": flag(), "canonical": flag()}
+        if kind == "card":
+            if flag():
+                options["brands"] = rng.choice((["visa"], ["mastercard", "amex"]))
+            if flag():
+                options["min_digits"] = rng.choice((8, 13, 16, 19))
+            return types.CardNumber, None if plain else types.CreditCardValidator(**options)
+        if kind == "iban":
+            if flag():
+                options["countries"] = rng.choice((["DE"], ["GB", "FR", "GG"]))
+            return types.IBAN, None if plain else types.IBANValidator(**options)
+        if plain:
+            return rng.choice((types.PhoneNumber, types.PhoneNumber["US"], types.PhoneNumber["GB"])), None
+        options = {"region": rng.choice(("US", "GB", None)), "output": rng.choice((None, None, "e164"))}
+        if flag():
+            options["regions"] = rng.choice((["US"], ["GB", "DE"], ["001"]))
+        if flag():
+            options["types"] = rng.choice((["mobile"], ["fixed_line", "toll_free"]))
+        return types.PhoneNumber, types.PhoneNumberValidator(**options)
+
+    def text(self, rng: Random) -> Any:
+        """A text for one of the fields, right or wrong."""
+        source = rng.choice(
+            (lambda: card(rng), lambda: card(rng), None, IBANS, IBANS, PHONES, MARKUP, ADDRESSES)
+        )
+        if source is None:
+            return rng.choice(PHONES[:8]) if rng.random() < 0.7 else value(rng)
+        return bent(rng, source() if callable(source) else rng.choice(source))
+
+    def value(self, rng: Random) -> Any:
+        """A text or an instance."""
+        if rng.random() < 0.85:
+            return self.text(rng)
+        types = self.types
+        return rng.choice(
+            (
+                lambda: types.CardNumber("4111111111111111"),
+                lambda: types.CardNumber("378282246310005"),
+                lambda: types.CardNumber._made("12345678"),
+                lambda: types.CardNumber._made(Text("4111111111111111")),
+                lambda: self.derived("4111111111111111"),
+                lambda: types.IBAN(rng.choice(IBANS)),
+                lambda: types.IBAN._made("XX"),
+                lambda: types.parse_phone(rng.choice(PHONES[:4])),
+                lambda: types.PhoneNumber._made("+12015550123;ext=7"),
+                lambda: types.SanitizedHTML("<b>x</b>") if self.html else "x",
+            )
+        )()
+
+    def model(self, rng: Random) -> type[BaseModel]:
+        """A model of up to five fields, most of them of these types."""
+        fields: dict[str, Any] = {}
+        for name in rng.sample(NAMES, rng.randint(1, 5)):
+            kind = self.annotation(rng) if rng.random() < 0.75 else scalar(rng)
+            default = (
+                ...
+                if rng.random() < 0.7
+                else rng.choice((None, None, "x", self.types.CardNumber("4" * 15 + "8")))
+            )
+            fields[name] = (kind, default)
+        settings = rng.choice(
+            ({}, {}, {}, {"strict": True}, {"frozen": True}, {"hide_input_in_errors": True})
+        )
+        return create_model("Owned", __config__=ConfigDict(**settings), **fields)
+
+    def token(self, rng: Random) -> str:
+        """A text as JSON."""
+        text = self.text(rng)
+        return json.dumps(
+            text if isinstance(text, str) else "4111111111111111", ensure_ascii=rng.random() < 0.5
+        )
 
 
 def value(rng: Random) -> Any:
@@ -249,12 +456,16 @@ def model(rng: Random, plain: bool = False) -> type[BaseModel]:
     return create_model("Fuzzed", __base__=base, **fields)
 
 
-def pools(rng: Random, cls: type[BaseModel]) -> dict[str, tuple[list[Any], list[Any]]]:
+def pools(
+    rng: Random, cls: type[BaseModel], own: Own | None = None
+) -> dict[str, tuple[list[Any], list[Any]]]:
     """Return for each field of *cls* values that it takes and any values."""
     found = {}
     blank = cls.model_construct()
     for name in cls.model_fields:
         anything = [value(rng) for _ in range(40)] + [wrong(rng) for _ in range(40)]
+        if own is not None:
+            anything = anything[::5] + [own.value(rng) for _ in range(100)]
         good = []
         for candidate in anything:
             try:
@@ -349,13 +560,15 @@ TOKENS = (
 )
 
 
-def document(rng: Random, names: list[str]) -> bytes | str | bytearray:
+def document(rng: Random, names: list[str], own: Own | None = None) -> bytes | str | bytearray:
     """A JSON object for fields *names*, or what nearly is one."""
 
     def gap() -> str:
         return rng.choice(("", "", "", "", " ", "\n", "\t\r\n ", "\f", "\u00a0"[: rng.random() < 0.05]))
 
     def token() -> str:
+        if own is not None and rng.random() < 0.8:
+            return own.token(rng)
         roll = rng.random()
         if roll < 0.15:
             return repr(rng.uniform(-12, 12) * 10 ** rng.randint(-5, 5))
@@ -409,13 +622,21 @@ def seen(build: Callable[[], Any], raw: dict[str, Any]) -> object:
     held = made.__dict__
     return (
         type(made),
-        [(key, type(item), repr(item), _whose(item, raw)) for key, item in held.items()],
+        [(key, type(item), repr(item), _whole(item), _whose(item, raw)) for key, item in held.items()],
         made.__pydantic_fields_set__,
         made.__pydantic_extra__,
         made.__pydantic_private__,
         repr(made),
         _json(made),
     )
+
+
+def _whole(item: Any) -> object:
+    """What the repr of a number hides, and its pickle."""
+    if not hasattr(item, "masked"):
+        return None
+    pickled = b"" if type(item).__name__ == "Derived" else pickle.dumps(item)  # whose module has no such name
+    return type(item.canonical), repr(item.canonical), pickled
 
 
 def _whose(item: Any, raw: dict[str, Any]) -> str:
@@ -474,31 +695,69 @@ def error_rows(cls: type[BaseModel], raw: dict[str, Any]) -> list[Any] | None:
 
 
 def run(
-    inputs: Any, rng: Random, cases: int, per_model: int = 100, plain: float = 0.5
+    inputs: Any, rng: Random, cases: int, per_model: int = 100, plain: float = 0.5, own: float = 0.4
 ) -> dict[int | str, int]:
     """Hold *cases* random calls against pydantic; return how many each level answered, and of them verdicts.
 
+    Of *own* of the models fields have types of the package; "taken" counts calls on these that level 1 took.
     Raises AssertionError with the model and the arguments of the first difference.
     """
-    levels: dict[int | str, int] = {1: 0, 2: 0, 3: 0, "verdicts": 0}
+    levels: dict[int | str, int] = {1: 0, 2: 0, 3: 0, "verdicts": 0, "taken": 0}
+    types = Own(inputs.__name__.partition(".")[0])
     while cases > 0:
         try:
-            cls = model(rng, rng.random() < plain)
-        except SchemaError:  # bounds that exclude each other
+            owned = types if rng.random() < own else None
+            cls = owned.model(rng) if owned else model(rng, rng.random() < plain)
+        except (SchemaError, RuntimeError):  # bounds that exclude each other; strictness where there is none
             continue
         builder = inputs.builder_for(cls)
-        values = pools(rng, cls)
+        alone = guard_alone(inputs, cls) if owned and builder.level == 1 else None
+        values = pools(rng, cls, owned)
         for _ in range(min(per_model, cases)):
             raw = arguments(rng, values)
             found = differences(builder, raw, levels)
-            data = document(rng, list(cls.model_fields))
+            data = document(rng, list(cls.model_fields), owned)
             found += json_differences(builder, data)
             assert not found, (
                 f"{cls.model_fields} {cls.model_config} {raw!r} {data!r} level {builder.level}\n{found}"
             )
             levels[builder.level] += 1
+            levels["taken"] += alone is not None and takes(alone, raw)
         cases -= per_model
     return levels
+
+
+class Asked(Exception):
+    """The guard has asked pydantic."""
+
+
+def guard_alone(inputs: Any, cls: type[BaseModel]) -> Any:
+    """Return a builder of *cls* that raises Asked where its guard does not take what is given."""
+    spec = inputs.analyze(cls)
+
+    def refuse(*_: Any) -> Any:
+        raise Asked
+
+    class Alone:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(spec, name)
+
+        def validation(self) -> Any:
+            return True, refuse, refuse
+
+        def whole(self) -> Any:
+            return refuse, refuse
+
+    return inputs.guards.InputsBuilder(Alone())
+
+
+def takes(alone: Any, raw: dict[str, Any]) -> bool:
+    """Return whether the guard itself builds the instance of *raw*."""
+    try:
+        alone.build_dict(raw)
+    except Asked:
+        return False
+    return True
 
 
 def main(words: list[str]) -> int:
@@ -514,8 +773,9 @@ def main(words: list[str]) -> int:
         print(f"seed {seed}: {error}")
         return 1
     names = {1: "guard", 2: "compiled fields", 3: "pydantic alone"}
-    verdicts = levels.pop("verdicts")
-    ways = ", ".join(f"{names[level]} {levels[level]}" for level in names) + f"; {verdicts} verdicts"
+    verdicts, taken = levels.pop("verdicts"), levels.pop("taken")
+    ways = ", ".join(f"{names[level]} {levels[level]}" for level in names)
+    ways += f"; {verdicts} verdicts, {taken} of own types by the guard"
     took = time.monotonic() - started
     total, backend = sum(levels.values()), package.backend()
     print(f"{total} calls on {backend} as pydantic answers them ({ways}), {took:.0f} s")

@@ -28,4 +28,5 @@ def test_the_property_reaches_every_level(sub):
         levels = fuzz_guards.run(sub("core.inputs"), Random(11), 1200, 20)
     judges = "pure" not in sub("core.inputs").guards.__name__
     assert bool(levels.pop("verdicts")) is judges
+    assert bool(levels.pop("taken")) is judges
     assert all(levels.values()), levels

@@ -29,6 +29,8 @@ from .._builds import build_lock
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from ..types._known import Known
+
 __all__ = [
     "TESTED_PYDANTIC",
     "FieldSpec",
@@ -44,8 +46,9 @@ __all__ = [
 
 TESTED_PYDANTIC = ("2.10", "2.11", "2.12", "2.13", "2.14")
 
-INT, FLOAT, STR, BOOL, NONE, ANY = range(1, 7)
+INT, FLOAT, STR, BOOL, NONE, ANY, CARD, IBAN, PHONE, HTML, CALL = range(1, 12)
 _CODES = {"int": INT, "float": FLOAT, "str": STR, "bool": BOOL, "none": NONE, "any": ANY}
+_OWN_CODES = {"card": CARD, "iban": IBAN, "phone": PHONE, "html": HTML, "call": CALL}
 _SCALARS = (int, float, str, bool, type(None))
 _I64 = (-(2**63), 2**63 - 1)
 _LENGTH = 2**31 - 1
@@ -65,8 +68,9 @@ class _Refused(Exception):
 class FieldSpec:
     """One field of a guarded model: exact type, bounds (inclusive) or lengths, default.
 
-    ``bounded`` says whether ``lo..hi``, ``flo..fhi`` or the lengths mean anything; ``finite`` refuses nan
-    and infinity; ``judged`` says that what a value outside the range violates is known by the side it is on.
+    ``known`` is what a type of this package says about itself (``types._known``). ``bounded`` says whether
+    ``lo..hi``, ``flo..fhi`` or the lengths mean anything; ``finite`` refuses nan and infinity; ``judged``
+    says that what a value outside the range violates is known by the side it is on.
     """
 
     name: str
@@ -83,6 +87,7 @@ class FieldSpec:
     fhi: float = math.inf
     min_length: int = 0
     max_length: int = _LENGTH
+    known: Known | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +280,7 @@ def _field(name: Any, schema: Any) -> FieldSpec:
     found: dict[str, Any] = {}
     if isinstance(inner, dict) and inner.get("type") == "default":
         _known(where, inner, _DEFAULT)
-        if "default" not in inner or type(inner["default"]) not in _SCALARS:
+        if "default" not in inner:
             raise _Refused(f"{where}: default that is not a scalar")
         found.update(required=False, default=inner["default"])
         inner = inner["schema"]
@@ -283,12 +288,35 @@ def _field(name: Any, schema: Any) -> FieldSpec:
         _known(where, inner, _NULLABLE)
         found["optional"] = True
         inner = inner["schema"]
-    kind = inner.get("type") if isinstance(inner, dict) else None
-    if kind not in _TYPES:
+    kind: Any = inner.get("type") if isinstance(inner, dict) else None
+    known = _own(inner) if type(kind) is str and kind.startswith("function-") else None
+    if known is None and kind not in _TYPES:
         raise _Refused(f"{where}: type {kind!r}")
+    scalars = _SCALARS if known is None or known.cls is None else (*_SCALARS, known.cls)
+    if not found.get("required", True) and type(found["default"]) not in scalars:
+        raise _Refused(f"{where}: default that is not a scalar")
+    if known is not None:
+        return FieldSpec(sys.intern(name), _OWN_CODES[known.kind], known=known, **found)
     _known(where, inner, _TYPES[kind])
     found.update(_limits(_CODES[kind], inner))
     return FieldSpec(sys.intern(name), _CODES[kind], **found)
+
+
+def _own(schema: Any) -> Known | None:
+    """What a type of this package says of a field with *schema*; None for any other type.
+
+    Asked is the owner of each function in it, the outermost first.
+    """
+    inner = schema
+    while type(inner) is dict and type(inner.get("function")) is dict:
+        owner: Any = getattr(inner["function"].get("function"), "__self__", None)
+        if getattr_static(owner, "__foobara_guard__", None) is not None:
+            from ..types._known import Known
+
+            found = owner.__foobara_guard__(schema)
+            return found if type(found) is Known else None
+        inner = inner.get("schema")
+    return None
 
 
 def _limits(code: int, schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from typing import Any, ClassVar, LiteralString, NoReturn, Self
 
 from pydantic_core import PydanticCustomError, SchemaSerializer, ValidationError, core_schema
 
+from ._known import Known, function_of
+
 __all__ = ["HIDDEN", "UNMASKED", "WRITTEN", "Masked", "no_string", "refusal"]
 
 HIDDEN = "**********"  # what Pydantic shows of its own secrets
@@ -117,6 +119,15 @@ class Masked:
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
         return core_schema.no_info_plain_validator_function(cls._of_field, serialization=WRITTEN)
+
+    @classmethod
+    def __foobara_guard__(cls, schema: Mapping[str, Any]) -> Known | None:
+        return cls._known() if function_of(schema, "function-plain") == cls._of_field else None
+
+    @classmethod
+    def _known(cls) -> Known | None:
+        """How the guard takes a field of this class; one that is derived from it may do anything."""
+        return None
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> Any:

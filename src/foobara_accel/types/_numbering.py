@@ -13,6 +13,7 @@ import sys
 import zlib
 from array import array
 from base64 import b64decode
+from collections.abc import Callable
 from functools import cache, lru_cache
 from hashlib import blake2b
 from types import ModuleType
@@ -26,6 +27,8 @@ __all__ = [
     "example",
     "forget_phones",
     "formatted",
+    "kinds_as_written",
+    "kinds_where",
     "phone_metadata",
     "read",
     "table_in_use",
@@ -252,6 +255,19 @@ def read(text: str, region: str | None) -> Reading | str:
     if kind == _OTHER or (kind == _NO_CODE and region is not None):
         return _other(text, region)
     return _WHY[kind]
+
+
+@cache
+def kinds_as_written() -> bytes:
+    """Return a 1 for each kind of number whose canonical form is the text itself; 0 where digits change."""
+    return bytes(edit == 0 for edit in tables().kinds[2::3])
+
+
+def kinds_where(allowed: Callable[[str, str], bool]) -> bytes:
+    """Return the same with a 1 only where *allowed* is true of region and type."""
+    kinds = tables().kinds
+    pairs = zip(kinds_as_written(), kinds[::3], kinds[1::3], strict=True)
+    return bytes(same and allowed(_regions()[place], types()[kind]) for same, place, kind in pairs)
 
 
 def calling_code(e164: str) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from ._known import Known, function_of, is_plain_str
 from .validators.stock import EmailValidator
 
 __all__ = [
@@ -32,10 +35,6 @@ _is_phone = re.compile(r"\+?[0-9]{10,15}").fullmatch
 _email = EmailValidator()
 
 
-def _stripped(value: Any) -> Any:
-    return value.strip() if isinstance(value, str) else value
-
-
 def _as_email(value: str) -> str:
     return _email.process(value).lower()
 
@@ -53,7 +52,43 @@ def _as_phone(value: str) -> str:
     return digits
 
 
-_Stripped = BeforeValidator(_stripped)
+class _Trim:
+    """What stands before the check of a text whose outer blanks do not count."""
+
+    @classmethod
+    def of_field(cls, value: Any) -> Any:
+        return value.strip() if isinstance(value, str) else value
+
+    @classmethod
+    def __foobara_guard__(cls, schema: Mapping[str, Any]) -> Known | None:
+        check, before = function_of(schema, "function-after"), schema.get("schema", {})
+        if function_of(before, "function-before") != cls.of_field or not is_plain_str(before["schema"]):
+            return None
+        after = check if any(check is known for known in _CHECKS) else _at_least(check)
+        return None if after is None else Known("call", call=lambda text: after(text.strip()))
+
+
+_CHECKS: tuple[Any, ...] = (_as_email, _as_username, _as_phone, str.title, str.lower)
+
+
+def _at_least(check: Any) -> Callable[[str], str] | None:
+    """What Pydantic makes of Field(min_length=...) behind a function, if that is *check*."""
+    if type(check) is not partial or check.args or check.keywords.keys() != {"min_length"}:
+        return None
+    made = check.func
+    if (made.__module__, made.__name__) != ("pydantic._internal._validators", "min_length_validator"):
+        return None
+    least: int = check.keywords["min_length"]
+
+    def long_enough(text: str) -> str:
+        if len(text) < least:
+            raise ValueError("too short")  # Pydantic then says so
+        return text
+
+    return long_enough
+
+
+_Stripped = BeforeValidator(_Trim.of_field)
 
 PositiveInt = Annotated[int, Field(gt=0)]
 NonNegativeInt = Annotated[int, Field(ge=0)]

@@ -6,6 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, LiteralString
 
 from .._backend import checks
+from ._known import Known
 from ._masked import Masked
 
 __all__ = ["BRANDS", "CardNumber", "brand_of", "is_valid_card", "mask_card", "parse_card"]
@@ -140,6 +141,10 @@ class CardNumber(Masked):
         Best effort: validity never depends on it.
         """
         return brand_of(self.canonical)
+
+    @classmethod
+    def _known(cls) -> Known | None:
+        return Known("card", cls, least=12) if cls is CardNumber else None
 
 
 CardNumber.__module__ = "foobara_accel.types.cards"

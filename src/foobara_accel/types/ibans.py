@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, LiteralString
 
 from .._backend import checks
 from .._pure import _iban_table as table
+from ._known import Known
 from ._masked import Masked
 
 __all__ = ["COUNTRIES", "IBAN", "REGISTRY_RELEASE", "is_valid_iban", "parse_iban"]
@@ -100,6 +101,10 @@ class IBAN(Masked):
     def print_format(self) -> str:
         """Return the complete IBAN in groups of four."""
         return " ".join(self.canonical[start : start + 4] for start in range(0, len(self.canonical), 4))
+
+    @classmethod
+    def _known(cls) -> Known | None:
+        return Known("iban", cls) if cls is IBAN else None
 
     def _part(self, index: int) -> str | None:
         row = table.COUNTRIES[self.listed_under or self.country]

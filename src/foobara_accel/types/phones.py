@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, LiteralString
 
 from .._backend import phone
 from . import _numbering
+from ._known import Known
 from ._masked import Masked
 from ._numbering import forget_phones, phone_metadata
 
@@ -113,6 +114,12 @@ class PhoneNumber(Masked):
     @classmethod
     def _told(cls, value: str, rule: str, lenient: bool) -> str:
         return told(rule)
+
+    @classmethod
+    def _known(cls) -> Known | None:
+        if cls is not PhoneNumber:
+            return None
+        return Known("phone", cls, kinds=_numbering.kinds_as_written(), call=phone.examine)
 
     def _reading(self) -> _numbering.Reading:
         found = _numbering.read(self.e164, None)

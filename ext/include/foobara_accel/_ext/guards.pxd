@@ -9,6 +9,7 @@ cdef enum:
 
 
 cdef struct Field                       # one row of the field table; guards.pyx only
+cdef struct Own                         # the same of a field that has a type of this package
 
 
 @cython.final
@@ -30,6 +31,8 @@ cdef class InputsBuilder:
     cdef set _all_set
     cdef Field* _fields
     cdef Py_ssize_t _total
+    cdef Own* _own
+    cdef bint _converts                 # a field has a type of this package: what comes out is not what went in
     cdef list _memo                     # by field and class of failure: the row pydantic gave, or None
     cdef bint _judging                  # off for good once a row was not what the table said
     cdef unsigned int _tag
@@ -74,6 +77,7 @@ cdef class InputsBuilder:
     cdef PyObject* _rows(self, const unsigned char* classes, Py_ssize_t count) noexcept
     cdef PyObject* _make_and_learn(self, PyObject* raw, const unsigned char* classes) noexcept
     cdef Py_ssize_t _find(self, PyObject* name, Py_ssize_t hint) noexcept
+    cdef PyObject* _convert(self, PyObject** given, Py_ssize_t count) noexcept
     cdef PyObject* _assemble(self, PyObject* const* given, Py_ssize_t count) noexcept
     cdef void _place(self, PyObject* values, PyObject* const* given) noexcept
     cdef bint _find_places(self) except -1

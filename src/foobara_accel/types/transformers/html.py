@@ -11,6 +11,7 @@ from typing import Any, Self
 from pydantic_core import PydanticCustomError, core_schema
 
 from ..._backend import checks
+from .._known import Known, function_of, is_plain_str
 from ..processors import Transformer
 
 __all__ = ["ATTRIBUTES", "TAGS", "URL_SCHEMES", "SanitizeHTMLTransformer", "SanitizedHTML"]
@@ -88,7 +89,14 @@ class SanitizeHTMLTransformer(Transformer[str]):
             raise TypeError(
                 "SanitizeHTMLTransformer stands directly at str, as in Annotated[str, ...] | None"
             )
-        return core_schema.no_info_after_validator_function(_of_field(self.process), core_schema.str_schema())
+        return core_schema.no_info_after_validator_function(self._of_field, core_schema.str_schema())
+
+    def __foobara_guard__(self, schema: Mapping[str, Any]) -> Known | None:
+        ours = function_of(schema, "function-after") == self._of_field and is_plain_str(schema["schema"])
+        return Known("html") if ours and type(self) is SanitizeHTMLTransformer else None
+
+    def _of_field(self, value: str) -> str:
+        return _sanitized(self.process, value)
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> Any:
         return {**handler(core_schema.str_schema()), **_DESCRIBED}
@@ -155,14 +163,11 @@ def _refuse_code(
         )
 
 
-def _of_field(process: Callable[[str], str]) -> Callable[[str], str]:
-    def sanitized(value: str) -> str:
-        try:
-            return process(value)
-        except ValueError as error:
-            raise PydanticCustomError("html", "{told}", {"told": str(error)}) from None
-
-    return sanitized
+def _sanitized(process: Callable[[str], str], value: str) -> str:
+    try:
+        return process(value)
+    except ValueError as error:
+        raise PydanticCustomError("html", "{told}", {"told": str(error)}) from None
 
 
 class SanitizedHTML(str):
@@ -186,14 +191,24 @@ class SanitizedHTML(str):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        make = _of_field(cls)
-
-        def sanitized(value: Any, as_str: Callable[[Any], str]) -> str:
-            return value if type(value) is cls else make(as_str(value))
-
         return core_schema.no_info_wrap_validator_function(
-            sanitized, core_schema.str_schema(), serialization=core_schema.to_string_ser_schema()
+            cls._of_field, core_schema.str_schema(), serialization=core_schema.to_string_ser_schema()
         )
+
+    @classmethod
+    def _of_field(cls, value: Any, as_str: Callable[[Any], str]) -> str:
+        return value if type(value) is cls else _sanitized(cls, as_str(value))
+
+    @classmethod
+    def __foobara_guard__(cls, schema: Mapping[str, Any]) -> Known | None:
+        ours = function_of(schema, "function-wrap") == cls._of_field and is_plain_str(schema["schema"])
+        if not ours or cls is not SanitizedHTML:
+            return None
+        try:
+            _default()
+        except ImportError:  # as it then is for each text, plain or not
+            return None
+        return Known("html", cls)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> Any:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..._backend import checks
+from .._known import Known
 from .._masked import Masked
 from ..cards import BRANDS, CardNumber, brand_of, is_valid_card, mask_card
 from .numbers import NumberValidator, Verdict
@@ -90,6 +91,9 @@ class CreditCardValidator(NumberValidator[CardVerdict]):
         canonical, rule = _parse(value, lenient=self.lenient, min_digits=self.min_digits)
         if rule:
             return CardVerdict(None, rule, self._reason(value, rule))
+        return self._allowed(canonical)
+
+    def _allowed(self, canonical: str) -> CardVerdict:
         if self.brands is not None and brand_of(canonical) not in self.brands:
             return CardVerdict(None, "brand", f"is none of {', '.join(sorted(self.brands))}")
         return CardVerdict(canonical)
@@ -101,6 +105,19 @@ class CreditCardValidator(NumberValidator[CardVerdict]):
         if not self.lenient and not _parse(value, lenient=True, min_digits=self.min_digits)[1]:
             reason += f"; lenient=True takes {CardNumber._LENIENCE}"
         return reason
+
+    def _known(self, cls: type[Masked] | None) -> Known | None:
+        if type(self) is not CreditCardValidator:
+            return None
+        return Known(
+            "card",
+            cls,
+            normal=bool(self.canonical),
+            lenient=bool(self.lenient),
+            anew=True,
+            least=self.min_digits,
+            call=None if self.brands is None else self._allowed,
+        )
 
     def _taken(self) -> dict[str, Any]:
         pattern = f"^[0-9]{{{self.min_digits},{_MOST}}}$"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..._backend import checks
+from .._known import Known
 from .._masked import Masked
 from ..ibans import COUNTRIES, IBAN, REGISTRY_RELEASE, is_valid_iban
 from .numbers import NumberValidator, Verdict
@@ -113,6 +114,13 @@ class IBANValidator(NumberValidator[IBANVerdict]):
             told = f"has wrong national check digits ({canonical[:2]})"
             return IBANVerdict(None, "national_check_digits", told)
         return IBANVerdict(canonical)
+
+    def _known(self, cls: type[Masked] | None) -> Known | None:
+        if type(self) is not IBANValidator:
+            return None
+        judged = self.countries is not None or self.national
+        call = self._allowed if judged else None
+        return Known("iban", cls, bool(self.canonical), bool(self.lenient), anew=True, call=call)
 
     def _taken(self) -> dict[str, Any]:
         first = "[A-Z]{2}" if self.countries is None else f"(?:{'|'.join(sorted(self.countries))})"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, LiteralString, NoReturn, TypeVar
 
 from pydantic_core import SchemaSerializer, core_schema
 
+from .._known import Known, function_of
 from .._masked import WRITTEN, Masked, no_string, refusal
 from ..processors import Validator
 
@@ -155,6 +157,16 @@ class NumberValidator(Validator[str], Generic[V]):
         raise TypeError(
             f"{type(self).__name__} stands directly at {name} or str, as in Annotated[{name}, ...] | None"
         )
+
+    def __foobara_guard__(self, schema: Mapping[str, Any]) -> Known | None:
+        function = function_of(schema, "function-plain")
+        if function == self._number_of_field:
+            return self._known(self._TYPE)
+        return self._known(None) if function == self._text_of_field else None
+
+    def _known(self, cls: type[Masked] | None) -> Known | None:
+        """How the guard takes a field of *cls*, or a str; one that is derived from it may do anything."""
+        return None
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> Any:
         if schema["function"]["function"] == self._text_of_field:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from ..._backend import phone
 from .. import _numbering
+from .._known import Known
 from .._masked import Masked
 from ..phones import ANY_FORM, PhoneNumber, canonical_of, is_valid_phone, mask_phone
 from .numbers import NumberValidator, Verdict
@@ -152,6 +153,14 @@ class PhoneNumberValidator(NumberValidator[PhoneVerdict]):
             told = f"is of none of the types {', '.join(sorted(self.types))}"
             return PhoneVerdict(None, "type_not_allowed", told)
         return PhoneVerdict(canonical)
+
+    def _known(self, cls: type[Masked] | None) -> Known | None:
+        if type(self) is not PhoneNumberValidator or (cls is None and self.output not in (None, "e164")):
+            return None
+        kinds = _numbering.kinds_as_written()
+        if self.regions is not None or self.types is not None:
+            kinds = _numbering.kinds_where(lambda region, kind: bool(self._allowed("", region, kind)))
+        return Known("phone", cls, anew=True, kinds=kinds, call=phone.examine)
 
     def _text_of_field(self, value: Any) -> Any:
         found = self._of_field(value)
