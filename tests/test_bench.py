@@ -879,6 +879,9 @@ def test_every_case_gives_its_answer(fa: ModuleType) -> None:
     assert [error[1] for error in made["invalid"].once()] == [["count"], ["label"], ["share"]]
     assert made["card"].once() == [True, False]
     assert made["iban"].once() == [True, False]
+    paid, no_card, no_iban = made["payment"].once()
+    assert paid == ["411111******1111", "visa", "DE89 **** 3000", "+1 **** 23"]
+    assert (no_card[0][:2], no_iban[0][:2]) == (["card_number", ["card"]], ["iban", ["to"]])
     for case in made.values():
         case.loop(repeat(None, 3))
         for floor in case.floors:

@@ -15,7 +15,7 @@ from datetime import datetime
 from types import ModuleType
 from typing import Any, Self
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, create_model, field_validator, model_validator
 
 __all__ = ["Case", "build", "floors", "shown"]
 
@@ -23,6 +23,7 @@ Loop = Callable[[Iterable[object]], None]
 
 CARD = "4111111111111111"
 IBAN = "DE89370400440532013000"
+PHONE = "+12015550123"
 
 
 class Pair(BaseModel):
@@ -192,6 +193,7 @@ def build(package: str) -> dict[str, Case]:
         *_validator_table(package),
         *_type_pipeline(package),
         *_checks(package),
+        *_payment(api, package),
     ]
     return {case.key: case for case in made}
 
@@ -643,3 +645,63 @@ def _checks(package: str) -> list[Case]:
         ),
         Case("iban", "IBAN, one value", ibans, lambda: [iban(IBAN), iban("DE88" + IBAN[4:])], ("function",)),
     ]
+
+
+def _payment(api: ModuleType, package: str) -> list[Case]:
+    try:
+        types = importlib.import_module(f"{package}.types")
+        numbers: dict[str, Any] = {
+            "card": (types.CardNumber, ...),
+            "to": (types.IBAN, ...),
+            "phone": (types.PhoneNumber["US"], ...),
+        }
+    except (ImportError, AttributeError):
+        return []
+    model: Any = create_model(
+        "Transfer",
+        **numbers,
+        cents=(int, Field(gt=0)),
+        currency=(str, Field(min_length=3, max_length=3)),
+    )
+
+    class Pay(api.Command[model, list[str]]):  # type: ignore[misc, name-defined]
+        def execute(self) -> list[str]:
+            inputs = self.inputs
+            return [inputs.card.masked, inputs.card.brand, inputs.to.masked, inputs.phone.masked]
+
+    class Charge(api.Command[model, int]):  # type: ignore[misc, name-defined]
+        def execute(self) -> int:
+            return self.inputs.cents  # type: ignore[no-any-return]
+
+    def charge(times: Iterable[object]) -> None:
+        for _ in times:
+            Charge.run(
+                card="4111111111111111",
+                to="DE89370400440532013000",
+                phone="+12015550123",
+                cents=1250,
+                currency="EUR",
+            )
+
+    validate = model.__pydantic_validator__.validate_python
+
+    def floor(times: Iterable[object]) -> None:
+        for _ in times:
+            validate(
+                {
+                    "card": "4111111111111111",
+                    "to": "DE89370400440532013000",
+                    "phone": "+12015550123",
+                    "cents": 1250,
+                    "currency": "EUR",
+                }
+            )
+
+    def once() -> Any:
+        right: dict[str, Any] = {"card": CARD, "to": IBAN, "phone": PHONE, "cents": 1, "currency": "EUR"}
+        return [
+            _answer(Pay.run(**{**right, **other}))
+            for other in ({}, {"card": CARD[:-1]}, {"to": IBAN.lower()})
+        ]
+
+    return [Case("payment", "payment: card, IBAN, phone", charge, once, ("V",), {"V": floor})]
