@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -22,6 +23,7 @@ def recorded() -> dict:
     if os.environ.get("FOOBARA_ACCEL_RECORD") == "1":
         from foobara_accel.testing import load_twin
 
+        assert not [name for name in CASES if check.lacking(name)], "record with all that the cases take"
         made = check.answers(load_twin("py"))
         check.RECORD.write_text(json.dumps(made, separators=(",", ":")) + "\n", encoding="utf-8")
     return check.recorded()
@@ -29,6 +31,8 @@ def recorded() -> dict:
 
 @pytest.mark.parametrize("name", CASES)
 def test_each_case_answers_as_recorded(fa: ModuleType, recorded: dict, name: str) -> None:
+    if needed := check.lacking(name):
+        pytest.skip(f"{needed} is not installed")
     assert check.answers_of(fa, name) == recorded[name]
 
 
@@ -41,7 +45,7 @@ def test_no_case_is_an_accident(recorded: dict) -> None:
 def test_check_agrees_here() -> None:
     report = check.run()
     assert report.agrees, check.render(report)
-    assert report.cases == len(CASES)
+    assert report.cases + len(report.left_out) == len(CASES)
     assert report.values > 1000
     assert (report.note == "") == COMPILED
     assert check.render(report).splitlines()[-1].startswith(f"ok: {report.left} = {report.right} (")
@@ -66,6 +70,34 @@ def test_a_difference_is_shown_and_is_the_exit_status(monkeypatch, capsys) -> No
     seen.clear()
     assert cli.main(["check", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["agrees"] is False
+
+
+def test_what_a_missing_package_leaves_out_is_named(monkeypatch) -> None:
+    whole = check.run()
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "numpy" else found(name))
+    report = check.run()
+    assert report.agrees and report.cases == whole.cases - ("columns (needs numpy)" not in whole.left_out)
+    assert "columns (needs numpy)" in report.left_out
+    assert "columns (needs numpy)" in check.render(report).splitlines()[0 if COMPILED else 1]
+    assert "columns" not in check.answers(foobara_accel)
+
+
+@pytest.mark.parametrize("version", ["", "0.0.1"])
+def test_the_answers_hold_whatever_phonenumbers_is_installed(version: str) -> None:
+    """Without it the table answers, and with other metadata than the table's phonenumbers does."""
+    gone = "sys.modules['phonenumbers'] = None" if not version else f"table.VERSION = {version!r}"
+    code = (
+        "import sys\nfrom foobara_accel import check\nfrom foobara_accel._pure import _phone_table as table\n"
+        f"{gone}\nfrom foobara_accel.types import phone_metadata\n"
+        "import foobara_accel\n"
+        "assert check.answers_of(foobara_accel, 'phones') == check.recorded()['phones']\n"
+        "print(phone_metadata())"
+    )
+    if version and check.lacking("dialled_phones"):
+        pytest.skip("phonenumbers is not installed")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """The cases of ``foobara-accel check``: each asks one package (real or twin) and returns plain values.
 
 A case takes ``sub``, which imports a submodule of the package under test, so that the same lines run on
-either backend. What it returns is compared by value and recorded in check.json.
+either backend. What it returns is compared by value and recorded in check.json. A case in NEEDS is left out
+where a package that it takes is not installed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-__all__ = ["CASES", "MODELS", "Case", "Sub", "plain"]
+__all__ = ["CASES", "MODELS", "NEEDS", "Case", "Sub", "plain"]
 
 Sub = Callable[[str], ModuleType]
 Case = Callable[[Sub], Any]
@@ -513,11 +514,165 @@ def plain_html(sub: Sub) -> Any:
     ]
 
 
+# Valid or not in every release of the numbering plans: area codes do not begin with 0, lengths do not change.
+_PHONES = (
+    "+12015550123", "+442079460018", "+33612345678", "+390612345678", "+80012345678", "+10015550123",
+    "+1201555", "+120155501234", "+3361234567", "+999123", "+0", "+1", "+" + "1" * 249,
+)  # fmt: skip
+_DIALLED = (
+    "(201) 555-0123", "201.555.0123", "+1 201 555 0123", "1-201-555-0123", "+44 (0)20 7946 0018",
+    "+1 201 555 0123 ext. 7", "tel:+12015550123",
+    "\uff0b\uff11\uff12\uff10\uff11\uff15\uff15\uff15\uff10\uff11\uff12\uff13",
+    "", " ", "+", "0", "no number", "+1 201", "9" * 300, "\ud800", "12015550123x", "+12015550123\0",
+)  # fmt: skip
+
+
+def phones(sub: Sub) -> Any:
+    types = sub("types")
+    judge = sub("types.validators").PhoneNumberValidator(region=None)
+    return [
+        [
+            plain(text),
+            attempt(types.is_valid_phone, text),
+            attempt(judge.process, text),
+            attempt(lambda text=text: repr(types.parse_phone(text))),
+        ]
+        for text in _PHONES
+    ]
+
+
+def dialled_phones(sub: Sub) -> Any:
+    types, module = sub("types"), sub("types.validators")
+    judges = [
+        module.PhoneNumberValidator(),
+        module.PhoneNumberValidator(output="e164"),
+        module.PhoneNumberValidator(region=None, output="rfc3966"),
+    ]
+    return [
+        [plain(text), *(attempt(types.is_valid_phone, text, region) for region in (None, "US", "GB"))]
+        + [attempt(judge.process, text) for judge in judges]
+        for text in _DIALLED
+    ] + [attempt(types.is_valid_phone, "+12015550123", "XX")]
+
+
+_WORDS = (
+    "", " ", "ada", "ADA lovelace", "they're  HERE\tnow\n", "3rd time", "\u00e9lan", "\u00dfta\u00dfe",
+    "\u01c6ungla", "\u01c4UNGLA \u01c5", "\u039f\u0394\u039f\u03a3 \u03c3\u03a3", "\u0130stanbul \u0131",
+    "\ufb01nish \ufb03x", "a\u00a0b\u2003c\u3000d\x1ce\x85f", "x\0y", "\ud800abc",
+    "\U00010428\U00010400", "o'neill-SMITH",
+)  # fmt: skip
+
+
+def capitalized(sub: Sub) -> Any:
+    capitalize = sub("types.transformers").CapitalizeTransformer()
+    return [[plain(text), attempt(capitalize.process, text)] for text in (*_WORDS, None, 7, b"ada")]
+
+
+def hashed(sub: Sub) -> Any:
+    types = sub("types")
+    hashes = [types.HashTransformer(name, purpose="fingerprint") for name in ("sha256", "blake2b")]
+    hashes.append(types.HashTransformer(purpose="lookup", peppers={"1": bytes(range(32))}))
+    values = ("a document", "", "\u00e9", b"a document", types.parse_card("4111111111111111"), None, 7)
+    return [[attempt(each.process, value) for each in hashes] for value in values]
+
+
+def sanitized(sub: Sub) -> Any:
+    sanitize = sub("types").SanitizeHTMLTransformer()
+    same = [sanitize.process(text) is text for text in ("", "no markup", "caf\u00e9", "\u043f" * 40)]
+    odd = ("a & b", "<b>hi</b>", "a\r\nb", "\xa0", "x\0", "\ud800", "<script>x</script>y", None, 7)
+    return [same, [attempt(sanitize.process, value) for value in odd]]
+
+
+class Even:
+    """A processor of a user's own."""
+
+    def process(self, value: int) -> int:
+        """Return the number, if it is even."""
+        if value % 2:
+            raise ValueError("the number must be even")
+        return value
+
+
+def processed(sub: Sub) -> Any:
+    types = sub("types")
+    name = types.FoobaraType(
+        "name",
+        str,
+        casters=[types.StringCaster()],
+        transformers=[
+            types.StripWhitespaceTransformer(),
+            types.NormalizeWhitespaceTransformer(),
+            types.LowercaseTransformer(),
+            types.TruncateTransformer(9),
+        ],
+        validators=[
+            types.NotEmptyValidator(),
+            types.MinLengthValidator(2),
+            types.MaxLengthValidator(9),
+            types.PatternValidator(r"^[a-z0-9 .]+$"),
+            types.OneOfValidator(("ada", "b b", "long te...", "1.5", "true")),
+        ],
+    )
+    bounded = types.IntegerType.with_validators(
+        types.RangeValidator(-2, 40), types.MinValueValidator(-2, exclusive=True), Even()
+    )
+    table = types.FoobaraType("table", dict, key_type=name, value_type=bounded.array())
+    values: dict[Any, tuple[Any, ...]] = {
+        name: (" Ada ", "B  b", "x", "", None, 1.5, True, "long text is cut", "!!", ["ada"], "\u0130"),
+        name.optional(): (None, "ada", ""),
+        bounded: (4, "4", 3, "x", None, -2, 41, 4.9, True, "\u0664", "1" * 30, [4]),
+        bounded.array(): ([], ["4", 2], "4, 2", [4, "x"], [4, 3], None, 4, ({"a": 1},)),
+        table: ({"ada": [2]}, {"Ada ": "2, 4"}, {"x": [2]}, {"ada": [2, 3]}, {1.5: ["x"]}, None, [1]),
+        types.BooleanType: ("yes", "NO", 1, 2, "maybe", None),
+        types.FloatType: ("1.5", 2, "x", None, True),
+    }
+    return [
+        [attempt(each.process, value), attempt(each.validate, value), attempt(each.is_valid, value)]
+        for each, asked in values.items()
+        for value in asked
+    ]
+
+
+def columns(sub: Sub) -> Any:
+    import numpy as np
+
+    module = sub("types.columns")
+    texts: dict[str, list[str]] = {"card": [], "iban": []}
+    for kind, text in islice(_numbers(), 0, None, 5):
+        texts[kind].append(text)
+    judges = {
+        "card": (module.luhn_valid, module.card_brand),
+        "iban": (module.iban_valid, module.iban_country),
+    }
+    answers: list[Any] = []
+    for kind, functions in judges.items():
+        # NumPy's own arrays know nothing of a text that ends with NUL or is no ASCII.
+        short = [text for text in texts[kind] if text.isascii() and len(text) < 40 and "\0" not in text]
+        forms = [
+            texts[kind],
+            [*texts[kind], None],
+            np.array(short, "S"),
+            np.array(short, "U"),
+            np.array(short, "O"),
+        ]
+        answers += [
+            [judge(form, lenient=lenient).tolist() for lenient in (False, True)]
+            for judge in functions
+            for form in forms
+        ]
+        answers += [attempt(functions[0], odd) for odd in ([7], np.array([1]), "4111111111111111", None)]
+    return answers
+
+
+# What a case takes beside the package itself.
+NEEDS: dict[str, str] = {"dialled_phones": "phonenumbers", "sanitized": "nh3", "columns": "numpy"}
+
 CASES: dict[str, Case] = {
     case.__name__: case
     for case in (
         simple_run, guard_scalars, guard_bounds, guard_shapes, constraints, entry_points, runtime_errors,
         phases_and_states, callbacks, subcommands, transactions, errors, error_collections, error_json,
-        pickles, outcomes, numbers, validators, plain_html,
+        pickles, outcomes, numbers, validators, plain_html, phones, dialled_phones, capitalized, hashed,
+        sanitized, processed, columns,
     )
 }  # fmt: skip
