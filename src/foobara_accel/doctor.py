@@ -16,7 +16,17 @@ from typing import Any
 from ._backend import LATE, MODULES, VARIABLE, backend
 from ._version import __version__
 
-__all__ = ["build_record", "examine", "render", "to_json"]
+__all__ = ["EXTRAS", "build_record", "examine", "render", "to_json"]
+
+# What the types take where it is there: distribution, extra that installs it, what is missing without.
+EXTRAS: tuple[tuple[str, str, str], ...] = (
+    ("numpy", "columns", "columns of card numbers and IBANs"),
+    ("phonenumbers", "phone", "phone numbers in another form than + and digits"),
+    ("python-stdnum", "national", "national check digits of IBANs"),
+    ("nh3", "html", "sanitizing HTML"),
+    ("argon2-cffi", "passwords", "hashing passwords"),
+    ("blake3", "blake3", "blake3 fingerprints"),
+)
 
 
 def build_record() -> dict[str, Any]:
@@ -79,6 +89,40 @@ def _guard() -> dict[str, Any]:
     return {"on": on, "reason": reason}
 
 
+def _types() -> dict[str, Any]:
+    # As _guard: what an installed phonenumbers or NumPy raises is an answer.
+    found: dict[str, Any] = {}
+    for name, ask in (
+        ("iban_registry", _iban_registry),
+        ("phone_metadata", _phone_metadata),
+        ("column_kernels", _column_kernels),
+    ):
+        try:
+            found[name] = ask()
+        except Exception as error:
+            found[name] = f"{type(error).__name__}: {error}"
+    found["packages"] = {name: _version_of(name) for name, _, _ in EXTRAS}
+    return found
+
+
+def _iban_registry() -> str:
+    from .types.ibans import COUNTRIES, REGISTRY_RELEASE
+
+    return f"SWIFT registry, release {REGISTRY_RELEASE}, {len(COUNTRIES)} prefixes"
+
+
+def _phone_metadata() -> str:
+    from .types import phone_metadata
+
+    return phone_metadata()
+
+
+def _column_kernels() -> str:
+    from ._backend import columns
+
+    return columns.kernel()
+
+
 def _drop_in() -> dict[str, Any]:
     # As _guard: an installed foobara_py may be broken in ways of its own.
     try:
@@ -119,6 +163,7 @@ def examine() -> dict[str, Any]:
             for name in ("pydantic", "pydantic-core", "cython", "sqlalchemy", "foobara-py", "hypothesis")
         },
         "guard": _guard(),
+        "types": _types(),
         "drop_in": _drop_in(),
         "gc": {
             "enabled": gc.isenabled(),
@@ -158,9 +203,22 @@ def render(report: dict[str, Any]) -> str:
         ("gc", f"{'on' if collector['enabled'] else 'off'}, thresholds {tuple(collector['thresholds'])}"),
         ("frozen", f"{collector['frozen']} objects"),
     ]
-    rows += _drop_in_rows(report["drop_in"])
+    rows += [*_type_rows(report["types"]), *_drop_in_rows(report["drop_in"])]
     first = f"foobara-accel {report['foobara_accel']}: {kind} ({active['reason']})"
     return "\n".join([first, *(f"  {label:<11} {text}" for label, text in rows)])
+
+
+def _type_rows(found: dict[str, Any]) -> list[tuple[str, str]]:
+    versions = found["packages"]
+    there = [f"{name} {version}" for name, version in versions.items() if version]
+    rows = [("ibans", found["iban_registry"]), ("phones", found["phone_metadata"])]
+    if versions["numpy"]:
+        rows.append(("columns", f"{found['column_kernels']} kernels"))
+    rows.append(("extras", ", ".join(there) or "none"))
+    for name, extra, what in EXTRAS:
+        if not versions[name]:
+            rows.append(("missing", f"{name}, for {what}: pip install 'foobara-accel[{extra}]'"))
+    return rows
 
 
 _DROP_IN = {
