@@ -17,21 +17,12 @@ from typing import Any
 
 import foobara_accel
 from foobara_accel._pure import _phone_table as table
+from foobara_accel.bench.checks import COMMON_PHONES, peers
 from foobara_accel.testing import load_twin
 from foobara_accel.types import PhoneNumberValidator, is_valid_phone, parse_phone
 
 from .scalars import Row, measure, refusing
 
-COMMON = [
-    "+12015550123",
-    "+442079460018",
-    "+447400123456",
-    "+4915123456789",
-    "+33612345678",
-    "+919876543210",
-    "+8613812345678",
-    "+5511961234567",
-]
 NATIONAL = ["(201) 555-0123", "201-555-0124", "1 201 555 0125", "+44 20 7946 0018"]
 
 
@@ -41,52 +32,25 @@ def changed(number: str, rng: random.Random) -> str:
     return number[:at] + rng.choice("0123456789") + number[at + 1 :]
 
 
-def peers() -> dict[str, Callable[[str], Any]]:
-    """Return the installed peers, each as a verdict on one value."""
-    found: dict[str, Callable[[str], Any]] = {}
-    try:
-        rust = importlib.import_module("rphonenumbers")
-    except ImportError:
-        print("rphonenumbers is not installed")
-    else:
-
-        def by_rust(value: str) -> Any:
-            try:
-                return rust.is_valid_number(rust.parse(value))
-            except rust.NumberParseException:
-                return False
-
-        found["rphonenumbers"] = by_rust
-    try:
-        library = importlib.import_module("phonenumbers")
-    except ImportError:
-        print("phonenumbers is not installed")
-        return found
-    library.enable_pattern_cache()
-
-    def by_library(value: str) -> Any:
-        try:
-            return library.is_valid_number(library.parse(value))
-        except library.NumberParseException:
-            return False
-
-    for example in table.EXAMPLES.split():
-        by_library(example)
-    found["phonenumbers, patterns kept"] = by_library
+def others() -> dict[str, Callable[[str], Any]]:
+    """Return the installed peers, each as a verdict on one value, its patterns compiled."""
+    found = {name: load() for name, load in peers("phone").items()}
+    for judge in found.values():
+        for example in table.EXAMPLES.split():
+            judge(example)
     return found
 
 
 def rows(rng: random.Random) -> list[Row]:
     """Return the rows, with the peers that are installed."""
     pure = importlib.import_module(f"{load_twin('py').__name__}.types")
-    others = peers()
     calls: dict[str, Callable[[str], Any]] = {
         "no-op": len,
         "compiled is_valid_phone": is_valid_phone,
         "pure is_valid_phone": pure.is_valid_phone,
         "PhoneNumberValidator().process": refusing(PhoneNumberValidator().process),
         "parse_phone": refusing(parse_phone),
-        **others,
+        **others(),
     }
 
     def in_us(value: str) -> bool:
@@ -101,7 +65,7 @@ def rows(rng: random.Random) -> list[Row]:
     drawn = [f"+44{rng.randrange(7_100_000_000, 7_999_999_999)}" for _ in range(2_000)]
     repeated = {"no-op": len, "compiled is_valid_phone, US": in_us, "pure is_valid_phone, US": pure_in_us}
     return [
-        Row("+E.164, eight common numbers", COMMON, calls),
+        Row("+E.164, eight common numbers", COMMON_PHONES, calls),
         Row("+E.164, one of each region", all_regions, calls),
         Row("+E.164, one digit changed", wrong, calls),
         Row("+E.164, 2000 mobile numbers of one country", drawn, calls),

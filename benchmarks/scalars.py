@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import random
-import re
 import statistics
 import sys
 import time
@@ -18,12 +17,11 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
-from string import ascii_uppercase
 from types import ModuleType
 from typing import Any
 
 import foobara_accel
-from foobara_accel._pure import _iban_table as table
+from foobara_accel.bench.checks import PLAIN, cards, ibans, peers
 from foobara_accel.testing import load_twin
 from foobara_accel.types import (
     CreditCardValidator,
@@ -35,8 +33,6 @@ from foobara_accel.types import (
 )
 
 Call = Callable[[str], Any]
-DIGITS = "0123456789"
-TEN = ["AT", "BE", "CH", "DE", "ES", "FR", "GB", "IT", "NL", "PL"]
 
 
 @dataclass(frozen=True)
@@ -98,38 +94,6 @@ def refusing(call: Call) -> Call:
     return asked
 
 
-def cards(rng: random.Random, corrupt: float) -> list[str]:
-    """Return card numbers of 13 to 19 digits, that part of them with one digit changed."""
-    found = []
-    for _ in range(200):
-        length = rng.choice((13, 15, 16, 16, 16, 16, 19))
-        body = "".join(rng.choices(DIGITS, k=length - 1))
-        value = next(body + last for last in DIGITS if is_valid_card(body + last))
-        if rng.random() < corrupt:
-            at = rng.randrange(length)
-            value = value[:at] + str((int(value[at]) + rng.randrange(1, 10)) % 10) + value[at + 1 :]
-        found.append(value)
-    return found
-
-
-def ibans(rng: random.Random, corrupt: float, letters: bool) -> list[str]:
-    """Return IBANs of ten countries, or with letters wherever they may stand; that part of them corrupted."""
-    fills = {"n": DIGITS, "a": ascii_uppercase, "c": ascii_uppercase * 2 + DIGITS if letters else DIGITS}
-    codes = sorted(code for code, row in table.COUNTRIES.items() if "c" in row[0]) if letters else TEN
-    found = []
-    for _ in range(200):
-        code = rng.choice(codes)
-        parts = re.findall(r"([0-9]+)!([nac])", table.COUNTRIES[code][0])
-        bban = "".join("".join(rng.choices(fills[kind], k=int(count))) for count, kind in parts)
-        number = int("".join(str(int(char, 36)) for char in f"{bban}{code}00"))
-        value = f"{code}{98 - number % 97:02}{bban}"
-        if rng.random() < corrupt:
-            at = rng.randrange(4, len(value))
-            value = value[:at] + rng.choice("0123456789X-") + value[at + 1 :]
-        found.append(value)
-    return found
-
-
 def rows(rng: random.Random) -> list[Row]:
     """Return the rows, with the peers that are installed."""
     pure: ModuleType = importlib.import_module(f"{load_twin('py').__name__}.types")
@@ -140,8 +104,7 @@ def rows(rng: random.Random) -> list[Row]:
         "CreditCardValidator().process": refusing(CreditCardValidator().process),
         "parse_card": refusing(parse_card),
     }
-    if stdnum := optional("stdnum.luhn"):
-        card["python-stdnum luhn"] = stdnum.is_valid
+    card.update((name, load()) for name, load in peers("card").items())
     if luhncheck := optional("luhncheck"):
         card["luhncheck"] = luhncheck.is_luhn
     iban: dict[str, Call] = {
@@ -151,12 +114,7 @@ def rows(rng: random.Random) -> list[Row]:
         "IBANValidator().process": refusing(IBANValidator().process),
         "parse_iban": refusing(parse_iban),
     }
-    if ivpy := optional("iban_validation_py"):
-        iban["iban_validation_py (Rust)"] = refusing(ivpy.validate_iban)
-    if schwifty := optional("schwifty"):
-        iban["schwifty IBAN()"] = refusing(schwifty.IBAN)
-    if stdnum_iban := optional("stdnum.iban"):
-        iban["python-stdnum iban"] = stdnum_iban.is_valid
+    iban.update((name, refusing(load())) for name, load in peers("iban").items())
     found = [
         Row("card, all valid", cards(rng, 0), card),
         Row("card, 22 % corrupt", cards(rng, 0.22), card),
@@ -169,21 +127,19 @@ def rows(rng: random.Random) -> list[Row]:
         from foobara_accel.types import SanitizeHTMLTransformer
 
         ours = SanitizeHTMLTransformer()
-        cleaner = nh3.Cleaner(tags=set(ours.tags), attributes={"a": {"href", "title"}})
         html: dict[str, Call] = {
             "no-op": len,
             "compiled process": ours.process,
             "pure process": pure.SanitizeHTMLTransformer().process,
-            "nh3.Cleaner, reused": cleaner.clean,
+            "nh3.Cleaner, reused": peers("html")["nh3"](),
             "nh3.clean": nh3.clean,
         }
         if bleach := optional("bleach"):
             html["bleach.clean"] = bleach.clean
-        plain = "Thank you for the parcel, it came on Tuesday at noon"
-        markup = f"<p>{plain} <b>and</b> <a href='https://example.com'>all</a> is well</p>"
+        markup = f"<p>{PLAIN} <b>and</b> <a href='https://example.com'>all</a> is well</p>"
         found += [
-            Row("html, 52 plain characters", [plain], html),
-            Row("html, 5200 plain characters", [plain * 100], html, calls_per_round=400),
+            Row("html, 52 plain characters", [PLAIN], html),
+            Row("html, 5200 plain characters", [PLAIN * 100], html, calls_per_round=400),
             Row("html, plain, not ASCII", ["Für das Päckchen herzlichen Dank, es kam am Dienstag"], html),
             Row("html, markup of 115 characters", [markup], html),
         ]

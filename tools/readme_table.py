@@ -15,7 +15,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 README, DROP_IN = ROOT / "README.md", ROOT / "docs" / "drop-in.md"
 START, END = "<!-- measured -->", "<!-- /measured -->"
-UNITS = {"await": "A", "json": "J", "lookups": "two look-ups", "V": "V", "I": "I"}
+UNITS = {"await": "A", "json": "J", "lookups": "two look-ups", "V": "V", "I": "I", "call": "C calls"}
 HEADS = {"c": "compiled", "py": "pure"}
 
 

@@ -22,7 +22,8 @@ ENOUGH_ROUNDS = 8
 class Budget:
     """A limit for one figure: at most (or, with *at_least*, at least) so many times the floor.
 
-    *swapped* is how many times as fast as foobara_py alone it is to be after install().
+    *swapped* is how many times as fast as foobara_py alone it is to be after install(); *case* has the figure
+    where that has another key than the budget.
     """
 
     key: str
@@ -33,6 +34,7 @@ class Budget:
     swapped: float | None = None
     at_least: bool = False
     goal: float | None = None
+    case: str = ""
 
     def limit(self, backend: str) -> float | None:
         """Return the limit for a backend; None where there is none."""
@@ -59,6 +61,11 @@ class Verdict:
         return asdict(self)
 
 
+def _peer(case: str, title: str, floor: str, compiled: float | None, pure: float | None) -> Budget:
+    key = f"{case}_{floor}"
+    return Budget(key, f"{title} against {floor}", floor, compiled, pure, at_least=True, case=case)
+
+
 BUDGETS: tuple[Budget, ...] = (
     Budget("simple", "simple run, two ints", "I", 0.45, 1.45, 8.0),
     Budget("scalars", "eight scalar fields", "V", 0.45, 1.5, 6.0),
@@ -76,6 +83,20 @@ BUDGETS: tuple[Budget, ...] = (
     Budget("run_json", "run from JSON bytes", "json", 0.75, 1.2),
     Budget("table", "get_validator, a hit", "lookups", 1.0, None),
     Budget("process", "FoobaraType.process, ten steps", "I", 0.66, 1.32, 2.5),
+    Budget("card", "card number (Luhn)", "call", 1.3, None),
+    _peer("card", "card number", "python-stdnum", 100.0, 2.0),
+    Budget("iban", "IBAN", "call", 2.3, None, goal=2.0),
+    _peer("iban", "IBAN", "iban_validation_py", 3.5, None),
+    _peer("iban", "IBAN", "schwifty", 200.0, 2.0),
+    _peer("iban", "IBAN", "python-stdnum", None, 2.0),
+    _peer("phone", "phone number", "rphonenumbers", 65.0, None),
+    _peer("phone", "phone number", "phonenumbers", 650.0, None),
+    Budget("html", "HTML, 52 plain characters", "nh3", 20.0, None, at_least=True),
+    Budget("html_long", "HTML, 5,200 of them", "nh3", 20.0, None, at_least=True),
+    Budget("luhn_column", "column of card numbers", "read", 0.7, None, at_least=True, goal=0.9),
+    Budget("iban_column", "column of IBANs, 22 % corrupt", "read", 4.0, None),
+    Budget("luhn_rows", "2,048 card numbers (S16)", "loop", None, 10.0, at_least=True),
+    Budget("iban_rows", "2,048 IBANs (S34)", "loop", None, 10.0, at_least=True),
 )
 
 UNITS = {
@@ -85,6 +106,9 @@ UNITS = {
     "json": "J",
     "lookups": "x two look-ups",
     "function": "calls",
+    "call": "C calls",
+    "read": "reads",
+    "loop": "loops over single values",
 }
 
 PEAK = {"c": 0.4, "py": 0.6}
@@ -134,21 +158,24 @@ def _verdicts(report: dict[str, Any]) -> list[Verdict]:
 
 
 def _case_verdict(report: dict[str, Any], budget: Budget, backend: str, limit: float) -> Verdict:
-    figures = report["cases"].get(budget.key, {}).get("backends", {}).get(backend)
+    figures = report["cases"].get(budget.case or budget.key, {}).get("backends", {}).get(backend)
     value = figures["ratios"].get(budget.floor) if figures else None
     if value is not None and budget.at_least:
         value = 1 / value
     reason = "" if figures else "no such case on this backend"
+    if figures and value is None:
+        reason = f"{budget.floor} was not measured"
     if budget.key == "run_json" and not report["backends"][backend].get("orjson"):
         value, reason = None, "the floor is orjson.loads, and orjson is not installed"
     status = judge(value, limit, budget.at_least)
+    unit = UNITS.get(budget.floor, budget.floor)
     return Verdict(
         budget.key,
         budget.title,
         backend,
         value,
         limit,
-        f"times as fast as {UNITS[budget.floor]}" if budget.at_least else UNITS[budget.floor],
+        f"times as fast as {unit}" if budget.at_least else unit,
         budget.at_least,
         status,
         reason,

@@ -52,6 +52,8 @@ def _number(value: float) -> str:
 
 
 def _nanoseconds(value: float) -> str:
+    if value < 10:
+        return f"{value:.2f} ns"
     return f"{value:,.0f} ns" if value < 10_000 else f"{value / 1000:,.1f} µs"
 
 
@@ -215,10 +217,11 @@ def _environment(report: dict[str, Any]) -> list[list[str]]:
 LEGEND = (
     "I: building Inputs(a=1, b=2), two ints; V: pydantic's bare validate_python of the case's model; awaits: "
     "awaiting a bare coroutine; J: json.dumps of the ready error dicts, or orjson.loads (json.loads without "
-    "orjson) and V; calls: a bare function; two look-ups: a function that makes them. Each floor is measured "
-    "in the process and rounds of its case. Thread CPU time, medians of interleaved rounds; x: times as fast "
-    "as foobara_py alone, by way of the floors. Limits of foobara_py + install() against foobara_py are "
-    "reported and not enforced."
+    "orjson) and V; calls: a bare function; two look-ups: a function that makes them; C calls: a C function "
+    "that does nothing; reads: a pass over the same bytes; what takes many values is shown per value. Each "
+    "floor is measured in the process and rounds of its case. Thread CPU time, medians of interleaved "
+    "rounds; x: times as fast as foobara_py alone, by way of the floors. Limits of foobara_py + install() "
+    "against foobara_py are reported and not enforced."
 )
 
 

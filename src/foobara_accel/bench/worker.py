@@ -139,8 +139,9 @@ class Worker:
         from .rounds import timed
 
         names = ["", *self._cases[case].floors]
+        values = self._cases[case].values
         taken = {
-            name: timed(self._loop(case, name or None), self._numbers[case, name])
+            name: timed(self._loop(case, name or None), self._numbers[case, name]) / values
             for name in (reversed(names) if turn % 2 else names)
         }
         return {"ns": taken.pop(""), "floors": taken}
