@@ -1,4 +1,4 @@
-"""The C kernels of columns alone: compiled with sanitizers, between guard pages, from a kept corpus."""
+"""The C kernels of columns and of HTML alone: compiled with sanitizers, between guard pages, from a corpus."""
 
 from __future__ import annotations
 
@@ -64,6 +64,64 @@ def test_the_portable_kernels_are_c99_and_agree(tmp_path: Path) -> None:
     )
     assert strict.returncode == 0, strict.stderr
     assert subprocess.run([tmp_path / "only"]).returncode == 0
+
+
+HTML = """
+#include "kernels/html.h"
+#include <stdio.h>
+#include <stdlib.h>
+static int check(int width, size_t n, size_t at, uint32_t c) {
+    /* Memory of exactly that size: a byte more is the sanitizer's. */
+    size_t i;
+    int plain;
+    uint8_t *s = malloc(n * width + !n);
+    for (i = 0; i < n; i++) {
+        uint32_t here = i == at ? c : 'a' + (uint32_t)(i % 3);
+        if (width == 1) s[i] = (uint8_t)here;
+        else if (width == 2) ((uint16_t *)s)[i] = (uint16_t)here;
+        else ((uint32_t *)s)[i] = here;
+    }
+    plain = width == 1 ? fa_html_plain_1(s, n)
+          : width == 2 ? fa_html_plain_2((uint16_t *)s, n) : fa_html_plain_4((uint32_t *)s, n);
+    free(s);
+    return plain;
+}
+int main(void) {
+    static const uint32_t bad[] = {0, '\\r', '&', '<', '>', 0xa0, 0xd800, 0xdfff};
+    static const uint32_t good[] = {'=', 0x8d, 0xbc, 0xff};
+    int most, width;
+    size_t n, at, k;
+    for (most = 0; most <= 2; most++) {
+        fa_html_setup(most);
+        for (width = 1; width <= 4; width *= 2)
+            for (n = 0; n < 300; n += 1 + n / 60)
+                for (at = 0; at <= n; at++) {
+                    for (k = 0; k < (width == 1 ? 6u : 8u); k++)
+                        if (check(width, n, at, bad[k]) != (at == n)) return 1;
+                    for (k = 0; k < 4; k++)
+                        if (!check(width, n, at, good[k])) return 1;
+                }
+    }
+    printf("level %d\\n", fa_html_setup(2));
+    return 0;
+}
+"""
+
+
+@pytest.mark.parametrize("options", [[], ["-DFA_PORTABLE"]], ids=["vectors", "portable"])
+def test_the_html_kernel_reads_nothing_outside(tmp_path: Path, options: list[str]) -> None:
+    (tmp_path / "html.c").write_text(HTML, encoding="utf-8")
+    standard = ["-std=c99", "-pedantic-errors"] if options else ["-std=gnu99"]
+    command = [str(COMPILER), *standard, "-Wall", "-Wextra", "-Werror", *SANITIZE, *options]
+    command += ["-I", str(ROOT / "ext"), str(tmp_path / "html.c"), "-o", str(tmp_path / "html")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode and any(word in done.stderr for word in ("asan", "ubsan", "sanitize")):
+        pytest.skip(f"no sanitizers: {done.stderr.strip().splitlines()[-1]}")
+    assert done.returncode == 0, done.stderr
+    found = subprocess.run([tmp_path / "html"], capture_output=True, text=True, timeout=600, check=False)
+    assert (found.returncode, found.stderr) == (0, ""), found.stdout
+    if options:
+        assert found.stdout == "level 0\n"
 
 
 def slow(*values: str) -> object:

@@ -197,6 +197,40 @@ def test_what_nh3_changes_is_found_at_every_place(sub: Sub, special: str) -> Non
                 assert plain(text[:at] + special + text[at:]) is False, (filler, length, at)
 
 
+@pytest.fixture(params=[1, 2])
+def vectors(request: pytest.FixtureRequest, sub: Sub) -> int:
+    """The vectors that look for markup: 1 those that every x86-64 has, 2 the widest here."""
+    limit = getattr(sub("_backend").checks, "_html_limit", None)
+    if limit is None:
+        pytest.skip("the pure twin has no vectors")
+    level = limit(request.param)
+    request.addfinalizer(lambda: limit(2))
+    if level < request.param:
+        pytest.skip("this processor has none so wide")
+    return level
+
+
+@pytest.mark.parametrize("filler", ["a", "=", "é", "п", "豈", "😀"])
+def test_a_long_text_is_searched_to_the_last_character(sub: Sub, vectors: int, filler: str) -> None:
+    plain = sub("_backend").checks.is_plain_html
+    for length in (127, 128, 129, 160, 191, 255, 256, 257, 383, 515):
+        text = filler * length
+        assert plain(text) is True
+        for special in ("\0", "\r", "&", "<", ">", "\xa0", "\ud800", "\udfff"):
+            for at in range(length):
+                assert plain(text[:at] + special + text[at + 1 :]) is False, (special, length, at)
+
+
+def test_vectors_find_exactly_what_is_to_be_found(sub: Sub, vectors: int) -> None:
+    plain, found = sub("_backend").checks.is_plain_html, "\0\r&<>\xa0"
+    for wide in ("", "п", "😀"):  # characters of one, two and four bytes
+        last = 0xFF if not wide else 0xFFFF if wide == "п" else sys.maxunicode
+        codes = range(last + 1) if last < 0x10000 else range(0, last, 97)
+        for code in codes:
+            text = "a" * 130 + chr(code) + wide + "a" * 130
+            assert plain(text) is not (chr(code) in found or 0xD800 <= code <= 0xDFFF), hex(code)
+
+
 def test_plain_is_asked_of_a_str_alone(sub: Sub) -> None:
     plain = sub("_backend").checks.is_plain_html
     for value in (None, 5, b"x"):
