@@ -1,4 +1,4 @@
-"""The C kernels of columns and of HTML alone: compiled with sanitizers, between guard pages, from a corpus."""
+"""The C kernels of columns and HTML alone: compiled with sanitizers, between guard pages, from a corpus."""
 
 from __future__ import annotations
 

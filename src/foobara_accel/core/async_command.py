@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import ContextVar
 from inspect import isawaitable
 from math import inf
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias
 from pydantic import ValidationError
 
 from .._backend import errors as _errors, executor
-from .._reports import exception_text, named
+from .._reports import exception_text, kind_of, named
 from .._vocabulary import CommandState, ErrorSeverity, Halt
 from .attributes import pass_by
 from .callbacks import CallbackDSL
@@ -131,6 +131,51 @@ class AsyncCommand(executor.Core, CallbackDSL, _Runs, CommandInfo, Generic[Input
     async def run_or_raise(cls, /, **inputs: Any) -> ResultT:
         """Run and return the result. Raises ValueError with the messages when the command fails."""
         return (await cls.run(**inputs)).unwrap()
+
+    @classmethod
+    async def run_many(
+        cls, rows: Iterable[Mapping[str, Any]] | Mapping[str, Iterable[Any]], /, *, concurrency: int = 1
+    ) -> list[CommandOutcome[ResultT]]:
+        """Run on each of *rows* and return their outcomes, in the order of the rows: those of ``run(**row)``.
+
+        *rows* are as for ``Command.run_many``. *concurrency*: how many of them may be under way at a time;
+        more than one needs asyncio. Cancelled, those under way are cancelled and roll back, and no other
+        begins; so too where a run raises, whose exception is then raised. Raises TypeError or ValueError,
+        before anything is run, for rows that are none and for a *concurrency* that is no int above 0.
+        """
+        from .rows import rows_of
+
+        if not isinstance(concurrency, int) or isinstance(concurrency, bool):
+            raise TypeError(f"{cls.__name__}.run_many(): concurrency is an int, not {kind_of(concurrency)}")
+        if concurrency < 1:
+            raise ValueError(f"{cls.__name__}.run_many(): concurrency is 1 or more, not {concurrency}")
+        given = rows_of(rows, cls.__name__)
+        if concurrency == 1:
+            return [await cls.run(**row) for row in given]
+        found: list[Any] = [None] * len(given)
+        left, cancelled = enumerate(given), list[Any]()
+
+        async def lane() -> None:
+            try:
+                for at, row in left:
+                    found[at] = await cls.run(**row)
+            except asyncio.CancelledError:
+                # A group takes a task that cancelled itself for one that ended.
+                cancelled.append(list(left))
+                raise
+
+        raised: BaseException | None = None
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(concurrency, len(given))):
+                    group.create_task(lane())
+        except BaseExceptionGroup as several:
+            raised = several.exceptions[0]
+        if raised is not None:
+            raise raised
+        if cancelled:
+            raise asyncio.CancelledError
+        return found
 
     @classmethod
     async def run_with(cls, inputs: InputT) -> CommandOutcome[ResultT]:
