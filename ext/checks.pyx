@@ -18,6 +18,7 @@ cdef extern from "Python.h":
     unsigned int *PyUnicode_4BYTE_DATA(object value)
     int PyUnicode_KIND(object value)
     int PyUnicode_1BYTE_KIND, PyUnicode_2BYTE_KIND
+    object PyUnicode_New(Py_ssize_t size, unsigned int most)
     object PyUnicode_DecodeASCII(const char *data, Py_ssize_t size, const char *errors)
 
 cdef extern from "kernels/checks.h":
@@ -36,7 +37,7 @@ cdef extern from "kernels/html.h":
     bint fa_html_plain_4(const unsigned int *s, size_t n) noexcept nogil
     int fa_html_setup(int most) noexcept
 
-__all__ = ["is_plain_html", "is_valid_card", "is_valid_iban", "parse_card", "parse_iban"]
+__all__ = ["capitalized_ascii", "is_plain_html", "is_valid_card", "is_valid_iban", "parse_card", "parse_iban"]
 
 # In the order of the enum in kernels/checks.h.
 cdef tuple RULES = ("", "empty", "character", "length", "country", "structure", "check_digits", "checksum")
@@ -118,6 +119,33 @@ def is_plain_html(value, /):
     if kind == PyUnicode_2BYTE_KIND:
         return PyUnicode_2BYTE_DATA(text)[0] != 0xfeff and fa_html_plain_2(PyUnicode_2BYTE_DATA(text), length)
     return PyUnicode_4BYTE_DATA(text)[0] != 0xfeff and fa_html_plain_4(PyUnicode_4BYTE_DATA(text), length)
+
+
+def capitalized_ascii(value, /):
+    """Return a str of ASCII with each word as ``str.capitalize`` writes it, None for anything else.
+
+    A word ends at white space, which stays as it is.
+    """
+    cdef const unsigned char *given
+    cdef unsigned char *made
+    cdef unsigned char char
+    cdef bint begins = True
+    cdef Py_ssize_t at, length
+    if type(value) is not str or not (<str>value).isascii():
+        return None
+    length = PyUnicode_GET_LENGTH(value)
+    found = PyUnicode_New(length, 127)
+    if not length:
+        return found
+    given, made = PyUnicode_1BYTE_DATA(value), PyUnicode_1BYTE_DATA(found)
+    for at in range(length):
+        char = given[at]
+        if begins:
+            made[at] = char - 32 if 97 <= char <= 122 else char
+        else:
+            made[at] = char + 32 if 65 <= char <= 90 else char
+        begins = char == 32 or 9 <= char <= 13 or 28 <= char <= 31
+    return found
 
 
 def _html_limit(int most):

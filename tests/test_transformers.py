@@ -197,6 +197,18 @@ def test_what_nh3_changes_is_found_at_every_place(sub: Sub, special: str) -> Non
                 assert plain(text[:at] + special + text[at:]) is False, (filler, length, at)
 
 
+@given(st.text(alphabet=st.characters(max_codepoint=0x7F)) | st.text(max_size=20))
+@example("".join(map(chr, range(128))) * 2)
+@example("".join(f"a{chr(code)}bC" for code in range(128)))
+def test_ascii_words_are_those_of_str_capitalize(text: str) -> None:
+    want = re.sub(r"\S+", lambda word: word[0].capitalize(), text)
+    for module in twins("_backend"):
+        assert module.checks.capitalized_ascii(text) == (want if text.isascii() else None)
+        assert module.checks.capitalized_ascii(Text(text)) is None
+    for module in twins("types.transformers"):
+        assert module.CapitalizeTransformer().process(text) == want
+
+
 @pytest.fixture(params=[1, 2])
 def vectors(request: pytest.FixtureRequest, sub: Sub) -> int:
     """The vectors that look for markup: 1 those that every x86-64 has, 2 the widest here."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from ._iban_table import COUNTRIES, LISTED_ONLY, TERRITORIES
 
-__all__ = ["is_plain_html", "is_valid_card", "is_valid_iban", "parse_card", "parse_iban"]
+__all__ = ["capitalized_ascii", "is_plain_html", "is_valid_card", "is_valid_iban", "parse_card", "parse_iban"]
 
 _CARD_LEAST, _CARD_MIN, _CARD_MAX = 8, 12, 19
 _BLANKS = " \t"
@@ -25,6 +25,7 @@ _CLASSES = {"n": "[0-9]", "a": "[A-Z]", "c": "[A-Za-z0-9]"}
 # What a digit's code adds to the Luhn sum when it is doubled.
 _DOUBLED = bytes((2 * (code - 48) - 9 * (code > 52)) % 256 for code in range(256))
 _card_display = re.compile(r"[0-9](?:[0-9 -]*[0-9])?").fullmatch
+_word = re.compile(r"\S+").sub
 _expand = {char: str(int(char, 36)) for char in _DIGITS + _LETTERS}.__getitem__
 
 # Per prefix: match of the whole structure, the prefix as digits. Made at first use: all patterns take 20 ms.
@@ -99,6 +100,23 @@ def is_plain_html(value: str, /) -> bool:
     except UnicodeEncodeError:  # a surrogate; looking for one by pattern takes eight times as long
         return False
     return True
+
+
+def capitalized_ascii(value: object, /) -> str | None:
+    """Return a str of ASCII with each word as ``str.capitalize`` writes it, None for anything else.
+
+    A word ends at white space, which stays as it is.
+    """
+    if type(value) is not str or not value.isascii():
+        return None
+    # Of white space only U+0020 is printable; splitting at it takes half of the time.
+    if value.isprintable():
+        return " ".join([word.capitalize() for word in value.split(" ")])
+    return _word(_capital, value)
+
+
+def _capital(found: re.Match[str]) -> str:
+    return found[0].capitalize()
 
 
 def _text(value: Any, name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..._backend import checks
 from ..processors import Transformer
 
 __all__ = ["CapitalizeTransformer"]
@@ -25,6 +26,9 @@ class CapitalizeTransformer(Transformer[str]):
 
     def process(self, value: str) -> str:
         """Return *value* with its words capitalized. Raises TypeError for anything but a str."""
+        found: str | None = checks.capitalized_ascii(value)
+        if found is not None:
+            return found
         if not isinstance(value, str):
             raise TypeError(f"text to capitalize is a str, not {type(value).__name__}")
         value = str.__str__(value)  # a subclass may have a split of its own
