@@ -478,6 +478,17 @@ def test_a_token_is_the_librarys_hmac_of_the_canonical_form(
         made.process(CARD[:-1] + "2")
 
 
+def test_of_may_make_a_parsed_number(transformers: ModuleType, fa: ModuleType, sub: Sub) -> None:
+    made = lookup(transformers, of=fa.parse_card)
+    one, other = "4111110000091111", "4111119999941111"
+    assert fa.parse_card(one).masked == fa.parse_card(other).masked
+    assert made.process(one) == lookup(transformers).process(one) == made.process(fa.parse_card(one))
+    assert made.process(other) != made.process(one) and not made.verify(other, made.process(one))
+    for of in (sub("types").Sensitive, lambda value: None, lambda value: value.encode()):
+        with pytest.raises(TypeError, match="^of makes a str or a parsed number, not "):
+            lookup(transformers, of=of).process(one)
+
+
 @given(st.text(), st.binary(min_size=32, max_size=80))
 def test_tokens_of_any_text_are_the_librarys(text: str, key: bytes) -> None:
     made = foobara_accel.types.HashTransformer(purpose="lookup", peppers={"v": key})  # type: ignore[attr-defined]

@@ -77,7 +77,7 @@ class HashTransformer(Transformer[str]):
     # No field: what writes a dataclass field by field would write the keys.
     peppers: InitVar[Mapping[str, bytes | SecretBytes] | None] = None
     current: str | None = None
-    of: Callable[[str], str] | NumberValidator[Any] | None = None
+    of: Callable[[str], str | Masked] | NumberValidator[Any] | None = None
     time_cost: int = field(default=3, repr=False)
     memory_cost: int = field(default=65_536, repr=False)
     parallelism: int = field(default=4, repr=False)
@@ -263,18 +263,21 @@ class _Tokens:
 
     def _data(self, value: Any) -> bytes:
         value = _revealed(value)
-        if isinstance(value, Masked):
-            text = value.canonical
-        elif not isinstance(value, str):
+        if not isinstance(value, (Masked, str)):
             raise TypeError(f"what is looked up is a str or a parsed number, not {type(value).__name__}")
-        elif isinstance(self._of, NumberValidator):
+        if isinstance(value, str) and isinstance(self._of, NumberValidator):
             verdict = self._of.validate(value)
             if not verdict.valid:
                 raise ValueError(self._of.told(verdict))
-            text = verdict.canonical
-        else:
-            text = str.__str__(value) if self._of is None else str(self._of(value))
-        return _encoded(text, "what is looked up")
+            value = verdict.canonical
+        elif isinstance(value, str) and self._of is not None:
+            value = self._of(value)
+        # Not str(): the text of a parsed number is its mask, which other numbers have too.
+        if isinstance(value, Masked):
+            value = value.canonical
+        if not isinstance(value, str):
+            raise TypeError(f"of makes a str or a parsed number, not {type(value).__name__}")
+        return _encoded(str.__str__(value), "what is looked up")
 
 
 class _Fingerprints:
