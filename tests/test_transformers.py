@@ -20,7 +20,16 @@ from typing import Annotated, Any
 
 import pytest
 from hypothesis import example, given, strategies as st
-from pydantic import BaseModel, SecretBytes, SecretStr, TypeAdapter, ValidationError, create_model
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    SecretBytes,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    create_model,
+)
 
 import foobara_accel
 from foobara_accel.testing import load_twin
@@ -485,7 +494,7 @@ def test_of_may_make_a_parsed_number(transformers: ModuleType, fa: ModuleType, s
     assert made.process(one) == lookup(transformers).process(one) == made.process(fa.parse_card(one))
     assert made.process(other) != made.process(one) and not made.verify(other, made.process(one))
     for of in (sub("types").Sensitive, lambda value: None, lambda value: value.encode()):
-        with pytest.raises(TypeError, match="^of makes a str or a parsed number, not "):
+        with pytest.raises(TypeError, match=r"^of makes a str or a parsed number, not "):
             lookup(transformers, of=of).process(one)
 
 
@@ -740,6 +749,42 @@ def test_tokens_as_fields(transformers: ModuleType, fa: ModuleType) -> None:
         adapter.validate_python(CARD[:-1] + "2")
     assert "111111" not in f"{caught.value} {caught.value.errors()}"
     assert TypeAdapter(Annotated[str, fingerprint(transformers)]).validate_python("abc")[:8] == "ba7816bf"
+
+
+def refused(adapter: TypeAdapter[Any], value: Any) -> str:
+    with pytest.raises(ValidationError) as caught:
+        adapter.validate_python(value)
+    assert str(value) not in f"{caught.value} {caught.value.errors()} {caught.value.json()}"
+    return caught.value.errors()[0]["type"]
+
+
+def test_what_stands_before_it_in_annotated_holds_too(transformers: ModuleType, sub: Sub) -> None:
+    pytest.importorskip("argon2")
+    made = lookup(transformers)
+    number = sub("types.validators").CreditCardValidator(lenient=True, canonical=True)
+    token: TypeAdapter[Any] = TypeAdapter(Annotated[str, number, made])
+    assert token.validate_python("4111 1111 1111 1111") == made.process(CARD)
+    assert token.validate_python(sub("types").parse_card(CARD)) == made.process(CARD)
+    assert refused(token, CARD[:-1] + "2") == "card_number"
+    assert refused(token, CARD.encode()) == "string_type"
+    assert token.json_schema()["format"] == "card-number"
+    assert token.json_schema(mode="serialization") == {"type": "string"}
+    secret: TypeAdapter[Any] = TypeAdapter(Annotated[str, Field(min_length=12), passwords(transformers)])
+    assert refused(secret, "hunter2") == "string_too_short"
+    schema = secret.json_schema()
+    assert (schema["minLength"], schema["format"]) == (12, "password")
+    with pytest.raises(TypeError, match="stands directly at"):
+        TypeAdapter(Annotated[transformers.HashedPassword, AfterValidator(id), passwords(transformers)])
+
+
+def test_html_of_a_limited_length(transformers: ModuleType) -> None:
+    pytest.importorskip("nh3")
+    title: TypeAdapter[Any] = TypeAdapter(
+        Annotated[str, Field(max_length=9), transformers.SanitizeHTMLTransformer(tags=[])]
+    )
+    assert title.validate_python("<b>x</b>") == "x" and title.json_schema()["maxLength"] == 9
+    with pytest.raises(ValidationError, match="at most 9 characters"):
+        title.validate_python("<b>hello</b>")
 
 
 def test_a_command_that_takes_a_password_shows_none(fa: ModuleType, transformers: ModuleType) -> None:

@@ -19,7 +19,7 @@ from typing import Annotated, Any
 
 import pytest
 from hypothesis import given, strategies as st
-from pydantic import TypeAdapter, ValidationError, create_model
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, create_model
 from pydantic_core import to_json
 
 import foobara_accel
@@ -411,6 +411,30 @@ def test_a_validator_stands_at_the_type_alone(validators: ModuleType, fa: Module
             TypeError, match=r"stands directly at CardNumber or str, as in Annotated\[CardNumber"
         ):
             TypeAdapter(Annotated[hint, validators.CreditCardValidator()])
+
+
+def test_nothing_that_stands_before_it_is_dropped(validators: ModuleType, fa: ModuleType) -> None:
+    def never(value: Any) -> Any:
+        raise ValueError("never")
+
+    check = validators.CreditCardValidator(lenient=True)
+    for between in (AfterValidator(never), validators.CreditCardValidator(brands=["amex"])):
+        with pytest.raises(TypeError, match="stands directly at CardNumber or str"):
+            TypeAdapter(Annotated[fa.CardNumber, between, check])
+    text: TypeAdapter[Any] = TypeAdapter(Annotated[str, Field(max_length=16), check])
+    assert text.validate_python(VISA) == VISA and text.json_schema()["maxLength"] == 16
+    for wrong, kind in (("4111 1111 1111 1111", "string_too_long"), (VISA.encode(), "string_type")):
+        with pytest.raises(ValidationError) as caught:
+            text.validate_python(wrong)
+        assert [(line["type"], line["input"]) for line in caught.value.errors()] == [(kind, "**********")]
+    with pytest.raises(ValidationError, match="never"):
+        TypeAdapter(Annotated[str, AfterValidator(never), check]).validate_python(VISA)
+    for hint, mode, form in (
+        (str, "serialization", "card-number"),
+        (fa.CardNumber, "validation", "card-number"),
+    ):
+        after: TypeAdapter[Any] = TypeAdapter(Annotated[hint, check, AfterValidator(never)])
+        assert after.json_schema(mode=mode)["format"] == form
 
 
 def test_text_that_a_validator_looks_at_is_hidden(validators: ModuleType, fa: ModuleType) -> None:

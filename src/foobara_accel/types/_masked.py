@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, LiteralString, NoReturn, Self
+from typing import Any, ClassVar, LiteralString, NoReturn, Self, cast
 
 from pydantic_core import PydanticCustomError, SchemaSerializer, ValidationError, core_schema
 
 from ._known import Known, function_of
 
-__all__ = ["HIDDEN", "UNMASKED", "WRITTEN", "Masked", "no_string", "refusal"]
+__all__ = ["HIDDEN", "UNMASKED", "WRITTEN", "Masked", "described_str", "no_string", "of_str", "refusal"]
 
 HIDDEN = "**********"  # what Pydantic shows of its own secrets
 
@@ -31,6 +31,46 @@ def refusal(title: str, kind: LiteralString, template: LiteralString, **told: st
 def no_string(title: str) -> ValidationError:
     """Return Pydantic's own error for what is no string, without the input."""
     return ValidationError.from_exception_data(title, [{"type": "string_type", "loc": (), "input": HIDDEN}])
+
+
+def of_str(inner: Any, function: Callable[[Any], Any], title: str) -> Any:
+    """Return the schema of *function* at ``str``, after *inner*: what stands between them in ``Annotated``.
+
+    Its errors hide the input too. Without any, *function* is called at once.
+    """
+    written = core_schema.to_string_ser_schema()
+    if inner == core_schema.str_schema():
+        return core_schema.no_info_plain_validator_function(function, serialization=written)
+
+    def after(value: Any, handler: Callable[[Any], Any]) -> Any:
+        if isinstance(value, Masked):
+            value = value.canonical
+        if not isinstance(value, str):  # Pydantic takes bytes too
+            raise no_string(title)
+        try:
+            return function(handler(value))
+        except ValidationError as error:
+            lines = error.errors(include_url=False, include_context=False)
+        raise ValidationError.from_exception_data(
+            title,
+            [
+                {
+                    "type": PydanticCustomError(cast(Any, line["type"]), "{told}", {"told": line["msg"]}),
+                    "loc": line["loc"],
+                    "input": HIDDEN,
+                }
+                for line in lines
+            ],
+        )
+
+    return core_schema.no_info_wrap_validator_function(after, inner, serialization=written)
+
+
+def described_str(schema: Any, handler: Any) -> Any:
+    """Return the JSON schema of what the ``str`` of a schema of :func:`of_str` is, before any function."""
+    while schema["type"].startswith("function-"):
+        schema = schema.get("schema") or core_schema.str_schema()
+    return handler(schema)
 
 
 def _written(value: Any, info: core_schema.SerializationInfo) -> Any:

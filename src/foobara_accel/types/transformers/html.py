@@ -89,7 +89,7 @@ class SanitizeHTMLTransformer(Transformer[str]):
             raise TypeError(
                 "SanitizeHTMLTransformer stands directly at str, as in Annotated[str, ...] | None"
             )
-        return core_schema.no_info_after_validator_function(self._of_field, core_schema.str_schema())
+        return core_schema.no_info_after_validator_function(self._of_field, handler(source))
 
     def __foobara_guard__(self, schema: Mapping[str, Any]) -> Known | None:
         ours = function_of(schema, "function-after") == self._of_field and is_plain_str(schema["schema"])
@@ -99,7 +99,7 @@ class SanitizeHTMLTransformer(Transformer[str]):
         return _sanitized(self.process, value)
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> Any:
-        return {**handler(core_schema.str_schema()), **_DESCRIBED}
+        return {**_DESCRIBED, **handler(schema)}
 
 
 _DESCRIBED = {"contentMediaType": "text/html", "examples": ["<p>Hello <em>world</em></p>"]}

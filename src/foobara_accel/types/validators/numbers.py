@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, LiteralString, NoReturn, TypeVar
 from pydantic_core import SchemaSerializer, core_schema
 
 from .._known import Known, function_of
-from .._masked import WRITTEN, Masked, no_string, refusal
+from .._masked import WRITTEN, Masked, described_str, no_string, of_str, refusal
 from ..processors import Validator
 
 __all__ = ["NumberValidator", "Verdict"]
@@ -147,13 +147,12 @@ class NumberValidator(Validator[str], Generic[V]):
         return found if isinstance(found, Masked) else self._TYPE._made(found)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
-        if source is self._TYPE:
-            return core_schema.no_info_plain_validator_function(self._number_of_field, serialization=WRITTEN)
-        if source is str:
-            return core_schema.no_info_plain_validator_function(
-                self._text_of_field, serialization=core_schema.to_string_ser_schema()
-            )
         name = self._TYPE.__name__
+        if source is str:
+            return of_str(handler(source), self._text_of_field, name)
+        # In the place of the type's own check, so that nothing may stand between them: it would be dropped.
+        if source is self._TYPE and handler(source).get("function", {}).get("function") == source._of_field:
+            return core_schema.no_info_plain_validator_function(self._number_of_field, serialization=WRITTEN)
         raise TypeError(
             f"{type(self).__name__} stands directly at {name} or str, as in Annotated[{name}, ...] | None"
         )
@@ -169,9 +168,12 @@ class NumberValidator(Validator[str], Generic[V]):
         return None
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> Any:
-        if schema["function"]["function"] == self._text_of_field:
-            return {**handler(core_schema.str_schema()), **self._taken()}
-        return self._TYPE._described(self._taken(), handler)
+        own = schema
+        while own["type"].startswith("function-") and "schema" in own:  # of a validator after this one
+            own = own["schema"]
+        if own.get("function", {}).get("function") == self._number_of_field:
+            return self._TYPE._described(self._taken(), handler)
+        return {**self._taken(), **described_str(schema, handler)}
 
     def _taken(self) -> dict[str, Any]:
         raise NotImplementedError
