@@ -9,13 +9,13 @@ import threading
 from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
-from types import ModuleType
+from types import ModuleType, new_class
 from typing import Annotated, Any
 from unittest import mock
 from uuid import UUID
 
 import pytest
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError, create_model
 
 Sub = Callable[[str], ModuleType]
 
@@ -487,6 +487,59 @@ def test_pydantic(types: ModuleType) -> None:
     assert TypeAdapter(types.IntegerType).validate_python(" 5 ") == 5
     with pytest.raises(ValidationError, match="no e-mail address"):
         User(email="x")
+
+
+def test_pydantic_refuses_what_a_processor_calls_a_type_error(fa: ModuleType, types: ModuleType) -> None:
+    made = types.IntegerType.create_pydantic_model("Made", {"n": types.IntegerType})
+    model = create_model(
+        "Held", n=(Annotated[int, types.IntegerType], 0), many=(types.IntegerType.array(), [])
+    )
+    for refused, said in (
+        (lambda: made(n=[]), "a value of type list cannot be made an integer"),
+        (lambda: model(n={}), "a value of type dict cannot be made an integer"),
+        (lambda: model(many=[1, []]), "element 1: a value of type list cannot be made an integer"),
+    ):
+        with pytest.raises(ValidationError, match=said):
+            refused()
+    command: Any = new_class("Takes", (fa.Command[model, int],), {}, lambda space: None)
+    assert [error.symbol for error in command.run(n=[]).errors] == ["value_error"]
+
+
+def test_a_type_that_checks_numbers_hides_them(fa: ModuleType, types: ModuleType, sub: Sub) -> None:
+    right, wrong = "4111111111111111", "4111111111111112"
+    card = types.FoobaraType("card", str, validators=[sub("types").CreditCardValidator()])
+    for each in (
+        card,
+        card.array(),
+        types.FoobaraType("c", dict, key_type=types.StringType, value_type=card),
+    ):
+        assert each.__foobara_sensitive__ is True
+    assert types.StringType.__foobara_sensitive__ is types.FoobaraType.__foobara_sensitive__ is False
+    body = {"execute": lambda self: self.inputs, "echo_inputs": True}
+    fields = {
+        "card": card,
+        "cards": card.array().optional(),
+        "own": types.FoobaraType("own", fa.CardNumber).optional(),
+    }
+    models = (
+        create_model(
+            "Held", card=(Annotated[str, card], ...), cards=(card.array(), []), own=(fields["own"], None)
+        ),
+        card.create_pydantic_model("Made", fields),
+    )
+    for model in models:
+        command: Any = new_class("Pays", (fa.Command[model, Any],), {}, lambda space: space.update(body))
+        for given in (
+            {"card": wrong},
+            {"card": right, "cards": [right, wrong]},
+            {"card": right, "own": wrong},
+        ):
+            with pytest.raises(ValidationError) as caught:
+                model(**given)
+            outcome = command.run(**given)
+            shown = f"{caught.value} {caught.value.errors()} {outcome.errors!r} {outcome.to_json_bytes()!r}"
+            assert "11111111" not in shown, shown
+        assert b"11111111" not in command.run(card=right, cards=[right]).to_json_bytes()
 
 
 def test_manifest(types: ModuleType) -> None:

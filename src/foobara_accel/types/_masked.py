@@ -5,13 +5,29 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, LiteralString, NoReturn, Self, cast
+from typing import Any, ClassVar, LiteralString, NoReturn, Self
 
-from pydantic_core import PydanticCustomError, SchemaSerializer, ValidationError, core_schema
+from pydantic_core import (
+    InitErrorDetails,
+    PydanticCustomError,
+    SchemaSerializer,
+    ValidationError,
+    core_schema,
+)
 
 from ._known import Known, function_of
 
-__all__ = ["HIDDEN", "UNMASKED", "WRITTEN", "Masked", "described_str", "no_string", "of_str", "refusal"]
+__all__ = [
+    "HIDDEN",
+    "UNMASKED",
+    "WRITTEN",
+    "Masked",
+    "described_str",
+    "hidden",
+    "no_string",
+    "of_str",
+    "refusal",
+]
 
 HIDDEN = "**********"  # what Pydantic shows of its own secrets
 
@@ -33,6 +49,19 @@ def no_string(title: str) -> ValidationError:
     return ValidationError.from_exception_data(title, [{"type": "string_type", "loc": (), "input": HIDDEN}])
 
 
+def hidden(error: ValidationError, title: str) -> ValidationError:
+    """Return an error that says what *error* says; in the place of each input is HIDDEN."""
+    lines: list[InitErrorDetails] = [
+        {
+            "type": PydanticCustomError(line["type"], "{told}", {"told": line["msg"]}),
+            "loc": line["loc"],
+            "input": HIDDEN,
+        }
+        for line in error.errors(include_url=False, include_context=False)
+    ]
+    return ValidationError.from_exception_data(title, lines)
+
+
 def of_str(inner: Any, function: Callable[[Any], Any], title: str) -> Any:
     """Return the schema of *function* at ``str``, after *inner*: what stands between them in ``Annotated``.
 
@@ -50,18 +79,8 @@ def of_str(inner: Any, function: Callable[[Any], Any], title: str) -> Any:
         try:
             return function(handler(value))
         except ValidationError as error:
-            lines = error.errors(include_url=False, include_context=False)
-        raise ValidationError.from_exception_data(
-            title,
-            [
-                {
-                    "type": PydanticCustomError(cast(Any, line["type"]), "{told}", {"told": line["msg"]}),
-                    "loc": line["loc"],
-                    "input": HIDDEN,
-                }
-                for line in lines
-            ],
-        )
+            refused = hidden(error, title)
+        raise refused
 
     return core_schema.no_info_wrap_validator_function(after, inner, serialization=written)
 

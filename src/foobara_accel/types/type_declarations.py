@@ -6,7 +6,7 @@ import copy
 import threading
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Self, TypeVar
 from uuid import UUID
 
 from .._backend import pipeline
@@ -148,6 +148,30 @@ def _inner(argument: str, given: Any) -> Any:
     return given
 
 
+class _Secrecy:
+    """The mark that errors and outcomes look for, of a type that has to do with secrets; not of the class."""
+
+    def __get__(self, instance: Any, owner: Any = None) -> bool:
+        waiting, seen = [instance], set()
+        while waiting:
+            found = waiting.pop()
+            if not isinstance(found, FoobaraType):
+                if getattr(found, "__foobara_sensitive__", False):
+                    return True
+            elif id(found) not in seen:  # a type may be that of its own elements
+                seen.add(id(found))
+                waiting += [found.python_type, found.element_type, found.key_type, found.value_type]
+                waiting += [*found.casters, *found.transformers, *found.validators]
+        return False
+
+
+class _Marked:
+    __foobara_sensitive__: ClassVar[bool] = True
+
+
+_MARK = _Marked()
+
+
 class FoobaraType(Generic[T]):
     """A named type: casters, transformers and validators that a value goes through, in this order.
 
@@ -159,6 +183,9 @@ class FoobaraType(Generic[T]):
 
     # The pure twin keeps what it made of the lists in _plan, which is no part of the type.
     __slots__ = ("__dict__", "__weakref__", "_plan")
+
+    # Errors and outcomes hide the fields that a type with a check of numbers or a hash of secrets stands at.
+    __foobara_sensitive__: ClassVar[Any] = _Secrecy()
 
     name: str
     python_type: Any
@@ -347,14 +374,35 @@ class FoobaraType(Generic[T]):
         return (self.python_type | None if optional else self.python_type), Field(**said)
 
     def to_pydantic_validator(self) -> Callable[[Any], Any] | None:
-        """Return `process` as a function for ``field_validator``; None where there are no processors."""
+        """Return `process` as a function for ``field_validator``; None where there are no processors.
+
+        It raises ValueError for a TypeError, which Pydantic would let pass; of a type that is sensitive, an
+        error without the input.
+        """
         if not (self.casters or self.validators or self.transformers):
             return None
 
         def validator(value: Any) -> Any:
-            return self.process(value)
+            return self._of_field(value)
 
         return validator
+
+    def _of_field(self, value: Any) -> Any:
+        try:
+            return self.process(value)
+        except (TypeError, ValueError) as error:
+            if not self.__foobara_sensitive__:
+                if isinstance(error, ValueError):
+                    raise
+                raise ValueError(str(error)) from error
+            found = error
+        from pydantic_core import ValidationError
+
+        from ._masked import hidden, refusal
+
+        if isinstance(found, ValidationError):
+            raise hidden(found, self.name)
+        raise refusal(self.name, "value_error", "Value error, {told}", told=str(found))
 
     def create_pydantic_model(
         self, model_name: str, fields: dict[str, FoobaraType[Any]], *, config: ConfigDict | None = None
@@ -365,7 +413,12 @@ class FoobaraType(Generic[T]):
         definitions: dict[str, Any] = {}
         validators: dict[str, Any] = {}
         for name, each in fields.items():
-            definitions[name] = each.to_pydantic_field()
+            annotation, field = each.to_pydantic_field()
+            # Core looks for the mark of a field in its annotation.
+            definitions[name] = (
+                Annotated[annotation, _MARK] if each.__foobara_sensitive__ else annotation,
+                field,
+            )
             validator = each.to_pydantic_validator()
             if validator is not None:
                 validators[f"validate_{name}"] = field_validator(name, mode="before")(validator)
@@ -375,8 +428,8 @@ class FoobaraType(Generic[T]):
         from pydantic_core import core_schema
 
         # As a type of its own, or in Annotated beside one.
-        inner = handler(self.python_type if source is self else source)
-        return core_schema.no_info_before_validator_function(self.process, inner)
+        inner = handler.generate_schema(self.python_type) if source is self else handler(source)
+        return core_schema.no_info_before_validator_function(self._of_field, inner)
 
     def to_manifest(self) -> dict[str, Any]:
         """Return name, type, nullable, and what else the type says, as plain data."""
