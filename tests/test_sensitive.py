@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_model
 
 Sub = Callable[[str], ModuleType]
 SECRET = "hunter2-secret"
@@ -102,6 +102,45 @@ def test_errors_do_not_repeat_what_was_given(fa: ModuleType, sensitive: ModuleTy
     assert SECRET not in str(outcome.to_dict()) + repr(outcome) + outcome.to_json_bytes().decode()
     shown = fa.FoobaraError(symbol="s", context={"password": sensitive.Sensitive(SECRET)})
     assert SECRET not in repr(shown) + str(shown.to_dict()) + shown.to_json_bytes().decode()
+
+
+class Place:
+    """A class that has classes."""
+
+
+def test_a_field_looks_at_what_is_in_a_sensitive_value(sensitive: ModuleType) -> None:
+    number = TypeAdapter(sensitive.Sensitive[int])
+    given = sensitive.Sensitive(7)
+    assert (
+        number.validate_python(given) is given and number.validate_python(sensitive.Sensitive("7")).get() == 7
+    )
+    for wrong in (SECRET, sensitive.Sensitive(SECRET)):
+        with pytest.raises(ValidationError) as caught:
+            number.validate_python(wrong)
+        assert [line["type"] for line in caught.value.errors()] == ["sensitive"]
+        assert SECRET not in f"{caught.value} {caught.value.errors()} {caught.value.json()}"
+
+
+def test_a_subclass_is_of_what_it_says(sensitive: ModuleType) -> None:
+    class Pin(sensitive.Sensitive[int]):  # type: ignore[name-defined, misc]
+        pass
+
+    class Plain(sensitive.Sensitive):  # type: ignore[name-defined, misc]
+        pass
+
+    class Kept(sensitive.Sensitive[sensitive.T]):  # type: ignore[name-defined, misc]
+        pass
+
+    for kind, taken, held in ((Pin, "7", 7), (Plain, "7", "7"), (Kept, "7", "7"), (Kept[int], "7", 7)):
+        made: Any = TypeAdapter(kind).validate_python(taken)
+        assert (type(made).__name__, made.get()) == (getattr(kind, "__name__", "Kept"), held)
+        assert TypeAdapter(kind).json_schema()["type"] == ("integer" if held == 7 else "string")
+    model = create_model("Held", pin=(Pin, ...), kept=(list[Kept[int]], []), name=(str, ""))
+    assert sensitive.get_sensitive_fields(model) == ["pin", "kept"]
+    Pin.__qualname__ = "Place.Pin"
+    Place.Pin = Pin  # type: ignore[attr-defined]
+    assert pickle.loads(pickle.dumps(Pin(7))).get() == copy.deepcopy(Pin(7)).get() == 7
+    assert type(copy.deepcopy(Kept([1]))) is Kept
 
 
 def test_schema_and_defaults(sensitive: ModuleType) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, ClassVar, LiteralString, NoReturn, Self
 
@@ -47,6 +48,14 @@ def refusal(title: str, kind: LiteralString, template: LiteralString, **told: st
 def no_string(title: str) -> ValidationError:
     """Return Pydantic's own error for what is no string, without the input."""
     return ValidationError.from_exception_data(title, [{"type": "string_type", "loc": (), "input": HIDDEN}])
+
+
+def public_class(cls: type[Any]) -> Any:
+    """Return the class of the public path of *cls*, so that a pickle of one backend loads in the other."""
+    try:
+        return attrgetter(cls.__qualname__)(importlib.import_module(cls.__module__))
+    except (AttributeError, ImportError):  # one of a function: pickle says so
+        return cls
 
 
 def hidden(error: ValidationError, title: str) -> ValidationError:
@@ -228,6 +237,4 @@ class Masked:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Named by the public path, so that a pickle of one backend loads in the other.
-        public = importlib.import_module(type(self).__module__)
-        return getattr(public, type(self).__qualname__), (self.canonical,)
+        return public_class(type(self)), (self.canonical,)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Iterable
+import copy
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any, ClassVar, Generic, NoReturn, Self, TypeVar, cast, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import ValidationError, core_schema
 
-from ._masked import refusal
+from ._masked import public_class, refusal
 
 __all__ = [
     "APIKey",
@@ -89,22 +89,23 @@ class Sensitive(Generic[T]):
     def __copy__(self) -> Self:
         return self
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return type(self)(copy.deepcopy(self._value, memo))
+
     def __reduce__(self) -> tuple[Any, ...]:
-        # By the public path, so that a pickle of one backend loads in the other.
-        public = importlib.import_module(type(self).__module__)
-        return getattr(public, type(self).__qualname__), (self._value,)
+        return public_class(type(self)), (self._value,)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        inner = (get_args(source) or (str,))[0]
-        given = core_schema.is_instance_schema(cls)
-        taken = core_schema.no_info_after_validator_function(cls, handler.generate_schema(inner))
+        inner = handler.generate_schema(_argument(source))
+
+        def taken(value: Any, validate: Callable[[Any], Any]) -> Any:
+            # A Sensitive value may hold anything: what is in it is looked at too.
+            return _taken(cls, value, validate)
+
         schema = core_schema.no_info_wrap_validator_function(
-            _without_input,
-            core_schema.json_or_python_schema(
-                json_schema=taken,
-                python_schema=core_schema.union_schema([given, taken], mode="left_to_right"),
-            ),
+            taken,
+            inner,
             # Of a default that was not validated too.
             serialization=core_schema.plain_serializer_function_ser_schema(cls._written, info_arg=True),
         )
@@ -118,7 +119,7 @@ class Sensitive(Generic[T]):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> Any:
-        found = handler(schema["schema"]["json_schema"])
+        found = handler(schema["schema"])
         return {
             **found,
             "writeOnly": True,
@@ -126,16 +127,27 @@ class Sensitive(Generic[T]):
         }
 
 
-def _without_input(value: Any, handler: Any) -> Any:
+def _argument(source: Any) -> Any:
+    """Return what a Sensitive type is of; str, where nothing says it."""
+    if found := get_args(source):
+        return found[0]
+    for base in getattr(source, "__orig_bases__", ()):
+        origin = get_origin(base)
+        if isinstance(origin, type) and issubclass(origin, Sensitive):
+            found = get_args(base)[0]
+            return str if isinstance(found, TypeVar) else found
+    return str
+
+
+def _taken(cls: Any, value: Any, validate: Callable[[Any], Any]) -> Any:
     """Validate; an error says what is wrong, and nothing of the value."""
+    given = isinstance(value, cls)
     try:
-        return handler(value)
+        found = validate(value._value if given else value)
     except ValidationError as error:
         rows = error.errors(include_url=False, include_context=False, include_input=False)
-        row = next((each for each in rows if "is-instance" not in each["loc"]), rows[-1])
-        if row["type"] == "is_instance_of":
-            row = rows[-1]
-        raise refusal("Sensitive", "sensitive", "{told}", told=row["msg"]) from None
+        raise refusal("Sensitive", "sensitive", "{told}", told=rows[-1]["msg"]) from None
+    return value if given and found is value._value else cls(found)
 
 
 #: Sensitive texts.
@@ -201,10 +213,10 @@ def get_sensitive_fields(model_class: type[BaseModel]) -> list[str]:
 
 def _holds_sensitive(annotation: Any) -> bool:
     origin = get_origin(annotation)
-    if origin is not None and origin is not Sensitive:
-        return any(_holds_sensitive(part) for part in get_args(annotation))
     found = origin or annotation
-    return isinstance(found, type) and issubclass(found, Sensitive)
+    if isinstance(found, type) and issubclass(found, Sensitive):
+        return True
+    return any(_holds_sensitive(part) for part in get_args(annotation))
 
 
 def redact_dict(data: dict[str, Any], sensitive_keys: Iterable[str] | None = None) -> dict[str, Any]:
