@@ -235,6 +235,11 @@ def test_what_a_stock_processor_refuses(
     assert "secret" not in str(raised.value)
 
 
+def test_dates_need_no_leading_zeros(types: ModuleType) -> None:
+    assert types.DateCaster().process("2026-1-5") == types.DateType.process("2026-1-5") == date(2026, 1, 5)
+    assert types.DateTimeCaster().process(" 2026-1-5 ") == datetime(2026, 1, 5)
+
+
 def test_errors_name_the_element(types: ModuleType) -> None:
     numbers = types.IntegerType.array()
     assert numbers.validate([1, "2", "x", "y"])[1] == (

@@ -106,7 +106,7 @@ class DateCaster(Caster[date]):
 
     __slots__ = ()
 
-    FORMATS: ClassVar[tuple[str, ...]] = ("%m/%d/%Y", "%d/%m/%Y", "%Y/%m/%d")
+    FORMATS: ClassVar[tuple[str, ...]] = ("%Y-%m-%d", "%m/%d/%Y", "%d/%m/%Y", "%Y/%m/%d")
 
     def process(self, value: Any) -> date:
         """Return the date; ValueError for a text that is none, TypeError for another type."""
@@ -127,7 +127,12 @@ class DateTimeCaster(Caster[datetime]):
 
     __slots__ = ()
 
-    FORMATS: ClassVar[tuple[str, ...]] = ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%m/%d/%Y %H:%M:%S")
+    FORMATS: ClassVar[tuple[str, ...]] = (
+        "%Y-%m-%dT%H:%M:%S",
+        "%Y-%m-%d %H:%M:%S",
+        "%Y-%m-%d",
+        "%m/%d/%Y %H:%M:%S",
+    )
 
     def process(self, value: Any) -> datetime:
         """Return the datetime; ValueError for what is none, TypeError for another type."""
