@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -135,6 +136,20 @@ def test_keys(fa: ModuleType, caching: ModuleType) -> None:
         caching.generate_cache_key(made, {"n": object()})
     by_n = caching.cache_key("n")
     assert by_n(made, {"n": 1, "other": object()}) == by_n(made, {"n": 1})
+
+
+def test_any_name_of_an_input_and_paths_are_taken(fa: ModuleType, caching: ModuleType) -> None:
+    class Named(BaseModel):
+        cls: int = 0
+        path: Path | None = None
+
+    class Takes(fa.Command[Named, Any]):  # type: ignore[name-defined, misc]
+        def execute(self) -> Any:
+            return object()
+
+    command = caching.cached(cache=caching.InMemoryCache())(Takes)
+    assert command.run(cls=1, path=Path("a")).result is command.run(cls=1, path=Path("a")).result
+    assert command.run(cls=1, path=Path("b")).result is not command.run(cls=1, path=Path("a")).result
 
 
 def test_memory(caching: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

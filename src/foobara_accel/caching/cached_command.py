@@ -89,7 +89,15 @@ def _written(value: Any, where: str) -> str:
         return f"{name}{_written(dict(value), where)}"
     if isinstance(value, Enum):
         return f"{name}.{value.name}"
-    if kind.__module__ in ("datetime", "decimal", "uuid", "fractions", "ipaddress", "pathlib"):
+    # Since 3.13 those of pathlib are in a module of its own below.
+    if kind.__module__.partition(".")[0] in (
+        "datetime",
+        "decimal",
+        "uuid",
+        "fractions",
+        "ipaddress",
+        "pathlib",
+    ):
         return f"{name}:{value!r}"
     raise TypeError(
         f"{where} hold a {kind.__qualname__}, of which no key can be made: give cached a key_func,"
@@ -160,12 +168,12 @@ def cached(
                 stats.record_set()
             return outcome
 
-        def run(cls: type[Any], **inputs: Any) -> Any:
+        def run(cls: type[Any], /, **inputs: Any) -> Any:
             key = make_key(cls, inputs)
             known = found(key)
             return known if known is not None else keep(key, original(cls)(**inputs))
 
-        async def run_later(cls: type[Any], **inputs: Any) -> Any:
+        async def run_later(cls: type[Any], /, **inputs: Any) -> Any:
             key = make_key(cls, inputs)
             known = found(key)
             return known if known is not None else keep(key, await original(cls)(**inputs))
