@@ -2,8 +2,9 @@
 # cython: boundscheck=False, wraparound=False
 """Verdicts of whole columns, compiled. Twin of foobara_accel._pure.columns; the arithmetic is in kernels/columns.h.
 
-Each function judges rows of one memory layout and writes one int8 per row to *out*: 1 or 0 for the kinds CARDS and
-IBANS, a code or -1 for BRANDS and COUNTRIES, NULL_ROW for None. Buffers are read as they are, without the GIL; what
+Each function judges rows of one memory layout and writes one int8 per row to *out*: 1 or 0 for the kinds CARDS, IBANS
+and PHONES, a code or -1 for BRANDS and COUNTRIES, NULL_ROW for None, OTHER_ROW for a phone number that the table does
+not decide. Buffers are read as they are, without the GIL; what
 they hold is not believed: a row that is out of bounds is BAD_VIEW or the number that the function returns.
 """
 
@@ -11,7 +12,7 @@ from cpython.buffer cimport PyBUF_ANY_CONTIGUOUS, PyBUF_FORMAT, PyBUF_STRIDES, P
     PyBuffer_Release, PyObject_GetBuffer
 from cpython.object cimport PyObject
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid, PyCapsule_New
-from libc.stdint cimport int8_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int64_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
@@ -24,9 +25,9 @@ cdef extern from "Python.h":
     bint PyUnicode_IS_ASCII(PyObject *value)
 
 cdef extern from "kernels/columns.h" nogil:
-    int FA_CARDS, FA_IBANS, FA_BRANDS, FA_COUNTRIES
+    int FA_CARDS, FA_IBANS, FA_BRANDS, FA_COUNTRIES, FA_PHONES
     int FA_FIXED, FA_OFFSETS32, FA_OFFSETS64, FA_VIEWS
-    int FA_NULL_ROW, FA_BAD_VIEW
+    int FA_NULL_ROW, FA_BAD_VIEW, FA_OTHER_ROW
     ctypedef struct fa_rows:
         int layout
         const unsigned char *data
@@ -44,8 +45,16 @@ cdef extern from "kernels/columns.h" nogil:
         const int8_t *brands
         size_t count
         const uint32_t *lengths
+    ctypedef struct fa_phone_table:
+        const uint16_t *verdicts
+        unsigned valid
+    ctypedef struct fa_tables:
+        fa_brands brands
+        fa_phone_table phones
+        int dialled
     int64_t fa_judge(int kind, const fa_rows *rows, size_t first, size_t count, int lenient,
-                     const fa_brands *table, int8_t *out) noexcept
+                     const fa_tables *tables, int8_t *out) noexcept
+    int8_t fa_phone_row(const fa_tables *tables, const unsigned char *s, size_t n) noexcept
     int fa_columns_setup(int most) noexcept
     int fa_card_row(const unsigned char *s, size_t n) noexcept
     int fa_iban_row(const unsigned char *s, size_t n) noexcept
@@ -55,12 +64,12 @@ cdef extern from "kernels/columns.h" nogil:
                    unsigned char *out) noexcept
 
 __all__ = [
-    "BAD_VIEW", "BRANDS", "CARDS", "COUNTRIES", "IBANS", "NULL_ROW",
+    "BAD_VIEW", "BRANDS", "CARDS", "COUNTRIES", "IBANS", "NULL_ROW", "OTHER_ROW", "PHONES",
     "export", "fixed", "kernel", "objects", "offsets", "views", "wide",
 ]
 
-CARDS, IBANS, BRANDS, COUNTRIES = FA_CARDS, FA_IBANS, FA_BRANDS, FA_COUNTRIES
-NULL_ROW, BAD_VIEW = FA_NULL_ROW, FA_BAD_VIEW
+CARDS, IBANS, BRANDS, COUNTRIES, PHONES = FA_CARDS, FA_IBANS, FA_BRANDS, FA_COUNTRIES, FA_PHONES
+NULL_ROW, BAD_VIEW, OTHER_ROW = FA_NULL_ROW, FA_BAD_VIEW, FA_OTHER_ROW
 
 cdef int LEVEL = fa_columns_setup(2)
 
@@ -106,18 +115,23 @@ cdef int8_t *_out(_Buffers held, object out, Py_ssize_t count) except NULL:
     return <int8_t *>view.buf
 
 
-cdef int _table(_Buffers held, object brands, fa_brands *table) except -1:
-    cdef Py_buffer *starts
-    memset(table, 0, sizeof(fa_brands))
-    if brands is None:
-        return 0
-    four, bounds, codes, lengths = brands
-    table.four = <const int8_t *>held.take(four, PyBUF_ANY_CONTIGUOUS).buf
-    starts = held.take(bounds, PyBUF_ANY_CONTIGUOUS)
-    table.starts = <const uint32_t *>starts.buf
-    table.count = starts.len // 4
-    table.brands = <const int8_t *>held.take(codes, PyBUF_ANY_CONTIGUOUS).buf
-    table.lengths = <const uint32_t *>held.take(lengths, PyBUF_ANY_CONTIGUOUS).buf
+cdef int _read(_Buffers held, int kind, object given, fa_tables *tables) except -1:
+    cdef Py_buffer *part
+    cdef fa_brands *brands = &tables.brands
+    memset(tables, 0, sizeof(fa_tables))
+    if kind == FA_BRANDS:
+        four, bounds, codes, lengths = given
+        brands.four = <const int8_t *>held.take(four, PyBUF_ANY_CONTIGUOUS).buf
+        part = held.take(bounds, PyBUF_ANY_CONTIGUOUS)
+        brands.starts = <const uint32_t *>part.buf
+        brands.count = part.len // 4
+        brands.brands = <const int8_t *>held.take(codes, PyBUF_ANY_CONTIGUOUS).buf
+        brands.lengths = <const uint32_t *>held.take(lengths, PyBUF_ANY_CONTIGUOUS).buf
+    elif kind == FA_PHONES:
+        verdicts, tables.phones.valid, tables.dialled = given
+        part = held.take(verdicts, PyBUF_ANY_CONTIGUOUS)
+        if part.len:
+            tables.phones.verdicts = <const uint16_t *>part.buf
     return 0
 
 
@@ -135,31 +149,31 @@ cdef void _bounds(fa_rows *rows, Py_buffer *view) noexcept:
         rows.high += max(last, 0) + <Py_ssize_t>rows.width
 
 
-def fixed(int kind, rows, out, bint lenient, brands):
+def fixed(int kind, rows, out, bint lenient, given):
     """Judge a one-dimensional array of a fixed number of bytes per row, NUL after the last."""
     cdef _Buffers held = _Buffers()
     cdef fa_rows described
-    cdef fa_brands table
+    cdef fa_tables tables
     cdef Py_buffer *view = held.take(rows, PyBUF_STRIDES | PyBUF_FORMAT)
     cdef size_t count = view.shape[0]
     cdef int8_t *answers = _out(held, out, count)
-    _table(held, brands, &table)
+    _read(held, kind, given, &tables)
     _bounds(&described, view)
     with nogil:
-        fa_judge(kind, &described, 0, count, lenient, &table, answers)
+        fa_judge(kind, &described, 0, count, lenient, &tables, answers)
 
 
-def wide(int kind, rows, bint swapped, out, bint lenient, brands):
+def wide(int kind, rows, bint swapped, out, bint lenient, given):
     """Judge a one-dimensional array of a fixed number of UCS-4 characters per row, NUL after the last."""
     cdef _Buffers held = _Buffers()
     cdef fa_rows described
-    cdef fa_brands table
+    cdef fa_tables tables
     cdef Py_buffer *view = held.take(rows, PyBUF_STRIDES | PyBUF_FORMAT)
     cdef Py_ssize_t count = view.shape[0], width = view.itemsize // 4, some, done = 0, block
     cdef const unsigned char *data = <const unsigned char *>view.buf
     cdef int8_t *answers = _out(held, out, count)
     cdef unsigned char *own
-    _table(held, brands, &table)
+    _read(held, kind, given, &tables)
     # A block that the first cache holds.
     block = min(max(1, 16384 // max(1, width)), max(1, count))
     own = <unsigned char *>malloc(block * max(1, width))
@@ -174,45 +188,45 @@ def wide(int kind, rows, bint swapped, out, bint lenient, brands):
             some = min(block, count - done)
             fa_narrow(data + done * view.strides[0], view.strides[0], width, some, swapped, own)
             described.high = own + some * width
-            fa_judge(kind, &described, 0, some, lenient, &table, answers + done)
+            fa_judge(kind, &described, 0, some, lenient, &tables, answers + done)
             done += some
         free(own)
 
 
-def offsets(int kind, ends, text, out, bint lenient, brands):
+def offsets(int kind, ends, text, out, bint lenient, given):
     """Judge rows of *text* between each two of *ends*, int32 or int64; returns the first row whose offsets are
     negative, decreasing or beyond the text, -1 for none."""
     cdef _Buffers held = _Buffers()
     cdef fa_rows described
-    cdef fa_brands table
+    cdef fa_tables tables
     cdef Py_buffer *view = held.take(ends, PyBUF_ANY_CONTIGUOUS)
     cdef Py_buffer *data = held.take(text, PyBUF_ANY_CONTIGUOUS)
     cdef Py_ssize_t count = view.len // view.itemsize - 1
     cdef int8_t *answers = _out(held, out, count)
     cdef int64_t bad
-    _table(held, brands, &table)
+    _read(held, kind, given, &tables)
     memset(&described, 0, sizeof(fa_rows))
     described.layout = FA_OFFSETS32 if view.itemsize == 4 else FA_OFFSETS64
     described.offsets = view.buf
     described.data = described.low = <const unsigned char *>data.buf
     described.high = described.data + data.len
     with nogil:
-        bad = fa_judge(kind, &described, 0, count, lenient, &table, answers)
+        bad = fa_judge(kind, &described, 0, count, lenient, &tables, answers)
     return bad
 
 
-def views(int kind, rows, buffers, out, bint lenient, brands):
+def views(int kind, rows, buffers, out, bint lenient, given):
     """Judge Arrow views: 16 bytes each, the text in them or in one of *buffers*."""
     cdef _Buffers held = _Buffers()
     cdef fa_rows described
-    cdef fa_brands table
+    cdef fa_tables tables
     cdef Py_buffer *view = held.take(rows, PyBUF_ANY_CONTIGUOUS)
     cdef Py_buffer each
     cdef Py_ssize_t count = view.len // 16, many = len(buffers), i, taken = 0
     cdef int8_t *answers = _out(held, out, count)
     cdef const unsigned char **texts
     cdef int64_t *sizes
-    _table(held, brands, &table)
+    _read(held, kind, given, &tables)
     memset(&described, 0, sizeof(fa_rows))
     texts = <const unsigned char **>calloc(many + 1, sizeof(void *))
     sizes = <int64_t *>calloc(many + 1, sizeof(int64_t))
@@ -232,36 +246,42 @@ def views(int kind, rows, buffers, out, bint lenient, brands):
         described.sizes = sizes
         described.buffer_count = many
         with nogil:
-            fa_judge(kind, &described, 0, count, lenient, &table, answers)
+            fa_judge(kind, &described, 0, count, lenient, &tables, answers)
     finally:
         free(texts)
         free(sizes)
 
 
-def objects(int kind, tuple values, out, bint lenient, brands):
+def objects(int kind, tuple values, out, bint lenient, given):
     """Judge a tuple of str and None; returns the first row that is neither, -1 for none."""
     cdef _Buffers held = _Buffers()
-    cdef fa_brands table
+    cdef fa_tables tables
     cdef Py_ssize_t count = len(values), i
     cdef int8_t *answers = _out(held, out, count)
     cdef PyObject *value
     cdef const unsigned char *text
     cdef size_t n
     cdef int8_t strict
-    _table(held, brands, &table)
+    _read(held, kind, given, &tables)
     for i in range(count):
         value = PyTuple_GET_ITEM(<PyObject *>values, i)
         if PyUnicode_Check(value):
             if not PyUnicode_IS_ASCII(value):
+                if kind == FA_PHONES:
+                    answers[i] = FA_OTHER_ROW
+                    continue
                 answers[i] = 0 if kind == FA_CARDS or kind == FA_IBANS else -1
                 continue
             text = PyUnicode_1BYTE_DATA(value)
             n = PyUnicode_GET_LENGTH(value)
+            if kind == FA_PHONES:
+                answers[i] = fa_phone_row(&tables, text, n)
+                continue
             if kind == FA_CARDS or kind == FA_BRANDS:
                 strict = fa_card_row(text, n)
             else:
                 strict = fa_iban_row(text, n)
-            answers[i] = fa_answer(kind, text, n, strict, lenient, &table)
+            answers[i] = fa_answer(kind, text, n, strict, lenient, &tables.brands)
         elif value == <PyObject *>None:
             answers[i] = FA_NULL_ROW
         else:

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from foobara_accel._pure import _iban_table as table
+from foobara_accel._pure import _iban_table as table, _phone_table as phones
 
 np = pytest.importorskip("numpy")
 _arrow = importlib.import_module("foobara_accel._arrow")
@@ -272,6 +272,7 @@ LAYOUTS: dict[str, Column] = {
 }
 PLAIN = ("list", "numpy object")  # hold lone surrogates as they are
 FUNCTIONS = ("luhn_valid", "iban_valid", "card_brand", "iban_country")
+EVERY = (*FUNCTIONS, "phone_valid")
 
 
 def hold(
@@ -580,7 +581,7 @@ assert os.waitpid(child, 0)[1] == 0
     ],
 )
 def test_what_is_no_column_of_text_is_named(columns: ModuleType, values: Any, error: type, text: str) -> None:
-    for name in FUNCTIONS:
+    for name in EVERY:
         with pytest.raises(error, match=rf"^{name}\(\): .*{text}") as caught:
             getattr(columns, name)(values)
         assert VISA not in str(caught.value)
@@ -697,9 +698,15 @@ def view(size: int, buffer: int, start: int) -> bytes:
 def test_bad_arrow_memory_is_named_before_it_is_read(
     columns: ModuleType, column: Produced, text: str
 ) -> None:
-    for name, lenient in (("luhn_valid", False), ("card_brand", True), ("iban_country", True)):
+    lenient = {"lenient": True}
+    for name, more in (
+        ("luhn_valid", {}),
+        ("card_brand", lenient),
+        ("iban_country", lenient),
+        ("phone_valid", {}),
+    ):
         with pytest.raises(ValueError, match=rf"^{name}\(\): .*({text})") as caught:
-            getattr(columns, name)(column, lenient=lenient)
+            getattr(columns, name)(column, **more)
         assert PLANTED not in str(caught.value)
 
 
@@ -888,10 +895,10 @@ def test_the_twins_say_wrong_buffers_of_out(columns: ModuleType, fa: ModuleType)
 
 def test_functions_say_who_they_are_and_types_has_them(columns: ModuleType, sub: Sub) -> None:
     types = sub("types")
-    for name in (*FUNCTIONS, "CARD_BRANDS", "IBAN_COUNTRIES", "ArrowResult"):
+    for name in (*EVERY, "CARD_BRANDS", "IBAN_COUNTRIES", "ArrowResult"):
         assert getattr(types, name) is getattr(columns, name)
         assert name not in types.__all__
-    for name in FUNCTIONS:
+    for name in EVERY:
         assert getattr(columns, name).__module__ == "foobara_accel.types"
 
 
@@ -915,3 +922,130 @@ except ImportError as error:
             env={**os.environ, "FOOBARA_ACCEL_BACKEND": backend},
         )
         assert done.stdout.strip() == "columns need NumPy: pip install 'foobara-accel[columns]'", done.stderr
+
+
+# --- Phone numbers ---
+
+PHONE, LONDON = "+12015550123", "+442079460018"
+
+
+def some_phone(rng: random.Random) -> str:
+    """A phone number in some form, or something close to one."""
+    text = rng.choice(phones.EXAMPLES.split())
+    for _ in range(rng.choice([0, 0, 1, 2])):
+        at = rng.randrange(1, len(text))
+        text = text[:at] + rng.choice("0123456789") + text[at + rng.choice([0, 1]) :]
+    if rng.random() < 0.2:
+        text = f"{text[:3]} ({text[3:6]}) {text[6:]}"
+    elif rng.random() < 0.1:
+        text = text[3:]
+    elif rng.random() < 0.1:
+        at = rng.randrange(len(text) + 1)
+        text = text[:at] + rng.choice(ODD) + text[at:]
+    return text
+
+
+def hold_phones(columns: ModuleType, types: ModuleType, layout: str, texts: list[str | None]) -> int:
+    column = LAYOUTS[layout](texts)
+    if column is None:
+        return 0
+    seen = texts if layout in PLAIN or " U" in layout else encodable(texts)
+    for region in (None, "US"):
+        want = [text is not None and types.is_valid_phone(text, region) for text in seen]
+        assert columns.phone_valid(column, region=region).tolist() == want, (layout, region)
+    return 1
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_phones_of_every_layout_get_the_verdict_of_the_single_value(
+    columns: ModuleType, sub: Sub, layout: str
+) -> None:
+    library("phonenumbers")
+    rng = random.Random(layout)
+    held = 0
+    for size in (0, 1, 9, 300):
+        texts: list[str | None] = [some_phone(rng) for _ in range(size)]
+        held += hold_phones(columns, sub("types"), layout, texts)
+        plain = [str(text).encode("ascii", "ignore").decode().rstrip("\0") for text in texts]
+        held += hold_phones(columns, sub("types"), layout, [*plain])
+        held += hold_phones(columns, sub("types"), layout, [x if rng.random() < 0.7 else None for x in plain])
+    assert held >= 6
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    layout=st.sampled_from(sorted(LAYOUTS)),
+    texts=st.lists(
+        st.one_of(
+            st.none(),
+            st.integers(0, 1 << 32).map(lambda seed: some_phone(random.Random(seed))),
+            st.text(st.sampled_from(ODD + "+"), max_size=20),
+            st.from_regex(r"\+?[0-9]{1,30}", fullmatch=True),
+        ),
+        max_size=20,
+    ),
+)
+def test_any_phones_in_any_layout(
+    columns: ModuleType, sub: Sub, layout: str, texts: list[str | None]
+) -> None:
+    library("phonenumbers")
+    hold_phones(columns, sub("types"), layout, texts)
+
+
+def test_phones_with_threads_out_and_arrow(columns: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "_PER_THREAD", 300)
+    values = np.array([PHONE, LONDON, "+1201555"] * 1000, "S")
+    out = np.empty(3000, np.bool_)
+    assert columns.phone_valid(values, threads=3, out=out) is out
+    assert out.tolist() == [True, True, False] * 1000
+    pa = library("pyarrow")
+    answers = columns.phone_valid(pa.array([PHONE, None, "+1201555"]), result="arrow")
+    assert pa.array(answers).to_pylist() == [True, None, False]
+
+
+def test_bytes_that_are_no_text_are_no_phone_number(columns: ModuleType) -> None:
+    library("phonenumbers")
+    wide = "\uff0b12015550123"
+    values = np.array([wide.encode(), PHONE.encode() + b"\xff", b"\xff" + PHONE.encode()])
+    assert columns.phone_valid(values).tolist() == [True, False, False]
+    codes = np.array([[ord("+"), *map(ord, PHONE[1:]), last] for last in (0, 0x20, 0xFFFFFFFF)], np.uint32)
+    assert columns.phone_valid(codes.view("U13")[:, 0]).tolist() == [True, True, False]
+    long = ["1" * 250, "1" * 251, "1" * 100_000, "\uff11" * 251]
+    assert columns.phone_valid(long, region="US").tolist() == [False] * 4
+    assert columns.phone_valid(library("pyarrow").array(long), region="US").tolist() == [False] * 4
+
+
+@pytest.mark.parametrize("given", [[PHONE], np.array([PHONE], "S"), np.array([PHONE])])
+def test_without_a_table_that_holds_all_rows_are_phonenumbers_own(
+    columns: ModuleType, sub: Sub, given: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sub("types._numbering"), "table_in_use", lambda: (b"", 0, b""))
+    assert columns.phone_valid(given).tolist() == [True]
+
+
+def test_phonenumbers_is_asked_about_rows_alone_and_named_where_it_is_missing(
+    columns: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(text: str, region: str | None) -> bool:
+        raise ImportError("pip install 'foobara-accel[phone]'")
+
+    monkeypatch.setattr(columns._backend.phone, "is_valid_phone", missing)
+    pa = library("pyarrow")
+    other = "(201) 555-0123"
+    unused = pa.DictionaryArray.from_arrays(pa.array([0, None]), pa.array([PHONE, other]))
+    assert columns.phone_valid(unused).tolist() == [True, False]
+    masked = np.ma.array([PHONE, other], mask=[False, True])
+    assert columns.phone_valid(masked).tolist() == [True, False]
+    out = np.ones(2, np.bool_)
+    with pytest.raises(ImportError, match=r"foobara-accel\[phone\]") as caught:
+        columns.phone_valid([PHONE, other], out=out)
+    assert "555" not in str(caught.value) and out.tolist() == [False, False]
+
+
+def test_a_region_that_is_wrong_is_named(columns: ModuleType) -> None:
+    for region in ("us", "ZZ", "", PHONE):
+        with pytest.raises(ValueError, match=r"^phone_valid\(\) does not know this region") as caught:
+            columns.phone_valid([PHONE], region=region)
+        assert PHONE not in str(caught.value)
+    with pytest.raises(TypeError, match=r"^phone_valid\(\) takes a region as str or None, not int$"):
+        columns.phone_valid([PHONE], region=1)

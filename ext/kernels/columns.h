@@ -1,4 +1,5 @@
-/* Luhn and IBAN of many rows, with no Python in it: the verdict of checks.h for each, by the widest vectors there are.
+/* Cards, IBANs and phone numbers of many rows, with no Python in it: the verdict of checks.h and phone.h for each, by the
+ * widest vectors there are.
  *
  * 1. A column is described by fa_rows: rows of one width padded with NUL, Arrow offsets, or Arrow views. fa_judge()
  *    gives one byte per row.
@@ -6,7 +7,8 @@
  *    that end with a card, 34 that begin with an IBAN) lies inside the column's own memory; where it would not, at its
  *    edges, the row is copied first. So nothing outside [low, high) is ever read.
  * 3. The layouts that need no such block go to the kernels of columns_avx2.h directly.
- * 4. The level is chosen once, by fa_columns_setup(): 2 AVX2, 1 SSE2, 0 the portable functions of checks.h, which every
+ * 4. A phone number is a walk through a table, one row after the other. What the table cannot decide is FA_OTHER_ROW.
+ * 5. The level is chosen once, by fa_columns_setup(): 2 AVX2, 1 SSE2, 0 the portable functions of checks.h, which every
  *    other processor and compiler takes.
  *
  * Measured by benchmarks/columns.py.
@@ -15,6 +17,7 @@
 #define FA_COLUMNS_H
 
 #include "checks.h"
+#include "phone.h"
 
 /* FA_PORTABLE: as on a processor or compiler without vectors. */
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__)) && !defined(FA_PORTABLE)
@@ -31,10 +34,11 @@
 #define FA_IBAN_AFTER 34  /* an IBAN's this much after its start */
 #define FA_OFFSETS_BLOCK 2048
 #define FA_IBAN_PREFIXES 127
+#define FA_PHONE_BYTES (4 * FA_PHONE_LONGEST) /* more are too many characters in UTF-8, too */
 
-enum { FA_CARDS, FA_IBANS, FA_BRANDS, FA_COUNTRIES };              /* what is asked */
+enum { FA_CARDS, FA_IBANS, FA_BRANDS, FA_COUNTRIES, FA_PHONES };   /* what is asked */
 enum { FA_FIXED, FA_OFFSETS32, FA_OFFSETS64, FA_VIEWS };            /* how rows lie in memory */
-enum { FA_NONE = -1, FA_NULL_ROW = -2, FA_BAD_VIEW = -3 };          /* answers beside 0, 1 and a code */
+enum { FA_NONE = -1, FA_NULL_ROW = -2, FA_BAD_VIEW = -3, FA_OTHER_ROW = -4 }; /* answers beside 0, 1 and a code */
 
 typedef struct {
     int layout;
@@ -57,6 +61,14 @@ typedef struct {
     size_t count;
     const uint32_t *lengths;
 } fa_brands;
+
+/* What some questions are answered with: FA_BRANDS with brands; FA_PHONES with phones, and whether numbers without "+"
+ * and calling code are dialled from somewhere. */
+typedef struct {
+    fa_brands brands;
+    fa_phone_table phones;
+    int dialled;
+} fa_tables;
 
 typedef struct {
     const unsigned char *s[FA_BLOCK + 8];
@@ -311,17 +323,35 @@ static inline int8_t fa_answer(int kind, const unsigned char *s, size_t n, int8_
     return kind == FA_BRANDS ? fa_brand_of(table, s, n) : fa_country_code[s[0] - 'A'][s[1] - 'A'];
 }
 
+/* 1, 0, or FA_OTHER_ROW for what libphonenumber reads and the table does not. */
+static inline int8_t fa_phone_row(const fa_tables *tables, const unsigned char *s, size_t n) {
+    int verdict = fa_phone_walk(&tables->phones, s, n);
+    if (verdict == FA_PHONE_OTHER || (verdict == FA_PHONE_NO_CODE && tables->dialled))
+        return n - 1 < FA_PHONE_BYTES ? FA_OTHER_ROW : 0;
+    return verdict >= FA_PHONE_VALID;
+}
+
+static void fa_judge_phones(const fa_rows *rows, size_t first, size_t count, const fa_tables *tables, int8_t *out) {
+    const unsigned char *low, *high, *s;
+    size_t i, n;
+    for (i = 0; i < count; i++) {
+        s = fa_row(rows, first + i, &n, &low, &high);
+        out[i] = s ? fa_phone_row(tables, s, n) : FA_BAD_VIEW;
+    }
+}
+
 /* Writes the answer of each of rows [first, first + count) to out; returns the first row whose offsets are wrong, -1
  * for none. lenient: the display form too. */
 static int64_t fa_judge(int kind, const fa_rows *rows, size_t first, size_t count, int lenient,
-                        const fa_brands *table, int8_t *out) {
+                        const fa_tables *tables, int8_t *out) {
     int iban = kind == FA_IBANS || kind == FA_COUNTRIES;
     while (count) {
         size_t some = count < FA_OFFSETS_BLOCK ? count : FA_OFFSETS_BLOCK, i, n;
         int64_t bad = fa_bad_offset(rows, first, some);
         if (bad >= 0) return bad;
-        fa_judge_strict(rows, first, some, iban, out);
-        if (lenient || kind == FA_BRANDS || kind == FA_COUNTRIES) {
+        if (kind == FA_PHONES) fa_judge_phones(rows, first, some, tables, out);
+        else fa_judge_strict(rows, first, some, iban, out);
+        if (kind != FA_PHONES && (lenient || kind == FA_BRANDS || kind == FA_COUNTRIES)) {
             for (i = 0; i < some; i++) {
                 const unsigned char *low, *high, *s;
                 if (out[i] == FA_BAD_VIEW || (out[i] == 1 && (kind == FA_CARDS || kind == FA_IBANS))) continue;
@@ -330,7 +360,7 @@ static int64_t fa_judge(int kind, const fa_rows *rows, size_t first, size_t coun
                     continue;
                 }
                 s = fa_row(rows, first + i, &n, &low, &high);
-                out[i] = fa_answer(kind, s, n, out[i], lenient, table);
+                out[i] = fa_answer(kind, s, n, out[i], lenient, &tables->brands);
             }
         }
         first += some;

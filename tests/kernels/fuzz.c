@@ -3,7 +3,8 @@
  *     fuzz RUNS SEED CORPUS...     each file as it is, then RUNS mutations of them
  *
  * With libFuzzer: clang -fsanitize=fuzzer,address,undefined -DFA_LIBFUZZER -I ext fuzz.c. The first byte of an input
- * chooses question, form and layout, the second the width of fixed rows, the rest is rows between newlines. Each input
+ * chooses question, form and layout, the second the width of fixed rows (from 192 on the question is of phone numbers),
+ * the rest is rows between newlines. Each input
  * is judged at every level and at both ends of its memory; a difference ends the program with status 1.
  */
 #define _DEFAULT_SOURCE
@@ -37,10 +38,30 @@ static unsigned char *place(int which, size_t size, int at_end) {
     return at_end ? start + ROOM - size : start;
 }
 
-static int8_t wanted(int kind, const unsigned char *s, size_t n, int lenient, const fa_brands *table) {
+/* One digit after the other, as _pure/phone.py has it. */
+static int8_t wanted_phone(const unsigned char *s, size_t n, const fa_tables *tables) {
+    int8_t other = n && n <= FA_PHONE_BYTES ? FA_OTHER_ROW : 0;
+    unsigned at = 1, entry;
+    size_t i;
+    if (n < 2 || n > FA_PHONE_LONGEST || s[0] != '+') return other;
+    for (i = 1; i < n; i++)
+        if (s[i] < '0' || s[i] > '9') return other;
+    if (n < 4) return 0;
+    for (i = 1; i < n; i++) {
+        entry = tables->phones.verdicts[10 * at + s[i] - '0'];
+        if (entry == FA_PHONE_JUDGE) return other;
+        if (entry >= FA_PHONE_TERMINAL) return n - 1 - i < 15 && entry >> (n - 1 - i) & 1;
+        at = entry;
+    }
+    return at ? at >= 2 && at < tables->phones.valid : tables->dialled ? other : 0;
+}
+
+static int8_t wanted(int kind, const unsigned char *s, size_t n, int lenient, const fa_tables *tables) {
+    const fa_brands *table = &tables->brands;
     unsigned char own[FA_IBAN_MAX + 1];
     size_t count = 0;
     int iban = kind == FA_IBANS || kind == FA_COUNTRIES, rule = FA_EMPTY;
+    if (kind == FA_PHONES) return wanted_phone(s, n, tables);
     if (n && fa_ascii(s, n)) {
         rule = iban ? fa_iban_rule(s, n, 0) : fa_card_rule(s, n, FA_CARD_MIN);
         if (rule != FA_OK && lenient) {
@@ -84,7 +105,7 @@ static int narrows(const unsigned char *rows, size_t width, size_t stride, size_
 }
 
 static int judge(int kind, int lenient, int layout, size_t width, size_t stride, const unsigned char *text,
-                 const size_t *starts, const size_t *lengths, size_t count, int at_end, const fa_brands *table) {
+                 const size_t *starts, const size_t *lengths, size_t count, int at_end, const fa_tables *table) {
     fa_rows rows;
     const unsigned char *buffers[2];
     int64_t sizes[2], bad;
@@ -194,19 +215,29 @@ static int judge(int kind, int lenient, int layout, size_t width, size_t stride,
     return failed;
 }
 
-static const fa_brands *brands(void) {
+static const fa_tables *tables(int dialled) {
     static int8_t four[10000];
     static const uint32_t starts[] = {0, 41111112, 50000000}, lengths[] = {1u << 16 | 1u << 13, 0xff000};
     static const int8_t codes[] = {0, 1, FA_NONE};
-    static fa_brands table;
-    size_t i;
+    static uint16_t steps[64 * 10]; /* all kinds of entries; nothing leads from row 0 */
+    static fa_tables all;
+    fa_brands table;
+    uint32_t i, random = 1;
+    for (i = 10; i < 640; i++) {
+        random = random * 1664525u + 1013904223u;
+        steps[i] = (uint16_t)(random >> 28 < 9 ? (random >> 20 & 63) : random >> 28 < 15 ? 0x8000 | random >> 13 : 0xffff);
+    }
+    all.phones.verdicts = steps;
+    all.phones.valid = 20;
+    all.dialled = dialled;
     for (i = 0; i < sizeof four; i++) four[i] = i == 4111 ? FA_NULL_ROW : i / 1000 == 3 ? FA_NONE : (int8_t)(i & 1);
     table.four = four;
     table.starts = starts;
     table.brands = codes;
     table.count = 3;
     table.lengths = lengths;
-    return &table;
+    all.brands = table;
+    return &all;
 }
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
@@ -216,7 +247,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     if (!rooms[0])
         for (from = 0; from < 4; from++) rooms[from] = room();
     if (size < 2 || size > ROOM / 512) return 0;
-    kind = data[0] & 3;
+    kind = data[1] >= 192 ? FA_PHONES : data[0] & 3;
     lenient = data[0] >> 2 & 1;
     layout = data[0] >> 3 & 3;
     text = malloc(size); /* its own, so that the sanitizer sees its end */
@@ -231,10 +262,10 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     for (to = 0; to < 2; to++) {
         size_t width = 1 + data[1] % 48;
         failed |= judge(kind, lenient, layout, width, width + (data[0] >> 5), text, starts, lengths, count, (int)to,
-                        brands());
+                        tables(lenient));
         if (layout == FA_FIXED)
             failed |= judge(kind, lenient, layout, kind & 1 ? 34 : 16, kind & 1 ? 34 : 16, text, starts, lengths, count,
-                            (int)to, brands());
+                            (int)to, tables(lenient));
     }
     free(text);
     if (failed) {

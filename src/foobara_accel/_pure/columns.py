@@ -1,7 +1,8 @@
 """Verdicts of whole columns with NumPy. Twin of foobara_accel._ext.columns.
 
 Each function judges rows of one memory layout and writes one int8 per row to *out*: 1 or 0 for the kinds
-CARDS and IBANS, a code or -1 for BRANDS and COUNTRIES, NULL_ROW for None. What the buffers hold is not
+CARDS, IBANS and PHONES, a code or -1 for BRANDS and COUNTRIES, NULL_ROW for None, OTHER_ROW for a phone
+number that the table does not decide. What the buffers hold is not
 believed: a row that is out of bounds is BAD_VIEW or the number that the function returns.
 
 Every layout comes down to the same thing: one flat array of bytes, where each row starts in it, how long it
@@ -28,6 +29,8 @@ __all__ = [
     "COUNTRIES",
     "IBANS",
     "NULL_ROW",
+    "OTHER_ROW",
+    "PHONES",
     "export",
     "fixed",
     "kernel",
@@ -37,18 +40,24 @@ __all__ = [
     "wide",
 ]
 
-CARDS, IBANS, BRANDS, COUNTRIES = range(4)
-NULL_ROW, BAD_VIEW = -2, -3
+CARDS, IBANS, BRANDS, COUNTRIES, PHONES = range(5)
+NULL_ROW, BAD_VIEW, OTHER_ROW = -2, -3, -4
 
 _BLOCK = 8192  # rows whose matrix the second cache holds
 _CARD_MIN, _CARD_MAX, _IBAN_MAX = 12, 19, 34
 _BEYOND = 0x80  # stands for any character that is no ASCII
 _WIDTH = 40  # an IBAN in whole words
 _AROUND = np.zeros(_WIDTH, np.uint8)
+# glibc gives what is freed back to the system at once, to ask for it again in the next block, until more than
+# that was freed in one piece: without this an IBAN takes twice as long (benchmarks/columns.py, pure iban).
+np.empty(4 << 20, np.uint8)
 
 Array = np.ndarray[Any, np.dtype[Any]]
 #: By four digits a brand or NULL_ROW, where eight begin, what they are, the lengths of a brand as bits.
 Brands = tuple[Array, Array, Array, Array]
+#: Verdicts of the phone table as bytes, before which row a number may end, whether a region is dialled from.
+Phones = tuple[bytes, int, bool]
+Given = Brands | Phones | None
 
 
 def kernel() -> str:
@@ -56,16 +65,16 @@ def kernel() -> str:
     return "numpy"
 
 
-def fixed(kind: int, rows: Array, out: Array, lenient: bool, brands: Brands | None) -> None:
+def fixed(kind: int, rows: Array, out: Array, lenient: bool, given: Given) -> None:
     """Judge a one-dimensional array of a fixed number of bytes per row, NUL after the last."""
     width = rows.dtype.itemsize
     for start in range(0, len(rows), _BLOCK):
         block = np.ascontiguousarray(rows[start : start + _BLOCK])
         flat = block.view(np.uint8) if width else np.zeros(0, np.uint8)
-        _judge_padded(kind, flat, len(block), width, out[start : start + _BLOCK], lenient, brands)
+        _judge_padded(kind, flat, len(block), width, out[start : start + _BLOCK], lenient, given)
 
 
-def wide(kind: int, rows: Array, swapped: bool, out: Array, lenient: bool, brands: Brands | None) -> None:
+def wide(kind: int, rows: Array, swapped: bool, out: Array, lenient: bool, given: Given) -> None:
     """Judge a one-dimensional array of a fixed number of UCS-4 characters per row, NUL after the last."""
     width = rows.dtype.itemsize // 4
     for start in range(0, len(rows), _BLOCK):
@@ -74,10 +83,10 @@ def wide(kind: int, rows: Array, swapped: bool, out: Array, lenient: bool, brand
         if swapped:
             codes = codes.byteswap()
         flat = np.minimum(codes, _BEYOND).astype(np.uint8)
-        _judge_padded(kind, flat, len(block), width, out[start : start + _BLOCK], lenient, brands)
+        _judge_padded(kind, flat, len(block), width, out[start : start + _BLOCK], lenient, given)
 
 
-def offsets(kind: int, ends: Array, text: Array, out: Array, lenient: bool, brands: Brands | None) -> int:
+def offsets(kind: int, ends: Array, text: Array, out: Array, lenient: bool, given: Given) -> int:
     """Judge rows of *text* between each two of *ends*, int32 or int64; returns the first row whose offsets
     are negative, decreasing or beyond the text, -1 for none."""
     starts, ends = ends[:-1], ends[1:]
@@ -88,58 +97,62 @@ def offsets(kind: int, ends: Array, text: Array, out: Array, lenient: bool, bran
         begin = starts[first : first + _BLOCK].astype(np.int64)
         end = ends[first : first + _BLOCK].astype(np.int64)
         part = text[begin[0] : end[-1]]
-        _judge(kind, part, begin - begin[0], end - begin, out[first : first + _BLOCK], lenient, brands)
+        _judge(kind, part, begin - begin[0], end - begin, out[first : first + _BLOCK], lenient, given)
     return -1
 
 
-def views(
-    kind: int, rows: Array, buffers: Sequence[Array], out: Array, lenient: bool, brands: Brands | None
-) -> None:
+def views(kind: int, rows: Array, buffers: Sequence[Array], out: Array, lenient: bool, given: Given) -> None:
     """Judge Arrow views: 16 bytes each, the text in them or in one of *buffers*."""
     flat = np.ascontiguousarray(rows).view(np.uint8)
     words = flat.view(np.int32).reshape(-1, 4)
     lengths, which, starts = words[:, 0], words[:, 2], words[:, 3].astype(np.int64)
     inside = (lengths >= 0) & (lengths <= 12)
     at = np.flatnonzero(inside)
-    _judge_some(kind, flat, at, 16 * at + 4, lengths, out, lenient, brands)
+    _judge_some(kind, flat, at, 16 * at + 4, lengths, out, lenient, given)
     out[~inside] = BAD_VIEW
     for number, text in enumerate(buffers):
         mine = (lengths > 12) & (which == number) & (starts >= 0) & (starts + lengths <= len(text))
         at = np.flatnonzero(mine)
-        _judge_some(kind, text, at, starts[at], lengths, out, lenient, brands)
+        _judge_some(kind, text, at, starts[at], lengths, out, lenient, given)
 
 
-def objects(kind: int, values: tuple[Any, ...], out: Array, lenient: bool, brands: Brands | None) -> int:
+def objects(kind: int, values: tuple[Any, ...], out: Array, lenient: bool, given: Given) -> int:
     """Judge a tuple of str and None; returns the first row that is neither, -1 for none."""
     for start in range(0, len(values), _BLOCK):
-        block = values[start : start + _BLOCK]
-        nulls = []
-        if {*map(type, block)} != {str}:
-            texts = []
-            for at, value in enumerate(block):
-                if value is None:
-                    nulls.append(at)
-                elif not issubclass(type(value), str):
-                    return start + at
-                texts.append("" if value is None else str.__str__(value))
-        else:
-            texts = list(block)
-        lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-        # "replace" writes one character for one, and it is in no card and no IBAN.
-        text = np.frombuffer("".join(texts).encode("ascii", "replace"), np.uint8)
+        block: Sequence[Any] = values[start : start + _BLOCK]
+        nulls: Any = []
+        # The pieces are found by what joins them: no Python is run per value (benchmarks/columns.py).
+        try:
+            joined = "\0".join(block)
+        except TypeError:
+            wrong = (
+                at for at, value in enumerate(block) if not (value is None or issubclass(type(value), str))
+            )
+            bad = next(wrong, -1)
+            if bad >= 0:
+                return start + bad
+            nulls = np.flatnonzero([value is None for value in block])
+            block = ["" if value is None else value for value in block]
+            joined = "\0".join(block)
+        # "replace" writes one character for one, and it is in no card, no IBAN, no phone number.
+        text = np.frombuffer(f"{joined}\0".encode("ascii", "replace"), np.uint8)
+        ends = np.flatnonzero(text == 0)
+        if len(ends) != len(block):  # a value has a NUL
+            ends = np.cumsum(np.fromiter(map(str.__len__, block), np.int64, len(block)) + 1) - 1
+        starts = np.concatenate([[0], ends[:-1] + 1])
         part = out[start : start + _BLOCK]
-        _judge(kind, text, np.cumsum(lengths) - lengths, lengths, part, lenient, brands)
+        _judge(kind, text, starts, ends - starts, part, lenient, given)
         part[nulls] = NULL_ROW
     return -1
 
 
 def _judge_padded(
-    kind: int, flat: Array, count: int, width: int, out: Array, lenient: bool, brands: Brands | None
+    kind: int, flat: Array, count: int, width: int, out: Array, lenient: bool, given: Given
 ) -> None:
     lengths = np.zeros(count, np.int64)
     if width:
         lengths = np.strings.str_len(flat.view(f"S{width}"))
-    _judge(kind, flat, np.arange(count) * width, lengths, out, lenient, brands)
+    _judge(kind, flat, np.arange(count) * width, lengths, out, lenient, given)
 
 
 def _judge_some(
@@ -150,34 +163,34 @@ def _judge_some(
     lengths: Array,
     out: Array,
     lenient: bool,
-    brands: Brands | None,
+    given: Given,
 ) -> None:
     # The rows `at` alone, of which `starts` are.
     if len(at):
         answers = np.empty(len(at), np.int8)
-        _judge(kind, flat, starts, lengths[at], answers, lenient, brands)
+        _judge(kind, flat, starts, lengths[at], answers, lenient, given)
         out[at] = answers
 
 
 def _judge(
-    kind: int, flat: Array, starts: Array, lengths: Array, out: Array, lenient: bool, brands: Brands | None
+    kind: int, flat: Array, starts: Array, lengths: Array, out: Array, lenient: bool, given: Given
 ) -> None:
     # So that a row may be read with what stands before and after it.
     flat = np.concatenate([_AROUND, flat, _AROUND])
-    judge = _cards if kind in (CARDS, BRANDS) else _ibans
+    judge = _phones if kind == PHONES else _cards if kind in (CARDS, BRANDS) else _ibans
     for first in range(0, len(starts), _BLOCK):
         part = slice(first, first + _BLOCK)
         begin, size = starts[part].astype(np.int64) + len(_AROUND), lengths[part].astype(np.int64)
-        answers = judge(kind, flat, begin, size, brands)
+        answers = judge(kind, flat, begin, size, given)
         if lenient:
             for row in np.flatnonzero(answers == (0 if kind in (CARDS, IBANS) else -1)):
                 text = flat[begin[row] : begin[row] + size[row]].tobytes()
                 if text.isascii():
-                    answers[row] = _shown(kind, text.decode(), brands)
+                    answers[row] = _shown(kind, text.decode(), given)
         out[part] = answers
 
 
-def _shown(kind: int, text: str, brands: Brands | None) -> int:
+def _shown(kind: int, text: str, given: Given) -> int:
     # The answer for the display form.
     card = kind in (CARDS, BRANDS)
     canonical, rule = (checks.parse_card if card else checks.parse_iban)(text, lenient=True)
@@ -187,8 +200,7 @@ def _shown(kind: int, text: str, brands: Brands | None) -> int:
         return -1
     if kind == COUNTRIES:
         return int(_prefixes()[ord(canonical[0]) << 8 | ord(canonical[1])])
-    assert brands is not None
-    return int(_brand(brands, np.array([int(canonical[:8])]), np.array([len(canonical)]))[0])
+    return int(_brand(given, np.array([int(canonical[:8])]), np.array([len(canonical)]))[0])
 
 
 def _gathered(flat: Array, at: Array, width: int) -> Array:
@@ -198,9 +210,8 @@ def _gathered(flat: Array, at: Array, width: int) -> Array:
 
 
 def _rows_of(matrix: Array, at: Array) -> Array:
-    """The rows *at* of a contiguous matrix; taken as one item each, which is faster than matrix[at]."""
-    items = matrix.view(f"V{matrix.strides[0]}")[:, 0]
-    return items.take(at).view(matrix.dtype).reshape(-1, matrix.shape[1])
+    """The rows *at* of a contiguous matrix; faster than matrix[at]."""
+    return matrix.take(at, 0)
 
 
 def _each(byte: int) -> Any:
@@ -216,13 +227,13 @@ _LAST = np.array(
 )
 
 
-def _cards(kind: int, flat: Array, starts: Array, lengths: Array, brands: Brands | None) -> Array:
+def _cards(kind: int, flat: Array, starts: Array, lengths: Array, given: Given) -> Array:
     # As in kernels/checks.h: words are aligned to the end, so the doubled digits are always the even bytes.
     answers = np.full(len(starts), -1 if kind == BRANDS else 0, np.int8)
     rows = np.flatnonzero((lengths >= _CARD_MIN) & (lengths <= _CARD_MAX))
     size = lengths[rows]
     words = _gathered(flat, starts[rows] + size - 24, 24).view("<u8")
-    values = (words ^ _each(0x30)) & _LAST[size]
+    values = (words ^ _each(0x30)) & _LAST.take(size, 0)
     wrong = ((values + _each(0x76)) | values) & _each(0x80)
     above_four = ((values + _each(0x7B)) >> np.uint64(7)) & _each(1)
     total = values + ((values + above_four) & _EVEN)
@@ -233,15 +244,14 @@ def _cards(kind: int, flat: Array, starts: Array, lengths: Array, brands: Brands
     if kind == CARDS:
         answers[rows] = right
         return answers
-    assert brands is not None
     rows, size = rows[right], size[right]
     digits = _gathered(flat, starts[rows], 8).astype(np.int64) - 48
-    answers[rows] = _brand(brands, digits @ 10 ** np.arange(7, -1, -1), size)
+    answers[rows] = _brand(given, digits @ 10 ** np.arange(7, -1, -1), size)
     return answers
 
 
-def _brand(brands: Brands, number: Array, lengths: Array) -> Array:
-    four, starts, codes, allowed = brands
+def _brand(given: Any, number: Array, lengths: Array) -> Array:
+    four, starts, codes, allowed = given
     found = four[number // 10_000]
     found = np.where(found == NULL_ROW, codes[np.searchsorted(starts, number, "right") - 1], found)
     fits = allowed[found] >> lengths.astype(np.uint32) & 1
@@ -298,7 +308,7 @@ def _any(places: Array) -> Array:
     return found
 
 
-def _ibans(kind: int, flat: Array, starts: Array, lengths: Array, brands: Brands | None) -> Array:
+def _ibans(kind: int, flat: Array, starts: Array, lengths: Array, given: Given) -> Array:
     answers = np.full(len(starts), -1 if kind == COUNTRIES else 0, np.int8)
     sizes, heads, least, spans, weights, either = _structures()
     ranks = _prefixes()[flat[starts].astype(np.int64) << 8 | flat[starts + 1]]
@@ -324,6 +334,72 @@ def _ibans(kind: int, flat: Array, starts: Array, lengths: Array, brands: Brands
             if place % 7 == 0:  # seven letters more stay below 2 ** 63
                 total %= 97
         rest[other] = total % 97 * 1_000_000 + check[other]
-    right = ~wrong & ((rest + heads[ranks]) % 97 == 1) & (check >= 2) & (check <= 98)
+    # 97 divides what times its inverse modulo 2 ** 32 is no more than the greatest quotient.
+    rest = ((rest + heads.take(ranks) - 1) * 1_594_008_481).astype(np.uint32)
+    right = ~wrong & (rest <= 44_278_013) & (check >= 2) & (check <= 98)
     answers[rows[right]] = ranks[right] if kind == COUNTRIES else 1
+    return answers
+
+
+_PHONE_MIN, _PHONE_MAX, _PHONE_BYTES = 4, 17, 1000  # of more digits than E.164 has the scalar walk decides
+_TERMINAL, _JUDGE = 0x8000, 0xFFFF
+_END, _SYMBOLS = 10, 11  # after the digits: the end of the row
+# Of 24 characters in three words those from the nth on, at n; the first alone.
+_AFTER = np.array(
+    [[_ALL << max(0, min(64, 8 * (n - 8 * at))) & _ALL for at in range(3)] for n in range(_PHONE_MAX + 1)],
+    np.uint64,
+)
+_PLUS = np.array([0xFF, 0, 0], np.uint64)
+
+
+@functools.lru_cache(4)
+def _automaton(verdicts: bytes, valid: int) -> tuple[Array, Array]:
+    """The table of kernels/phone.h with a step for every symbol from every row, also after a walk has ended.
+
+    A step is the place of a row; by row the answer for a text that ends there.
+    """
+    rows = np.frombuffer(verdicts, np.uint16).reshape(-1, 10).astype(np.intp)
+    masks = {int(entry) - _TERMINAL for entry in np.unique(rows[(rows >= _TERMINAL) & (rows != _JUDGE)])}
+    masks = {mask >> digits for mask in masks for digits in range(16)} | {0}
+    count = len(rows)
+    place = {mask: count + at for at, mask in enumerate(sorted(masks))}
+    judge = count + len(place)
+    row_of = np.arange(2 * _TERMINAL)
+    row_of[_JUDGE] = judge
+    steps = np.empty((judge + 1, _SYMBOLS), np.intp)
+    answers = np.zeros(judge + 1, np.int8)
+    answers[2:valid], answers[judge] = 1, OTHER_ROW
+    for mask, at in place.items():
+        row_of[_TERMINAL + mask] = at
+        steps[at], answers[at] = place[mask >> 1], mask & 1
+    steps[:count, :_END] = row_of[rows]
+    steps[judge] = judge
+    steps[:, _END] = np.arange(judge + 1)
+    return steps.ravel() * _SYMBOLS, answers
+
+
+def _phones(kind: int, flat: Array, starts: Array, lengths: Array, given: Given) -> Array:
+    assert given is not None and len(given) == 3
+    verdicts, valid, dialled = given
+    answers = np.where((lengths > 0) & (lengths <= _PHONE_BYTES), np.int8(OTHER_ROW), np.int8(0))
+    rows = np.flatnonzero((lengths > 1) & (lengths <= _PHONE_MAX) & (flat[starts] == ord("+")))
+    if not verdicts or not len(rows):
+        return answers
+    size = lengths[rows]
+    after = _AFTER.take(size, 0)
+    values = (_gathered(flat, starts[rows], 24).view("<u8") ^ _each(0x30)) & ~(after | _PLUS)
+    other = _any((((values + _each(0x76)) | values) & _each(0x80)).view(np.uint8))
+    values = (values | after & _each(_END)).astype("<u8", copy=False)
+    values[other] = 0
+    steps, ends = _automaton(verdicts, valid)
+    at = np.full(len(rows), _SYMBOLS, np.intp)
+    for column in values.view(np.uint8)[:, 1 : size.max()].T:
+        at = steps.take(at + column)
+    at //= _SYMBOLS
+    found = ends.take(at)
+    if dialled:
+        found[at == 0] = OTHER_ROW
+    found[size < _PHONE_MIN] = 0
+    found[other] = OTHER_ROW
+    answers[rows] = found
     return answers

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         iban_country as iban_country,
         iban_valid as iban_valid,
         luhn_valid as luhn_valid,
+        phone_valid as phone_valid,
     )
     from .ibans import IBAN, REGISTRY_RELEASE, is_valid_iban, parse_iban
     from .phones import PhoneNumber, forget_phones, is_valid_phone, parse_phone, phone_metadata
@@ -367,6 +368,7 @@ _EXPORTS |= dict.fromkeys(
         "iban_country",
         "iban_valid",
         "luhn_valid",
+        "phone_valid",
     ),
     ".columns",
 )

@@ -1,18 +1,20 @@
-"""Card numbers and IBANs of a whole column: NumPy arrays, sequences of str, and anything that speaks Arrow.
+"""Cards, IBANs, phone numbers of a whole column: NumPy arrays, sequences of str, all that speaks Arrow.
 
-Each row gets the verdict of :func:`is_valid_card` or :func:`is_valid_iban` on its text. Nothing is copied
-where the rows lie in one buffer: NumPy ``S`` and ``U``, Arrow ``utf8``, ``large_utf8``, ``utf8_view`` and
-dictionaries of these. Needs NumPy: ``pip install 'foobara-accel[columns]'``.
+Each row gets the verdict of :func:`is_valid_card`, :func:`is_valid_iban` or :func:`is_valid_phone` on its
+text. Nothing is copied where the rows lie in one buffer: NumPy ``S`` and ``U``, Arrow ``utf8``,
+``large_utf8``, ``utf8_view`` and dictionaries of these.
+Needs NumPy: ``pip install 'foobara-accel[columns]'``.
 """
 
 from __future__ import annotations
 
 import functools
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 try:
     import numpy as np
@@ -40,6 +42,7 @@ __all__ = [
     "iban_country",
     "iban_valid",
     "luhn_valid",
+    "phone_valid",
 ]
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -52,6 +55,22 @@ IBAN_COUNTRIES: tuple[str, ...] = tuple(sorted([*table.COUNTRIES, *table.TERRITO
 
 # Fewer rows are judged before another thread has begun (benchmarks/columns.py, threads).
 _PER_THREAD = 32_768
+
+
+class _Asked(NamedTuple):
+    """What is asked of a column: *given* is what the twin needs to answer, *region* what the judge does."""
+
+    name: str
+    kind: int
+    lenient: bool
+    threads: int
+    given: Any = None
+    region: str | None = None
+
+    @property
+    def none(self) -> int:
+        """The answer that says there is nothing."""
+        return -1 if self.kind in (twin.BRANDS, twin.COUNTRIES) else 0
 
 
 class ArrowResult:
@@ -109,7 +128,7 @@ def luhn_valid(
     TypeError for rows that are no text, ValueError for an array whose buffers contradict each other; neither
     holds a value of the column.
     """
-    return _booleans("luhn_valid", twin.CARDS, values, lenient, out, threads, result)
+    return _booleans(_Asked("luhn_valid", twin.CARDS, bool(lenient), threads), values, out, result)
 
 
 @overload
@@ -137,7 +156,48 @@ def iban_valid(
 
     Arguments and errors are those of :func:`luhn_valid`.
     """
-    return _booleans("iban_valid", twin.IBANS, values, lenient, out, threads, result)
+    return _booleans(_Asked("iban_valid", twin.IBANS, bool(lenient), threads), values, out, result)
+
+
+@overload
+def phone_valid(
+    values: object,
+    *,
+    region: str | None = None,
+    out: Array | None = None,
+    threads: int = 1,
+    result: Literal["numpy"] = "numpy",
+) -> Array: ...
+@overload
+def phone_valid(
+    values: object,
+    *,
+    region: str | None = None,
+    out: None = None,
+    threads: int = 1,
+    result: Literal["arrow"],
+) -> ArrowResult: ...
+def phone_valid(
+    values: object,
+    *,
+    region: str | None = None,
+    out: Array | None = None,
+    threads: int = 1,
+    result: Result = "numpy",
+) -> Array | ArrowResult:
+    """Return for each row whether it is a valid phone number, as libphonenumber says of every form it reads.
+
+    *region* (ISO 3166-1 alpha-2, such as "US") is where numbers without "+" are dialled from. Rows that are
+    "+" and digits are judged as the other columns are; any other form one after the other, with the GIL, by
+    phonenumbers. ValueError for an unknown region, ImportError where phonenumbers is needed and missing; the
+    other arguments and errors are those of :func:`luhn_valid`.
+    """
+    from . import _numbering
+
+    dialled = _backend.phone.known_region(region, "phone_valid")
+    verdicts, valid, _ = _numbering.table_in_use()
+    given = verdicts, valid, dialled is not None
+    return _booleans(_Asked("phone_valid", twin.PHONES, False, threads, given, dialled), values, out, result)
 
 
 @overload
@@ -176,7 +236,8 @@ def card_brand(
     none. *out* is of int8 or of str, whichever is asked for. The other arguments and errors are those of
     :func:`luhn_valid`.
     """
-    return _names("card_brand", twin.BRANDS, CARD_BRANDS, values, lenient, codes, out, threads, result)
+    asked = _Asked("card_brand", twin.BRANDS, bool(lenient), threads, _brand_table())
+    return _names(asked, CARD_BRANDS, values, codes, out, result)
 
 
 @overload
@@ -212,20 +273,17 @@ def iban_country(
 
     Results are those of :func:`card_brand`, codes are places in :data:`IBAN_COUNTRIES`.
     """
-    return _names(
-        "iban_country", twin.COUNTRIES, IBAN_COUNTRIES, values, lenient, codes, out, threads, result
-    )
+    asked = _Asked("iban_country", twin.COUNTRIES, bool(lenient), threads)
+    return _names(asked, IBAN_COUNTRIES, values, codes, out, result)
 
 
-def _booleans(
-    name: str, kind: int, values: object, lenient: bool, out: Array | None, threads: int, result: Result
-) -> Array | ArrowResult:
-    _check(name, threads, result, out)
+def _booleans(asked: _Asked, values: object, out: Array | None, result: Result) -> Array | ArrowResult:
+    _check(asked, result, out)
     if out is not None:
-        _fits(name, out, np.dtype(np.bool_))
+        _fits(asked.name, out, np.dtype(np.bool_))
     bytes_of = None if out is None else out.view(np.int8)
     try:
-        answers, nulls = _judge(name, kind, values, bool(lenient), bytes_of, threads)
+        answers, nulls = _judge(asked, values, bytes_of)
     except BaseException:
         if bytes_of is not None:
             bytes_of[:] = 0  # a mark of the twin's is no bool
@@ -240,21 +298,13 @@ def _booleans(
 
 
 def _names(
-    name: str,
-    kind: int,
-    known: tuple[str, ...],
-    values: object,
-    lenient: bool,
-    codes: bool,
-    out: Array | None,
-    threads: int,
-    result: Result,
+    asked: _Asked, known: tuple[str, ...], values: object, codes: bool, out: Array | None, result: Result
 ) -> Array | ArrowResult:
-    _check(name, threads, result, out)
+    _check(asked, result, out)
     texts = np.array([*known, ""])
     if out is not None:
-        _fits(name, out, np.dtype(np.int8) if codes else texts.dtype)
-    answers, nulls = _judge(name, kind, values, bool(lenient), out if codes else None, threads)
+        _fits(asked.name, out, np.dtype(np.int8) if codes else texts.dtype)
+    answers, nulls = _judge(asked, values, out if codes else None)
     if nulls is not None:
         answers[nulls] = -1
     if result == "arrow":
@@ -273,7 +323,7 @@ def _names(
     if out is None:
         return found
     if len(out) != len(found):
-        raise ValueError(f"{name}(): out has {len(out)} rows, the column {len(found)}")
+        raise ValueError(f"{asked.name}(): out has {len(out)} rows, the column {len(found)}")
     out[:] = found
     return out
 
@@ -285,7 +335,8 @@ def _validity(nulls: Array | None) -> tuple[bytes | None, int]:
     return np.packbits(~nulls, bitorder="little").tobytes(), missing
 
 
-def _check(name: str, threads: object, result: object, out: object) -> None:
+def _check(asked: _Asked, result: object, out: object) -> None:
+    name, threads = asked.name, asked.threads
     if type(threads) is not int or threads < 1:
         shown = threads if type(threads) is int else f"a {type(threads).__name__}"
         raise ValueError(f"{name}(): threads is a number from 1 up, not {shown}")
@@ -302,22 +353,20 @@ def _fits(name: str, out: object, dtype: np.dtype[Any]) -> None:
         raise ValueError(f"{name}(): out is a one-dimensional, contiguous, writable array of {dtype}")
 
 
-def _judge(
-    name: str, kind: int, values: object, lenient: bool, out: Array | None, threads: int
-) -> tuple[Array, Array | None]:
+def _judge(asked: _Asked, values: object, out: Array | None) -> tuple[Array, Array | None]:
     """Return an int8 per row, and which are null (None: none of them); writes to *out* if given."""
     answers: list[Array] = []
     nulls: list[Array | None] = []
     done = 0
-    for chunk in _chunks(values, name):
+    for chunk in _chunks(values, asked.name):
         whole = out is not None and not done and chunk.rows == len(out)
         part = out if whole and out is not None else np.empty(chunk.rows, np.int8)
-        null = _answer(name, kind, chunk, lenient, part, threads, done)
+        null = _answer(asked, chunk, part, done)
         answers.append(part)
         nulls.append(null)
         done += chunk.rows
     if out is not None and done != len(out):
-        raise ValueError(f"{name}(): out has {len(out)} rows, the column {done}")
+        raise ValueError(f"{asked.name}(): out has {len(out)} rows, the column {done}")
     absent = None
     if any(each is not None for each in nulls):
         filled = (
@@ -335,34 +384,30 @@ def _judge(
     return out, absent
 
 
-def _answer(
-    name: str, kind: int, chunk: Chunk, lenient: bool, out: Array, threads: int, done: int, row: str = "row"
-) -> Array | None:
+def _answer(asked: _Asked, chunk: Chunk, out: Array, done: int, row: str = "row") -> Array | None:
     """Write the answers of *chunk* to *out*; returns which rows are null, if any are."""
-    brands = _brand_table() if kind == twin.BRANDS else None
-    none = 0 if kind in (twin.CARDS, twin.IBANS) else -1
     nulls = chunk.nulls
     if chunk.layout == "nothing":
-        out[:] = none
+        out[:] = asked.none
     elif chunk.layout == "objects":
         (values,) = chunk.parts
-        at = twin.objects(kind, values, out, lenient, brands)
+        at = twin.objects(asked.kind, values, out, asked.lenient, asked.given)
         if at >= 0:
+            kind = kind_of(values[at])
             raise TypeError(
-                f"{name}(): {row} {done + at} is {kind_of(values[at])}; rows are str, or None where missing"
+                f"{asked.name}(): {row} {done + at} is {kind}; rows are str, or None where missing"
             )
         absent = out == twin.NULL_ROW
         if absent.any():
             nulls = absent if nulls is None else nulls | absent
     elif chunk.layout == "dictionary":
-        _gather(name, kind, chunk, lenient, out, threads, done, none)
+        _gather(asked, chunk, out, done)
     else:
-        judge = functools.partial(_piece, kind, chunk.layout, chunk.parts, out, lenient, brands)
-        bad = min((at for at in _spread(judge, chunk.rows, threads) if at >= 0), default=-1)
+        judge = functools.partial(_piece, asked, chunk.layout, chunk.parts, out)
+        bad = min((at for at in _spread(judge, chunk.rows, asked.threads) if at >= 0), default=-1)
         if bad >= 0:
-            raise ValueError(
-                f"{name}(): {row} {done + bad}: its offsets are negative, decreasing or beyond the last one"
-            )
+            what = "its offsets are negative, decreasing or beyond the last one"
+            raise ValueError(f"{asked.name}(): {row} {done + bad}: {what}")
         if chunk.layout == "views":
             wrong = out == twin.BAD_VIEW
             if wrong.any():
@@ -370,31 +415,65 @@ def _answer(
                     wrong &= ~nulls
                 if wrong.any():
                     at = done + int(np.argmax(wrong))
-                    raise ValueError(f"{name}(): {row} {at}: its view points outside of the text buffers")
-                out[out == twin.BAD_VIEW] = none
+                    raise ValueError(
+                        f"{asked.name}(): {row} {at}: its view points outside of the text buffers"
+                    )
+                out[out == twin.BAD_VIEW] = asked.none
+    if asked.kind == twin.PHONES:
+        _decide(asked, chunk, out, nulls)
     return nulls
 
 
-def _piece(
-    kind: int,
-    layout: str,
-    parts: tuple[Any, ...],
-    out: Array,
-    lenient: bool,
-    brands: Any,
-    start: int,
-    stop: int,
-) -> int:
+def _decide(asked: _Asked, chunk: Chunk, out: Array, nulls: Array | None) -> None:
+    """Answer the rows that the twin left to libphonenumber, each text once."""
+    left = out == twin.OTHER_ROW
+    if nulls is not None:
+        left &= ~nulls
+    judge = _backend.phone.is_valid_phone
+    verdicts: dict[str | None, bool] = {None: False}
+    for at in np.flatnonzero(left).tolist():
+        text = _text_of(chunk, at)
+        if text not in verdicts:
+            assert text is not None
+            verdicts[text] = judge(text, asked.region)
+        out[at] = verdicts[text]
+
+
+def _text_of(chunk: Chunk, at: int) -> str | None:
+    """Return the text of a row; None where its bytes are no UTF-8, or its characters none of Unicode."""
+    rows, *more = chunk.parts
+    try:
+        if chunk.layout == "objects":
+            return str.__str__(rows[at])
+        if chunk.layout == "wide":
+            little = (sys.byteorder == "little") != more[0]
+            text: str = (
+                rows[at : at + 1].tobytes().decode("utf-32-le" if little else "utf-32-be", "surrogatepass")
+            )
+            return text.rstrip("\0")
+        if chunk.layout == "fixed":
+            return bytes(rows[at]).decode()
+        if chunk.layout == "offsets":
+            return bytes(more[0][rows[at] : rows[at + 1]]).decode()
+        size, _, which, start = rows[16 * at : 16 * at + 16].view(np.int32).tolist()
+        found = rows[16 * at + 4 : 16 * at + 16] if size <= 12 else more[0][which][start:]
+        return bytes(found[:size]).decode()
+    except ValueError:
+        return None
+
+
+def _piece(asked: _Asked, layout: str, parts: tuple[Any, ...], out: Array, start: int, stop: int) -> int:
     """Judge rows from *start* to *stop*; returns the first whose offsets are wrong, -1 for none."""
     answers = out[start:stop]
+    kind, lenient, given = asked.kind, asked.lenient, asked.given
     if layout == "fixed":
-        twin.fixed(kind, parts[0][start:stop], answers, lenient, brands)
+        twin.fixed(kind, parts[0][start:stop], answers, lenient, given)
     elif layout == "wide":
-        twin.wide(kind, parts[0][start:stop], parts[1], answers, lenient, brands)
+        twin.wide(kind, parts[0][start:stop], parts[1], answers, lenient, given)
     elif layout == "views":
-        twin.views(kind, parts[0][16 * start : 16 * stop], parts[1], answers, lenient, brands)
+        twin.views(kind, parts[0][16 * start : 16 * stop], parts[1], answers, lenient, given)
     else:
-        bad = twin.offsets(kind, parts[0][start : stop + 1], parts[1], answers, lenient, brands)
+        bad = twin.offsets(kind, parts[0][start : stop + 1], parts[1], answers, lenient, given)
         return start + bad if bad >= 0 else -1
     return -1
 
@@ -423,24 +502,26 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.cache_clear)  # its threads stay in the parent
 
 
-def _gather(
-    name: str, kind: int, chunk: Chunk, lenient: bool, out: Array, threads: int, done: int, none: int
-) -> None:
+def _gather(asked: _Asked, chunk: Chunk, out: Array, done: int) -> None:
     """Judge each text of a dictionary once."""
     indices, texts = chunk.parts
     answers = np.empty(texts.rows + 1, np.int8)
-    nulls = _answer(name, kind, texts, lenient, answers[:-1], threads, 0, "dictionary row")
-    answers[-1] = none
-    if nulls is not None:
-        answers[:-1][nulls] = none
     wrong = (indices < 0) | (indices >= texts.rows)
     if wrong.any():
         bad = wrong if chunk.nulls is None else wrong & ~chunk.nulls
         if bad.any():
-            raise ValueError(
-                f"{name}(): row {done + int(np.argmax(bad))}: its index is outside of the dictionary"
-            )
+            at = done + int(np.argmax(bad))
+            raise ValueError(f"{asked.name}(): row {at}: its index is outside of the dictionary")
         indices = np.where(wrong, texts.rows, indices)
+    if asked.kind == twin.PHONES:
+        # phonenumbers takes long, and may be missing: it is not asked about what no row has.
+        unused = np.ones(texts.rows + 1, np.bool_)
+        unused[indices if chunk.nulls is None else indices[~chunk.nulls]] = False
+        texts = texts._replace(nulls=unused[:-1] if texts.nulls is None else unused[:-1] | texts.nulls)
+    nulls = _answer(asked, texts, answers[:-1], 0, "dictionary row")
+    answers[-1] = asked.none
+    if nulls is not None:
+        answers[:-1][nulls] = asked.none
     np.take(answers, indices.astype(np.intp, copy=False), out=out)
 
 
@@ -538,7 +619,7 @@ def _brand_table() -> tuple[Array, Array, Array, Array]:
     return four, bounds, kinds, lengths
 
 
-for _function in (luhn_valid, iban_valid, card_brand, iban_country):
+for _function in (luhn_valid, iban_valid, phone_valid, card_brand, iban_country):
     _function.__module__ = "foobara_accel.types"
 ArrowResult.__module__ = "foobara_accel.types"
 del _function
