@@ -24,11 +24,12 @@ from types import ModuleType
 import numpy as np
 
 import foobara_accel
-from foobara_accel._pure import _iban_table as table
+from foobara_accel._pure import _iban_table as table, _phone_table
 from foobara_accel._pure.checks import _classes
 from foobara_accel.testing import load_twin
-from foobara_accel.types import columns, is_valid_card, is_valid_iban
+from foobara_accel.types import columns, is_valid_card, is_valid_iban, is_valid_phone
 
+EXAMPLES = _phone_table.EXAMPLES.split()
 COMMON = ("DE", "FR", "GB", "ES", "IT", "NL", "BE", "AT", "PL", "SE", "CH", "PT")
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 libc = ctypes.CDLL(None)
@@ -205,6 +206,9 @@ def main(rows: int = 1_000_000, rounds: int = 21) -> None:
     strings, codes = [text.decode() for text in s16[:few]], ibans["2 % wrong"][:few]
     slow = pure()
     pure_checks = importlib.import_module(f"{load_twin('py').__name__}.types")
+    # E.164 of all regions, the last two digits any.
+    phones = repeated(lambda: f"{rng.choice(EXAMPLES)[:-2]}{rng.randrange(100):02}", few)
+    phones16 = np.array(phones, "S16")
     part, part34, spread = s16[:few], s34["2 % wrong"][:few], Text(codes)
     found = measured(
         {
@@ -221,6 +225,12 @@ def main(rows: int = 1_000_000, rounds: int = 21) -> None:
                 1, spread.ends, spread.data, spread.out, False, None
             ),
             "pure iban list": lambda: slow.iban_valid(codes),
+            "loop phone": lambda: [is_valid_phone(text) for text in phones],
+            "phone S16": lambda: columns.phone_valid(phones16),
+            "phone list": lambda: columns.phone_valid(phones),
+            "pure loop phone": lambda: [pure_checks.is_valid_phone(text) for text in phones],
+            "pure phone S16": lambda: slow.phone_valid(phones16),
+            "pure phone list": lambda: slow.phone_valid(phones),
         },
         max(5, rounds // 3),
     )
