@@ -179,6 +179,7 @@ cdef extern from "kernels/html.h":
     bint fa_html_plain_1(const unsigned char* s, size_t n) noexcept
     bint fa_html_plain_2(const uint16_t* s, size_t n) noexcept
     bint fa_html_plain_4(const uint32_t* s, size_t n) noexcept
+    int fa_html_setup(int most) noexcept
 
 
 cdef extern from "Python.h":

@@ -17,6 +17,9 @@ cdef struct Own:
     bint copies                # a str comes out that is another object, even where it is equal
 
 
+fa_html_setup(2)               # each extension has its own copy of the kernel
+
+
 cdef int _learn_own(Own* own, object known) except -1:
     """Write down what a type has told; *known* is kept by the caller."""
     own.cls = NULL if known.cls is None else <PyObject*> known.cls

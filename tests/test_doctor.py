@@ -87,3 +87,13 @@ def test_the_extras_are_those_of_the_package_and_of_its_import_errors() -> None:
     texts = "".join(path.read_text(encoding="utf-8") for path in package.rglob("*.py"))
     named = set(re.findall(r"foobara-accel\[(\w+)\]", texts))
     assert named == {extra for _, extra, _ in doctor.EXTRAS}
+
+
+@needs_foobara_py
+def test_the_repairs_are_those_that_the_environment_names() -> None:
+    command = ["-m", "foobara_accel", "doctor"]
+    told = python(*command, FOOBARA_ACCEL_FIXES="call-hooks").stdout
+    assert re.search(r"\(call-hooks: repaired by install\(\)\)", told), told
+    assert not re.search(r"\(rollback-on-escape: repaired by install\(\)\)", told), told
+    wrong = python(*command, FOOBARA_ACCEL_FIXES="nope").stdout
+    assert "FOOBARA_ACCEL_FIXES" in wrong and "'nope'" in wrong, wrong

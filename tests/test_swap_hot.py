@@ -347,6 +347,7 @@ def test_runs_leave_nothing_to_the_collector(fp):
         gc.enable()
 
 
+@pytest.mark.mortal_classes
 def test_classes_are_freed(fp):
     classes = []
     for _ in range(20):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from textwrap import dedent
 
@@ -16,6 +17,10 @@ from foobara_py_here import needs_foobara_py, place, run
 pytestmark = [
     needs_foobara_py,
     pytest.mark.skipif(str(backend()) != "c", reason=f"no compiled backend: {backend().reason}"),
+    pytest.mark.skipif(
+        bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+        reason="on a free-threaded build the drop-in is the pure one",
+    ),
 ]
 
 HEAD = """

@@ -126,10 +126,10 @@ def _column_kernels() -> str:
 def _drop_in() -> dict[str, Any]:
     # As _guard: an installed foobara_py may be broken in ways of its own.
     try:
-        from .swap import probe, swap_report
+        from .swap import fixes_of_the_environment, probe, swap_report
         from .swap.repairs import defects
 
-        report = probe()
+        report = probe(fixes_of_the_environment())
         return {**report.to_dict(), "active": swap_report().state, "defects": defects(report)}
     except Exception as error:
         return {"state": "unknown", "error": f"{type(error).__name__}: {error}", "defects": []}
