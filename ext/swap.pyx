@@ -689,6 +689,8 @@ cdef Plan new_plan(World w, PyObject *cls):
         # What has a __get__ is not what a class gives; what has a truth of its own may change it.
         if value is not ABSENT and value is not None and value is not False:
             plan.flagged = True
+    if w.whole.hooks is not None and not plan.is_async and (w.whole.calls(owner, 0) or w.whole.calls(owner, 1)):
+        plan.flagged = True
     plan.registry = found["_enhanced_callback_registry"]
     if plan.registry is not None and type(plan.registry) is not w.registry:
         plan.plain = plan.makes = False

@@ -31,7 +31,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
 
 import swap_target
 
-REPAIRS = ("rollback-on-escape", "close-failed-open")
+REPAIRS = ("rollback-on-escape", "close-failed-open", "call-hooks")
 GREEDY = 200  # megabytes: a program that takes more is told of
 PHASES = (
     "open_transaction",
@@ -745,7 +745,7 @@ class Program:
             if self.chance(0.1):
                 body[name] = self.hook(name, self.script())
                 if self.chance(0.7):
-                    body[flag] = True
+                    body[flag] = self.chance(0.9)
         if self.chance(0.1):
             body["_loads"] = [Record("a", "record", self.chance(0.5), rng.choice(("none", "found", "raise")))]
         if self.chance(0.3):
@@ -949,6 +949,16 @@ class Program:
 # -- the two processes -----------------------------------------------------------------------------
 
 
+class Overridden:
+    """The flag of a hook that no class sets: whether it is another one than *hook*."""
+
+    def __init__(self, hook: Any) -> None:
+        self.hook = hook
+
+    def __get__(self, instance: Any, owner: Any) -> bool:
+        return getattr(owner, self.hook.__name__, None) is not self.hook
+
+
 class Repaired:
     """The repairs on an unchanged foobara_py: what leaves run_instance is seen from around it."""
 
@@ -957,6 +967,9 @@ class Repaired:
     @classmethod
     def install(cls, classes: Any, repairs: frozenset[str]) -> None:
         """Put them in place."""
+        if "call-hooks" in repairs:
+            for name in ("before_execute", "after_execute"):
+                setattr(classes.Command, f"_has_{name}", Overridden(vars(classes.ExecutionConcern)[name]))
         context = classes.TransactionContext
         leave, run = context.__exit__, classes.StateConcern.run_instance
         undo, close, stack = "rollback-on-escape" in repairs, "close-failed-open" in repairs, cls.stack

@@ -383,7 +383,8 @@ def test_fixes_are_names() -> None:
     """)
 
 
-def test_repairs_by_name() -> None:
+@on_both
+def test_repairs_by_name(on: str) -> None:
     said(
         APP
         + dedent("""
@@ -406,16 +407,33 @@ def test_repairs_by_name() -> None:
             return found
         def written():
             return type(Add.run(a="x").to_dict()["errors"][0])
+        def hooked():
+            class Hooked(Command[In, int]):
+                def before_execute(self): seen.append(self.state_name)
+                def execute(self): return 1
+                def after_execute(self, result): return result + 1
+            class Below(Hooked):
+                _has_before_execute = _has_after_execute = False
+            class Late(Command[In, int]):
+                def execute(self): return 1
+            answers = [cls.run(a=1).result for cls in (Hooked, Below, Late, Late)]
+            Late.after_execute = lambda self, result: result + 2
+            return [*answers, Late.run(a=1).result]
         seen = []
         assert (family(), declared(), written()) == (2, (True, True), str)
-        fixes = {"inherit-callbacks-once", "own-possible-errors", "errors-as-dicts"}
+        assert hooked() == [1, 1, 1, 1, 1]
+        fixes = {"inherit-callbacks-once", "own-possible-errors", "errors-as-dicts", "call-hooks"}
         report = foobara_accel.install(fixes=fixes)
-        assert report.ok and len(report.repairs) == 3, report
+        assert report.ok and len(report.repairs) == 4, report
         assert (family(), declared(), written()) == (1, (False, True), dict)
+        seen.clear()
+        assert hooked() == [2, 1, 1, 1, 3] and len(seen) == 1
         assert foobara_accel.install() is report
         assert foobara_accel.install(fixes=()).repairs == ()
         assert (family(), declared(), written()) == (2, (True, True), str)
-        """)
+        assert hooked() == [1, 1, 1, 1, 1]
+        """),
+        on,
     )
 
 
@@ -512,7 +530,7 @@ def test_a_thousand_switches_under_load_from_sixteen_threads() -> None:
                 keys = [error.key() for error in Add.run(a="x").errors]
                 if keys != ["data.a.int_parsing"] or Add.run(a=1).result != 2:
                     wrong.append(keys)
-        # Without a GIL each exchange of code stops every thread, which takes its time where they outnumber the cores.
+        # Without a GIL each exchange of code stops every thread: slow where they outnumber the cores.
         times = 250 if getattr(sys, "_is_gil_enabled", lambda: True)() else 5
         def switch():
             for _ in range(times):

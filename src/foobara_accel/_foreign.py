@@ -2,10 +2,11 @@
 
 `keep` gives a function as it was when it was replaced. `Whole` is a run phase by phase in which each step is
 looked up where foobara_py looks it up, so that whatever a user overrides, patches or sets on an instance is
-called; it can begin in the middle of a run that began the fast way. It knows the two repairs:
+called; it can begin in the middle of a run that began the fast way. It knows three repairs:
 
 - ``rollback-on-escape``: an exception that escapes after the transaction was entered rolls it back.
 - ``close-failed-open``: an error added while opening closes the transaction, by rollback.
+- ``call-hooks``: a hook that a sync command overrides is called, unless its class has a flag that is False.
 
 Nothing here knows foobara_py by import: its classes come with the *target*.
 """
@@ -19,6 +20,7 @@ from types import FunctionType
 from typing import Any, cast
 
 __all__ = [
+    "CALL_HOOKS",
     "CLOSE_FAILED_OPEN",
     "PHASES",
     "REPAIRS",
@@ -35,7 +37,10 @@ Chain = Sequence[Callable[..., Any]]
 
 ROLLBACK_ON_ESCAPE = "rollback-on-escape"
 CLOSE_FAILED_OPEN = "close-failed-open"
-REPAIRS = frozenset((ROLLBACK_ON_ESCAPE, CLOSE_FAILED_OPEN))
+CALL_HOOKS = "call-hooks"
+REPAIRS = frozenset((ROLLBACK_ON_ESCAPE, CLOSE_FAILED_OPEN, CALL_HOOKS))
+
+HOOK_FLAGS = ("_has_before_execute", "_has_after_execute")
 
 # the methods of the seven phases, which are also the names of their transitions
 PHASES = (
@@ -199,6 +204,12 @@ class Whole:
         self._outcomes = sys.modules[target.CommandOutcome.__module__]
         self._undo = ROLLBACK_ON_ESCAPE in repairs
         self._close = CLOSE_FAILED_OPEN in repairs
+        # The hooks that do nothing, if those that do something are to be called.
+        self.hooks = (
+            tuple(stock(target.ExecutionConcern, name) for name in ("before_execute", "after_execute"))
+            if CALL_HOOKS in repairs
+            else None
+        )
         self._untouched = keep(stock(target.StateConcern, "run_instance"))
         self.callbacks = Callbacks(target)
         self.transition: Any = self._transition  # what may stand in its place
@@ -208,7 +219,7 @@ class Whole:
         registry = command.__class__._enhanced_callback_registry
         # A second run has a real executor: where it is one within the first, that goes on with it.
         direct = command._state_machine.state is self._states[0] and self._is_stock(command)
-        if not direct and not self._undo and not self._close:
+        if not direct and not self._undo and not self._close and self.hooks is None:
             return self._untouched(command)
         executor = self._executor(registry, command) if registry and not direct else None
         command._enhanced_callback_executor = executor
@@ -275,12 +286,12 @@ class Whole:
                 if raised:
                     _raise_again(raised)
                 if done <= EXECUTE:
-                    if getattr(command.__class__, "_has_before_execute", False):
+                    if self.calls(command.__class__, 0):
                         command.before_execute()
                         if command._errors.has_errors():
                             return command._fail()
                     command._result = self._step(command, EXECUTE, registry)
-                if getattr(command.__class__, "_has_after_execute", False):
+                if self.calls(command.__class__, 1):
                     command._result = command.after_execute(command._result)
             except self._halt:
                 return command._fail()
@@ -296,6 +307,14 @@ class Whole:
             self._step(command, COMMIT, registry)
         command._state_machine.transition_to(self._states[8])
         return self._outcomes.CommandOutcome.from_result(command._result)
+
+    def calls(self, cls: Any, number: int) -> Any:
+        """Return whether ``before_execute`` (0) or ``after_execute`` (1) of the class is called."""
+        flag = getattr(cls, HOOK_FLAGS[number], None)
+        if flag is not None or self.hooks is None:
+            return flag
+        hook = self.hooks[number]
+        return getattr(cls, hook.__name__, hook) is not hook
 
     def _step(self, command: Any, number: int, registry: Any) -> Any:
         # the method is looked up before the state changes and before any callback

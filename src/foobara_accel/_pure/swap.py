@@ -243,6 +243,7 @@ def _runs(target: Any, whole: Whole) -> dict[str, object]:
     to_inputs, to_execute, to_success = moves[:2], moves[2:6], moves[6:]
     initialized, casting, executing, succeeded = states[0], states[2], states[6], states[8]
     outcomes = target.CommandOutcome
+    hooks, calls = whole.hooks, whole.calls
     opening, checking, closing = (find(target.Command) for find in (_TO_OPEN, _TO_EXECUTE, _TO_SUCCEED))
 
     def calm(command: Any, cls: Any, registry: Any, machine: Any, state: Any) -> bool:
@@ -302,6 +303,7 @@ def _runs(target: Any, whole: Whole) -> dict[str, object]:
                 and _TO_EXECUTE(cls) == checking
                 and not getattr(cls, "_loads", None)
                 and not getattr(cls, "_has_before_execute", False)
+                and (hooks is None or not calls(cls, 0))
             ):
                 action = self.execute
                 done = 6
@@ -312,6 +314,7 @@ def _runs(target: Any, whole: Whole) -> dict[str, object]:
                     calm(self, cls, registry, machine, executing)
                     and _TO_SUCCEED(cls) == closing
                     and not getattr(cls, "_has_after_execute", False)
+                    and (hooks is None or not calls(cls, 1))
                 ):
                     machine._transition_history += to_success
                     machine._state = succeeded
