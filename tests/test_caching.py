@@ -7,10 +7,10 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr, create_model
 
 Sub = Callable[[str], ModuleType]
 
@@ -84,6 +84,117 @@ def test_a_subclass_runs_itself_and_shares_nothing(fa: ModuleType, caching: Modu
     assert command.run(n=1).result == 2
     assert Child.run(n=1).result == Child.run(n=1).result == "child"
     assert command.run(n=1).result == 2 and ran == [1]
+
+
+def test_clear_cache_drops_what_is_of_the_class_it_is_called_on(fa: ModuleType, caching: ModuleType) -> None:
+    made, ran = counting(fa)
+    command = caching.cached(cache=caching.InMemoryCache())(made)
+
+    class Child(command):
+        pass
+
+    command.run(n=1), Child.run(n=1)
+    Child.clear_cache()
+    command.run(n=1)
+    assert ran == [1, 1]
+    Child.run(n=1)
+    command.clear_cache()
+    Child.run(n=1)
+    assert ran == [1, 1, 1]
+    command.run(n=1)
+    assert ran == [1, 1, 1, 1]
+
+
+def test_keys_that_the_cache_has_dropped_are_forgotten(fa: ModuleType, caching: ModuleType) -> None:
+    class Watched(caching.InMemoryCache):  # type: ignore[name-defined, misc]
+        deleted: ClassVar[list[str]] = []
+
+        def delete(self, key: str) -> None:
+            self.deleted.append(key)
+            super().delete(key)
+
+    cache = Watched(max_entries=10)
+    made, ran = counting(fa)
+    command = caching.cached(cache=cache)(made)
+    for n in range(2000):
+        command.run(n=n)
+    command.run(n=1990)
+    command.run(n=2000)
+    before = len(ran)
+    command.run(n=1990)  # as used as it was: nobody looked at it for the keys' sake
+    assert len(ran) == before
+    command.clear_cache()
+    assert 10 <= len(cache.deleted) <= 65 and cache.size() == 0
+
+
+def test_asking_whether_a_cache_holds_a_key_is_no_use_of_it(
+    caching: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    cache = caching.InMemoryCache(max_entries=2)
+    cache.set("a", 1)
+    cache.set("b", 2, ttl=5)
+    assert cache.holds("a") and cache.holds("b") and not cache.holds("c")
+    cache.set("c", 3)
+    assert not cache.holds("a") and cache.holds("b")
+    now[0] = 5.0
+    assert not cache.holds("b")
+
+
+def test_sensitive_inputs_need_a_key_func_in_a_shared_cache(
+    fa: ModuleType, sub: Sub, caching: ModuleType
+) -> None:
+    types = sub("types")
+
+    class Shared(caching.CacheBackend):  # type: ignore[name-defined, misc]
+        def __init__(self) -> None:
+            self.kept: dict[str, Any] = {}
+
+        def get(self, key: str) -> Any:
+            return self.kept.get(key)
+
+        def set(self, key: str, value: Any, ttl: float | None = None) -> None:
+            self.kept[key] = value
+
+        def delete(self, key: str) -> None:
+            self.kept.pop(key, None)
+
+        def clear(self) -> None:
+            self.kept.clear()
+
+    for annotation in (
+        types.CardNumber,
+        list[types.Sensitive[str]],
+        SecretStr | None,
+        Annotated[str, types.CreditCardValidator()],
+    ):
+        model = create_model("Secret", user=(int, ...), secret=(annotation, None))
+
+        class Pay(fa.Command[model, Any]):  # type: ignore[name-defined, misc, valid-type]
+            def execute(self) -> Any:
+                return self.inputs.user
+
+        with pytest.raises(TypeError, match=r"Pay has sensitive inputs \(secret\).*key_func") as caught:
+            caching.cached(cache=Shared())(Pay)
+        assert "4111" not in str(caught.value)
+        by_user = caching.cached(cache=Shared(), key_func=caching.cache_key("user"))(Pay)
+        assert by_user.run(user=1).result == 1
+    assert caching.cached(cache=caching.InMemoryCache())(Pay).run(user=2, secret=None).is_failure()
+    plain = caching.cached(cache=Shared())(counting(fa)[0])
+    assert plain.run(n=1).result == plain.run(n=1).result == 2
+    for n in range(100):  # a cache that says nothing of its own about holds
+        plain.run(n=n)
+    plain.clear_cache()
+    assert not plain._cache.kept
+
+    class Child(plain):  # of other inputs, which are looked at when it is run
+        @classmethod
+        def inputs_type(cls) -> Any:
+            return model
+
+    with pytest.raises(TypeError, match="sensitive inputs"):
+        Child.run(user=1, secret="4111111111111111")
 
 
 def test_commands_of_one_name_and_one_cache_do_not_meet(fa: ModuleType, caching: ModuleType) -> None:

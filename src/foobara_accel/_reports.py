@@ -160,7 +160,7 @@ def _model(value: pydantic.BaseModel) -> Any:
     except Exception:
         fields = type(value).model_fields
         return {
-            name: HIDDEN if _secret(field) else veiled.get(name, getattr(value, name))
+            name: HIDDEN if is_secret(field) else veiled.get(name, getattr(value, name))
             for name, field in fields.items()
             if not field.exclude
         }
@@ -211,7 +211,7 @@ def _veiled(value: pydantic.BaseModel) -> dict[str, Any]:
     return found
 
 
-def _secret(field: Any) -> bool:
+def is_secret(field: Any) -> bool:
     # a mark in the annotation tells nothing to the value, which may be a plain str
     return any(map(_marked, field.metadata)) or _sensitive_type(field.annotation, {})
 

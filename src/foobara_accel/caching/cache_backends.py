@@ -29,6 +29,13 @@ class CacheBackend(ABC):
     def clear(self) -> None:
         """Drop everything."""
 
+    def holds(self, key: str) -> bool:
+        """Return whether there is something under *key*; `cached` asks now and then, to forget its keys.
+
+        As `get` unless it is written anew: a backend that counts uses should answer without counting one.
+        """
+        return self.get(key) is not None
+
 
 class InMemoryCache(CacheBackend):
     """A cache in this process, for at most *max_entries*: the least recently used leaves first.
@@ -69,6 +76,12 @@ class InMemoryCache(CacheBackend):
         """Drop everything."""
         with self._lock:
             self._entries.clear()
+
+    def holds(self, key: str) -> bool:
+        """Return whether there is something under *key*, which is not used by that."""
+        with self._lock:
+            entry = self._entries.get(key)
+            return entry is not None and (entry[1] is None or time.monotonic() < entry[1])
 
     def size(self) -> int:
         """Return how many entries there are, those that have expired included."""

@@ -8,11 +8,14 @@ import inspect
 from collections.abc import Callable
 from enum import Enum
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel
 
+from .._reports import is_secret
+from ..core.inputs import model_of
 from ..core.outcome import CommandOutcome
-from .cache_backends import CacheBackend, get_default_cache
+from .cache_backends import CacheBackend, InMemoryCache, get_default_cache
 
 __all__ = ["CacheStats", "cache_key", "cached", "generate_cache_key"]
 
@@ -118,6 +121,49 @@ def cache_key(*fields: str) -> KeyFunction:
     return key
 
 
+class _Keys:
+    """The keys kept of one class, for `clear_cache`; without those that the backend has dropped."""
+
+    def __init__(self, backend: CacheBackend) -> None:
+        self._backend = backend
+        self._holds = getattr(backend, "holds", None) or functools.partial(CacheBackend.holds, backend)
+        self._kept: dict[str, None] = {}
+        self._most = 64
+
+    def add(self, key: str) -> None:
+        self._kept[key] = None
+        if len(self._kept) > self._most:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        for key in list(self._kept):
+            if not self._holds(key):
+                self._kept.pop(key, None)
+                if self._holds(key):  # kept again by another thread in between
+                    self._kept[key] = None
+        self._most = max(64, 2 * len(self._kept))
+
+    def drop(self) -> None:
+        for key in list(self._kept):
+            self._kept.pop(key, None)
+            self._backend.delete(key)
+
+
+def _refuse_secrets(command_class: type[Any], backend: CacheBackend) -> None:
+    if isinstance(backend, InMemoryCache):  # of this process, as the inputs themselves are
+        return
+    try:
+        model = model_of(command_class)
+    except (AttributeError, TypeError):  # no inputs are declared yet
+        return
+    if names := [name for name, field in model.model_fields.items() if is_secret(field)]:
+        raise TypeError(
+            f"{command_class.__qualname__} has sensitive inputs ({', '.join(names)}): their hash, the key in"
+            f" a {type(backend).__name__}, is found out by trying. Give cached a key_func, for instance"
+            " cache_key(...) with other fields, or an InMemoryCache"
+        )
+
+
 def cached(
     ttl: float | None = None,
     cache: CacheBackend | None = None,
@@ -129,8 +175,9 @@ def cached(
     A result is kept for *ttl* seconds (None: for good) in *cache* (None: the default one), under what
     *key_func* makes of the class and the raw inputs. Failures run again, unless *cache_failures*.
     ``run_instance``, ``run_json`` and subcommands go past the cache. The class gets ``clear_cache()``, which
-    drops its own results, and ``cache_stats``. Works for sync and async commands. Raises TypeError for
-    anything but a command class.
+    drops the results of the class that it is called on, and ``cache_stats``. Works for sync and async
+    commands. Raises TypeError for anything but a command class, and for one with sensitive inputs, where the
+    cache is no InMemoryCache and there is no *key_func*: a hash of such inputs can be guessed.
     """
     if isinstance(ttl, type):
         raise TypeError("cached needs parentheses: write @cached()")
@@ -143,7 +190,7 @@ def cached(
         if not isinstance(command_class, type) or not callable(getattr(command_class, "run", None)):
             raise TypeError(f"cached decorates a command class, not {command_class!r}")
         stats = CacheStats()
-        kept: dict[str, None] = {}
+        kept: WeakKeyDictionary[type[Any], _Keys] = WeakKeyDictionary()
         base: Any = command_class
         own = vars(base).get("run")
         shown = base.run
@@ -151,6 +198,14 @@ def cached(
         def original(cls: type[Any]) -> Any:
             # Of the class that is run: a subclass of a cached command runs itself.
             return super(base, cls).run if own is None else own.__get__(None, cls)
+
+        def keys_of(cls: type[Any]) -> _Keys:
+            keys = kept.get(cls)
+            if keys is None:
+                if key_func is None:
+                    _refuse_secrets(cls, backend)
+                keys = kept.setdefault(cls, _Keys(backend))
+            return keys
 
         def found(key: str) -> Any:
             entry = backend.get(key)
@@ -160,30 +215,30 @@ def cached(
             stats.record_hit()
             return entry if isinstance(entry, CommandOutcome) else CommandOutcome.from_result(entry[0])
 
-        def keep(key: str, outcome: Any) -> Any:
+        def keep(keys: _Keys, key: str, outcome: Any) -> Any:
             if outcome.is_success() or cache_failures:
                 # In a tuple, so that a result of None is one.
                 backend.set(key, (outcome.result,) if outcome.is_success() else outcome, ttl)
-                kept[key] = None
+                keys.add(key)
                 stats.record_set()
             return outcome
 
         def run(cls: type[Any], /, **inputs: Any) -> Any:
-            key = make_key(cls, inputs)
+            keys, key = keys_of(cls), make_key(cls, inputs)
             known = found(key)
-            return known if known is not None else keep(key, original(cls)(**inputs))
+            return known if known is not None else keep(keys, key, original(cls)(**inputs))
 
         async def run_later(cls: type[Any], /, **inputs: Any) -> Any:
-            key = make_key(cls, inputs)
+            keys, key = keys_of(cls), make_key(cls, inputs)
             known = found(key)
-            return known if known is not None else keep(key, await original(cls)(**inputs))
+            return known if known is not None else keep(keys, key, await original(cls)(**inputs))
 
         def clear_cache(cls: type[Any]) -> None:
-            for key in list(kept):
-                backend.delete(key)
-                kept.pop(key, None)
+            keys_of(cls).drop()
 
-        clear_cache.__doc__ = "Drop the results kept of this command."
+        clear_cache.__doc__ = "Drop the results kept of this class, and of no other."
+        if key_func is None:
+            _refuse_secrets(base, backend)
         way: Any = run_later if inspect.iscoroutinefunction(shown) else run
         base.run = classmethod(functools.wraps(shown)(way))
         base.clear_cache = classmethod(clear_cache)
