@@ -284,3 +284,13 @@ def test_the_manifest_describes_them(fa: ModuleType) -> None:
     schema = cls.inputs_schema()["properties"]
     assert schema["card"]["format"] == "card-number" and schema["iban"]["anyOf"][0]["format"] == "iban"
     assert not planted(cls.manifest())
+
+
+def test_json_hides_a_default_that_was_not_validated(fa: ModuleType, sub: Sub) -> None:
+    numbers = (fa.CardNumber, CARD), (fa.CardNumber, None), (fa.IBAN, 5)
+    made = create_model("Defaults", **dict(zip("abc", numbers, strict=True)))()
+    assert made.model_dump_json() == '{"a":"**********","b":null,"c":"**********"}'
+    assert made.model_dump(mode="json")["a"] == "**********"
+    assert made.model_dump() == {"a": CARD, "b": None, "c": 5}
+    unmasked = sub("types").UNMASKED
+    assert made.model_dump_json(context=unmasked) == f'{{"a":"{CARD}","b":null,"c":5}}'

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_model
+from pydantic_core import to_json
 
 Sub = Callable[[str], ModuleType]
 SECRET = "hunter2-secret"
@@ -221,3 +222,48 @@ def test_string_length(sub: Sub) -> None:
             adapter.validate_python(wrong)
     with pytest.raises(ValueError, match="min_len=3 must not be above max_len=2"):
         base.string_length(3, 2)
+
+
+def test_json_hides_it_where_no_type_is_declared(sensitive: ModuleType) -> None:
+    class Anything(BaseModel):
+        some: Any = None
+        held: dict[str, object] = {}
+
+    value = sensitive.Sensitive(SECRET)
+    made = Anything(some=value, held={"a": [value, sensitive.Sensitive(1)]})
+    expected = '{"some":"[REDACTED]","held":{"a":["[REDACTED]","[REDACTED]"]}}'
+    assert made.model_dump_json() == made.model_dump_json(serialize_as_any=True) == expected
+    assert made.model_dump()["some"] is value
+    assert to_json({"a": value}) == b'{"a":"[REDACTED]"}' and to_json({value: 1}) == b'{"[REDACTED]":1}'
+    made = create_model("Typed", it=(sensitive.Sensitive[str], ...))(it=SECRET)
+    assert made.model_dump_json(serialize_as_any=True) == '{"it":"[REDACTED]"}'
+
+
+def test_a_sensitive_model_hides_defaults_that_were_not_validated(sub: Sub, sensitive: ModuleType) -> None:
+    fields = {
+        "word": (sensitive.Sensitive[str], SECRET),
+        "words": (list[sensitive.Sensitive[str]], Field(default=[SECRET], alias="Words")),
+        "of": (dict[str, sensitive.Sensitive[str]], {"a": SECRET}),
+        "card": (sub("types").CardNumber, "4111111111111111"),
+        "plain": (int, 4),
+    }
+    made = create_model("Defaults", __base__=sensitive.SensitiveModel, **fields)
+    outer = create_model("Outer", one=(made, made()), many=(list[made], ...))
+    for mode in ("validation", "serialization"):
+        schemas = [made.model_json_schema(mode=mode), made.model_json_schema(mode=mode, by_alias=False)]
+        told = str(schemas)
+        assert SECRET not in told and "4111" not in told
+        assert schemas[0]["properties"]["plain"]["default"] == 4
+        assert SECRET not in str(outer.model_json_schema(mode=mode)["$defs"])
+    assert SECRET not in repr(made()) and "4111" not in str(made()) and "plain=4" in repr(made())
+    assert made(word="x").word.get() == "x" and "word=[REDACTED]" in repr(made(word="x"))
+
+
+def test_whole_json_takes_what_pydantic_takes(sensitive: ModuleType) -> None:
+    made = model(sensitive)(name="\xe9", password=SECRET)
+    try:
+        hidden = made.model_dump_json(ensure_ascii=True, indent=1)
+    except TypeError:
+        pytest.skip("this Pydantic has no ensure_ascii")
+    whole = made.model_dump_json(include_sensitive=True, ensure_ascii=True, indent=1)
+    assert whole == hidden.replace("[REDACTED]", SECRET, 1) and "\\u00e9" in whole

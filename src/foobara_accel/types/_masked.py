@@ -83,7 +83,7 @@ def of_str(inner: Any, function: Callable[[Any], Any], title: str) -> Any:
     def after(value: Any, handler: Callable[[Any], Any]) -> Any:
         if isinstance(value, Masked):
             value = value.canonical
-        if not isinstance(value, str):  # Pydantic takes bytes too
+        if not issubclass(type(value), str):  # Pydantic takes bytes too
             raise no_string(title)
         try:
             return function(handler(value))
@@ -103,9 +103,11 @@ def described_str(schema: Any, handler: Any) -> Any:
 
 def _written(value: Any, info: core_schema.SerializationInfo) -> Any:
     context = info.context
+    # A default that was not validated may be anything.
+    whole, shown = getattr(value, "canonical", value), getattr(value, "masked", value and HIDDEN)
     if isinstance(context, Mapping) and context.get("foobara_unmasked") is True:
-        return value.canonical
-    return value if info.mode == "python" else value.masked
+        return whole
+    return value if info.mode == "python" else shown
 
 
 WRITTEN = core_schema.plain_serializer_function_ser_schema(_written, info_arg=True)
@@ -175,7 +177,7 @@ class Masked:
     def _of_field(cls, value: Any) -> Self:
         if isinstance(value, cls):
             return value
-        if not isinstance(value, str):
+        if not issubclass(type(value), str):  # what only claims to be one has no characters
             raise no_string(cls.__name__)
         canonical, rule = cls._check(value)
         if rule:

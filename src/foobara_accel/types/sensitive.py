@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable
 from typing import Annotated, Any, ClassVar, Generic, NoReturn, Self, TypeVar, cast, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic_core import ValidationError, core_schema
+from pydantic_core import SchemaSerializer, ValidationError, core_schema
 
+from .._reports import is_secret
 from ._masked import public_class, refusal
 
 __all__ = [
@@ -52,6 +53,14 @@ class Sensitive(Generic[T]):
 
     # Errors hide values of such a type, and do not echo the input of a field of it.
     __foobara_sensitive__: ClassVar[bool] = True
+    # What Pydantic writes such a value with where no type is declared: Any, a default, ``to_json``.
+    __pydantic_serializer__: ClassVar[SchemaSerializer] = SchemaSerializer(
+        core_schema.any_schema(
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda value: REDACTED, when_used="json"
+            )
+        )
+    )
 
     _value: T
 
@@ -178,8 +187,27 @@ class SensitiveModel(BaseModel):
             return super().model_dump_json(**kwargs)
         from pydantic_core import to_json
 
-        indent = kwargs.pop("indent", None)
-        return to_json(self.model_dump(include_sensitive=True, **kwargs), indent=indent).decode()
+        written = {name: kwargs.pop(name) for name in ("indent", "ensure_ascii") if name in kwargs}
+        return to_json(self.model_dump(include_sensitive=True, **kwargs), **written).decode()
+
+    def __repr_args__(self) -> Any:
+        fields = type(self).model_fields
+        for name, value in super().__repr_args__():
+            # A default that was not validated is no Sensitive value, and has none in it.
+            if name in fields and is_secret(fields[name]) and _plain(value):
+                value = Sensitive(value)
+            yield name, value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> Any:
+        found = handler(schema)
+        shown = handler.resolve_ref_schema(found).get("properties", {})
+        for name, field in cls.model_fields.items():
+            if is_secret(field):
+                for each in (name, field.alias, field.validation_alias, field.serialization_alias):
+                    if isinstance(each, str) and each in shown:
+                        shown[each].pop("default", None)
+        return found
 
     def model_dump_sensitive(self, **kwargs: Any) -> dict[str, Any]:
         """Return the fields with the values themselves, to store or send them where they are safe."""
@@ -194,6 +222,14 @@ def _shown(data: Any, whole: bool) -> Any:
     if type(data) in (list, tuple, set, frozenset):
         return type(data)(_shown(item, whole) for item in data)
     return data
+
+
+def _plain(data: Any) -> bool:
+    if isinstance(data, (list, tuple, set, frozenset)):
+        return any(map(_plain, data))
+    if isinstance(data, dict):
+        return any(map(_plain, (*data, *data.values())))
+    return isinstance(data, (str, bytes, int, float))
 
 
 def is_sensitive(value: Any) -> bool:
