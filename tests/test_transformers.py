@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Callable
 from types import ModuleType
 from typing import Annotated, Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import example, given, strategies as st
@@ -610,6 +611,73 @@ def test_a_letter_typed_in_another_way_is_the_same_password(transformers: Module
     )
 
 
+def test_the_length_is_that_of_the_text_that_is_hashed(transformers: ModuleType) -> None:
+    pytest.importorskip("argon2")
+    made = passwords(transformers, min_length=2)
+    for short in ("\xe9", "e\u0301"):
+        with pytest.raises(ValueError, match="fewer than 2 characters"):
+            made.process(short)
+    assert made.verify("\xe9" * 1024, made.process("e\u0301" * 1024))
+    for long in ("\xe9" * 1025, "e\u0301" * 1025, "x" * 5000):
+        with pytest.raises(ValueError, match="more than 1024 characters"):
+            made.process(long)
+
+
+def test_the_packages_own_secrets_are_hashed(transformers: ModuleType, fa: ModuleType, sub: Sub) -> None:
+    pytest.importorskip("argon2")
+    sensitive = sub("types.sensitive")
+    secret = sensitive.Sensitive(PASSWORD)
+    made = passwords(transformers)
+    phc = made.process(secret)
+    assert made.verify(PASSWORD, phc) and made.verify(secret, phc)
+    assert transformers.HashedPassword(phc).verify(secret)
+    assert transformers.HashedPassword.of(secret, made._costs()).verify(PASSWORD)
+    lookup = transformers.HashTransformer(purpose="lookup", peppers={"1": b"1" * 32})
+    assert lookup.process(secret) == lookup.process(PASSWORD) == lookup.process(SecretStr(PASSWORD))
+    with pytest.raises(ValueError, match="found out by trying"):
+        transformers.HashTransformer(purpose="fingerprint").process(secret)
+    with pytest.raises(TypeError, match=r"^password is a str, not int$"):
+        made.process(sensitive.Sensitive(5))
+    fields = {
+        "whole": (transformers.HashedPassword, ...),
+        "cheap": (Annotated[transformers.HashedPassword, made], ...),
+        "text": (Annotated[str, made], ...),
+        "token": (Annotated[str, lookup], ...),
+    }
+    account = create_model("Account", **fields)(**dict.fromkeys(fields, secret))
+    assert account.whole.verify(PASSWORD) and account.cheap.verify(PASSWORD)
+    assert made.verify(PASSWORD, account.text) and account.token == lookup.process(PASSWORD)
+
+
+def test_what_claims_to_be_a_str_is_refused(transformers: ModuleType, fa: ModuleType, sub: Sub) -> None:
+    pytest.importorskip("argon2")
+    types = sub("types")
+    for annotation in (
+        transformers.HashedPassword,
+        Annotated[str, passwords(transformers)],
+        Annotated[transformers.HashedPassword, passwords(transformers)],
+        Annotated[str, transformers.HashTransformer(purpose="fingerprint")],
+        Annotated[str, Field(max_length=9), passwords(transformers)],
+        Annotated[str, types.CreditCardValidator()],
+        types.CardNumber,
+        types.IBAN,
+    ):
+        with pytest.raises(ValidationError) as caught:
+            TypeAdapter(annotation).validate_python(Mock(spec=str))
+        assert caught.value.errors()[0]["type"] == "string_type"
+    for made in (passwords(transformers), transformers.HashTransformer(purpose="fingerprint")):
+        with pytest.raises(TypeError, match="not Mock"):
+            made.process(Mock(spec=str))
+
+
+def test_a_fingerprint_of_a_view_is_that_of_its_bytes(transformers: ModuleType) -> None:
+    made = transformers.HashTransformer(purpose="fingerprint")
+    data = b"a1b2c3d4"
+    assert made.process(memoryview(data)[::2]) == made.process(b"abcd")
+    assert made.process(memoryview(data).cast("B", [2, 4])) == made.process(data)
+    assert made.verify(memoryview(data)[::-1], made.process(data[::-1]))
+
+
 def test_a_password_is_refused_without_being_shown(transformers: ModuleType) -> None:
     pytest.importorskip("argon2")
     made = passwords(transformers, min_length=12)
@@ -674,6 +742,9 @@ def phc(memory: int = 64, time: int = 1, lanes: int = 1, salt: str = "", made: s
         (phc(lanes=99, memory=1000), "costs"),
         (phc(memory=7), "costs"),
         (phc(time=0), "costs"),
+        (phc().replace("m=64", "m=064"), "format"),
+        (phc().replace("t=1", "t=01"), "format"),
+        (phc().replace("p=1", "p=01"), "format"),
     ],
 )
 def test_a_stored_hash_is_looked_at_before_it_is_run(
@@ -682,8 +753,16 @@ def test_a_stored_hash_is_looked_at_before_it_is_run(
     pytest.importorskip("argon2")
     with pytest.raises(ValueError, match=rf"^hash of a password .*\(rule: {rule}\)$"):
         transformers.HashedPassword(stored)
-    with pytest.raises(ValueError, match="hash of a password"):
-        passwords(transformers).verify(PASSWORD, stored)
+    for ask in (passwords(transformers).needs_rehash, lambda it: passwords(transformers).verify("x", it)):
+        with pytest.raises(ValueError, match="hash of a password"):
+            ask(stored)
+
+
+def test_costs_are_told_with_both_limits(transformers: ModuleType) -> None:
+    for few in (phc(memory=7), phc(time=0)):
+        with pytest.raises(ValueError) as caught:
+            transformers.HashedPassword(few)
+        assert "other than 8 (per lane) to 1048576 KiB, 1 to 64 passes and 1 to 64 lanes" in str(caught.value)
 
 
 def test_a_hash_that_argon2_cannot_read_is_an_error_and_no_refusal(transformers: ModuleType) -> None:

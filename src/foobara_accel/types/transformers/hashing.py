@@ -16,7 +16,7 @@ from pydantic_core import core_schema
 from .._masked import WRITTEN, Masked, described_str, no_string, of_str, refusal
 from ..processors import Transformer
 from ..validators.numbers import NumberValidator
-from .passwords import HashedPassword, PasswordRules, has_surrogate
+from .passwords import HashedPassword, PasswordRules, has_surrogate, revealed
 
 __all__ = ["FINGERPRINTS", "HashTransformer", "Purpose"]
 
@@ -202,7 +202,9 @@ class HashTransformer(Transformer[str]):
             raise refusal("HashTransformer", symbol, "{told}", told=str(error)) from None
 
     def _of_str(self, value: Any) -> str:
-        if not isinstance(value, str):
+        if self.__foobara_sensitive__:
+            value = revealed(value)
+        if not issubclass(type(value), str):
             raise no_string("HashTransformer")
         return self._of_field(value)
 
@@ -266,8 +268,8 @@ class _Tokens:
         return found[1]
 
     def _data(self, value: Any) -> bytes:
-        value = _revealed(value)
-        if not isinstance(value, (Masked, str)):
+        value = revealed(value)
+        if not issubclass(type(value), (Masked, str)):
             raise TypeError(f"what is looked up is a str or a parsed number, not {type(value).__name__}")
         if isinstance(value, str) and isinstance(self._of, NumberValidator):
             verdict = self._of.validate(value)
@@ -279,7 +281,7 @@ class _Tokens:
         # Not str(): the text of a parsed number is its mask, which other numbers have too.
         if isinstance(value, Masked):
             value = value.canonical
-        if not isinstance(value, str):
+        if not issubclass(type(value), str):
             raise TypeError(f"of makes a str or a parsed number, not {type(value).__name__}")
         return _encoded(str.__str__(value), "what is looked up")
 
@@ -298,10 +300,12 @@ class _Fingerprints:
                 f"a fingerprint of a {kind.__name__} is found out by trying: use purpose='lookup' with a "
                 "pepper, or purpose='password'"
             )
-        if isinstance(value, str):
+        if issubclass(kind, str):
             value = _encoded(str.__str__(value), "what is hashed")
         elif not isinstance(value, (bytes, bytearray, memoryview)):
             raise TypeError(f"what is hashed is a str or bytes, not {kind.__name__}")
+        elif isinstance(value, memoryview) and not (value.contiguous and value.ndim == 1):
+            value = value.tobytes()
         return str(self._new(value).hexdigest())
 
     def verify(self, value: Any, made: str) -> bool:
@@ -314,7 +318,7 @@ class _Fingerprints:
 def _key(version: Any, key: Any) -> bytes:
     if not isinstance(version, str) or not _version(version):
         raise ValueError(f"a version of a pepper is 1 to 32 of A-Z a-z 0-9 . _ -, not {version!r}")
-    key = _revealed(key)
+    key = revealed(key)
     if not isinstance(key, (bytes, bytearray)):
         raise TypeError(f"pepper {version} is bytes, not {type(key).__name__}")
     if len(key) < _KEY_BYTES:
@@ -322,10 +326,6 @@ def _key(version: Any, key: Any) -> bytes:
             f"pepper {version} has {len(key)} bytes: at least {_KEY_BYTES}, as of secrets.token_bytes(32)"
         )
     return bytes(key)
-
-
-def _revealed(value: Any) -> Any:
-    return value.get_secret_value() if isinstance(value, _SECRETS) else value
 
 
 def _encoded(text: str, what: str) -> bytes:

@@ -10,10 +10,11 @@ from functools import cache
 from threading import BoundedSemaphore
 from typing import Any, ClassVar, LiteralString, Self
 
-from pydantic import SecretStr
+from pydantic import Secret, SecretBytes, SecretStr
 from pydantic_core import core_schema
 
 from .._masked import HIDDEN, WRITTEN, Masked, no_string, refusal
+from ..sensitive import Sensitive
 
 __all__ = ["HashedPassword", "PasswordRules"]
 
@@ -22,7 +23,7 @@ _MAX_LENGTH = 1024
 _MOST_MEMORY, _MOST_TIME, _MOST_LANES = 2**20, 64, 64
 
 _phc = re.compile(
-    r"\$argon2id\$v=19\$m=([0-9]{1,7}),t=([0-9]{1,2}),p=([0-9]{1,2})"
+    r"\$argon2id\$v=19\$m=(0|[1-9][0-9]{0,6}),t=(0|[1-9][0-9]?),p=(0|[1-9][0-9]?)"
     r"\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})"
 ).fullmatch
 
@@ -71,35 +72,40 @@ class PasswordRules:
 
     def hash(self, password: Any) -> str:
         """Return the PHC string of *password*. Raises ValueError or TypeError, without the password."""
-        data = _data(password)
-        if not data and self.min_length == 1:
+        text = _text(password)
+        if not text and self.min_length == 1:
             raise ValueError("password is empty (rule: empty)")
-        if len(_text(password)) < self.min_length:
+        if len(text) < self.min_length:
             raise ValueError(f"password has fewer than {self.min_length} characters (rule: length)")
         with _running:
-            return str(self.hasher().hash(data))
+            return str(self.hasher().hash(text.encode()))
 
     def outdated(self, phc: str) -> bool:
         """Return True when the hash has other costs than these."""
         return bool(self.hasher().check_needs_rehash(phc))
 
 
+def revealed(value: Any) -> Any:
+    """Return what a Sensitive value or a secret of Pydantic's holds; any other value as it is."""
+    if isinstance(value, Sensitive):
+        return value.get()
+    return value.get_secret_value() if isinstance(value, (Secret, SecretStr, SecretBytes)) else value
+
+
 def _text(password: Any) -> str:
-    if isinstance(password, SecretStr):
-        password = password.get_secret_value()
-    if not isinstance(password, str):
+    """Return the password as it is hashed and counted."""
+    password = revealed(password)
+    if not issubclass(type(password), str):
         raise TypeError(f"password is a str, not {type(password).__name__}")
-    return str.__str__(password)
-
-
-def _data(password: Any) -> bytes:
-    text = _text(password)
+    text = str.__str__(password)
+    if len(text) <= 4 * _MAX_LENGTH:  # of more not even NFC, in which four characters may be one, is short
+        if has_surrogate(text):
+            raise ValueError("password has a lone surrogate (U+D800 to U+DFFF) (rule: character)")
+        # RFC 8265, 4.2.2: keyboards write the same letter in more than one way.
+        text = unicodedata.normalize("NFC", text)
     if len(text) > _MAX_LENGTH:
         raise ValueError(f"password has more than {_MAX_LENGTH} characters (rule: length)")
-    if has_surrogate(text):
-        raise ValueError("password has a lone surrogate (U+D800 to U+DFFF) (rule: character)")
-    # RFC 8265, 4.2.2: keyboards write the same letter in more than one way.
-    return unicodedata.normalize("NFC", text).encode()
+    return text
 
 
 def has_surrogate(text: str) -> bool:
@@ -157,7 +163,8 @@ class HashedPassword(Masked):
     _RULES: ClassVar[dict[str, str]] = {
         "empty": "is empty",
         "format": "is not $argon2id$v=19$m=...,t=...,p=...$salt$hash",
-        "costs": f"asks for more than {_MOST_MEMORY} KiB, {_MOST_TIME} passes or {_MOST_LANES} lanes",
+        "costs": f"asks for other than 8 (per lane) to {_MOST_MEMORY} KiB, 1 to {_MOST_TIME} passes and 1 to "
+        f"{_MOST_LANES} lanes",
     }
     _check: ClassVar[Any] = staticmethod(_checked)
     _TAKEN: ClassVar[dict[str, Any]] = {
@@ -169,7 +176,7 @@ class HashedPassword(Masked):
     _SHOWN: ClassVar[dict[str, Any]] = {"examples": [HIDDEN]}
 
     @classmethod
-    def of(cls, password: str | SecretStr, rules: PasswordRules | None = None) -> Self:
+    def of(cls, password: str | SecretStr | Sensitive[str], rules: PasswordRules | None = None) -> Self:
         """Return the hash of *password*. Raises ValueError or TypeError, without the password."""
         return cls._made((rules or PasswordRules()).hash(password))
 
@@ -178,11 +185,11 @@ class HashedPassword(Masked):
         """What may be shown: nothing."""
         return HIDDEN
 
-    def verify(self, password: str | SecretStr) -> bool:
+    def verify(self, password: str | SecretStr | Sensitive[str]) -> bool:
         """Return True when this is the hash of *password*. Raises TypeError for anything but a str."""
         hasher = PasswordRules().hasher()
         try:
-            data = _data(password)
+            data = _text(password).encode()
         except ValueError:  # no such password has a hash
             return False
         with _running:
@@ -196,7 +203,8 @@ class HashedPassword(Masked):
     def _of_field(cls, value: Any) -> Self:
         if isinstance(value, cls):
             return value
-        if not isinstance(value, (str, SecretStr)):
+        value = revealed(value)
+        if not issubclass(type(value), str):
             raise no_string(cls.__name__)
         try:
             return cls.of(value)
