@@ -510,6 +510,99 @@ def test_pydantic_refuses_what_a_processor_calls_a_type_error(fa: ModuleType, ty
     assert [error.symbol for error in command.run(n=[]).errors] == ["value_error"]
 
 
+def test_processors_in_annotated(fa: ModuleType, types: ModuleType, sub: Sub) -> None:
+    class Even(types.Validator):  # type: ignore[name-defined, misc]
+        def process(self, value: int) -> int:
+            if value % 2:
+                raise ValueError("the number must be even")
+            return value
+
+    class Never(types.TypeProcessor):  # type: ignore[name-defined, misc]
+        def process(self, value: Any) -> Any:
+            raise TypeError("this is taken by nobody")
+
+    fields = {
+        "name": (
+            Annotated[str, types.StripWhitespaceTransformer(), sub("types").CapitalizeTransformer()],
+            "",
+        ),
+        "least": (Annotated[int, types.MinValueValidator(5)], 5),
+        "even": (Annotated[int, types.IntegerCaster(), Even()], 0),
+        "many": (Annotated[list[int], types.ListCaster(), types.MaxLengthValidator(2)], []),
+        "never": (Annotated[Any, Never()], None),
+        "none": (Annotated[str | None, types.DefaultTransformer("x")], "y"),
+    }
+    model = create_model("Held", **fields)
+    made = model(name=" ada lovelace ", least="7", even=" 4 ", many="1, 2", none=None)
+    assert (made.name, made.least, made.even, made.many) == ("Ada Lovelace", 7, 4, [1, 2])
+    assert made.none == "x"
+    command: Any = new_class(
+        "Takes", (fa.Command[model, Any],), {}, lambda space: space.update(execute=lambda self: self.inputs)
+    )
+    assert sub("core.inputs").analyze(model).level == 2  # the guard leaves it to Pydantic
+    assert command.run(name="ada", even="2").result == model(name="ada", even="2")
+    for given, said in (
+        ({"least": 4}, "the value must be at least 5"),
+        ({"even": "3"}, "the number must be even"),
+        ({"even": []}, "a value of type list cannot be made an integer"),
+        ({"many": "1,2,3"}, "the length must be at most 2, and is 3"),
+        ({"never": 1}, "this is taken by nobody"),
+        ({"name": 5}, "Input should be a valid string"),
+    ):
+        with pytest.raises(ValidationError, match=said) as caught:
+            model(**given)
+        assert [line["input"] for line in caught.value.errors()] == list(given.values())
+        (error,) = command.run(**given).errors
+        assert error.path == tuple(given) and said in error.message
+    described = model.model_json_schema()["properties"]
+    assert (described["least"]["type"], described["many"]["type"]) == ("integer", "array")
+
+
+def test_a_processor_is_still_a_value_of_a_field(types: ModuleType) -> None:
+    held = create_model(
+        "Held", __config__={"arbitrary_types_allowed": True}, check=(types.MinLengthValidator, ...)
+    )
+    check = types.MinLengthValidator(3)
+    assert held(check=check).check is check
+    with pytest.raises(ValidationError, match="instance of MinLengthValidator"):
+        held(check=5)
+
+
+def test_a_processor_at_a_sensitive_field_hides_what_it_refuses(
+    fa: ModuleType, types: ModuleType, sub: Sub
+) -> None:
+    own, card = sub("types"), "4111111111111111"
+
+    class Own(types.Validator):  # type: ignore[name-defined, misc]
+        __foobara_sensitive__ = True
+
+        def process(self, value: Any) -> Any:
+            raise ValueError("no")
+
+    long, number = types.MinLengthValidator(20), own.CreditCardValidator()
+    for annotation in (
+        Annotated[str, number, long],
+        Annotated[str, long, number],
+        Annotated[Annotated[str, number] | None, long],
+        Annotated[own.Sensitive[str], long],
+        own.Sensitive[Annotated[str, long]],
+        Annotated[list[own.Sensitive[str]], long],
+        Annotated[fa.CardNumber, long],
+        Annotated[str, types.StringType.with_validators(number), long],
+        Annotated[str, Own()],
+        Annotated[str, types.StringCaster(), number, types.UppercaseTransformer(), long],
+    ):
+        model = create_model("Held", it=(annotation, ...))
+        given = [card] if "list" in str(annotation) else card
+        with pytest.raises(ValidationError) as caught:
+            model(it=given)
+        assert card not in f"{caught.value} {caught.value.errors()} {caught.value.json()}", annotation
+        error: BaseException | None = caught.value
+        while error is not None:
+            assert card not in repr(error)
+            error = error.__context__
+
+
 def test_a_type_that_checks_numbers_hides_them(fa: ModuleType, types: ModuleType, sub: Sub) -> None:
     right, wrong = "4111111111111111", "4111111111111112"
     card = types.FoobaraType("card", str, validators=[sub("types").CreditCardValidator()])

@@ -216,6 +216,11 @@ def is_secret(field: Any) -> bool:
     return any(map(_marked, field.metadata)) or _sensitive_type(field.annotation, {})
 
 
+def is_secret_type(hint: Any) -> bool:
+    """Say whether an annotation is marked sensitive, or has in it what is."""
+    return _sensitive_type(hint, {})
+
+
 def echoed_model(model: Any, raw: Mapping[str, Any]) -> Any:
     """Return what *model* says of the fields of which no part may be echoed because of what *raw* gives them.
 

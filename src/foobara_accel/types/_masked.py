@@ -91,6 +91,10 @@ def of_str(inner: Any, function: Callable[[Any], Any], title: str) -> Any:
             refused = hidden(error, title)
         raise refused
 
+    # What stands after it sees this function, and hides its input too.
+    after.__foobara_sensitive__ = getattr(  # type: ignore[attr-defined]
+        getattr(function, "__self__", None), "__foobara_sensitive__", False
+    )
     return core_schema.no_info_wrap_validator_function(after, inner, serialization=written)
 
 

@@ -26,6 +26,9 @@ class ProcessorProtocol(Protocol[T_co]):
 class TypeProcessor(Generic[T]):
     """Base of all processors: a subclass writes `process`, and is callable with it.
 
+    In the ``Annotated`` of a Pydantic field a caster runs before Pydantic looks at the value, any other
+    processor after it, in the order in which they stand there.
+
     TypeError: an instance of a class without a `process` of its own is asked for.
     """
 
@@ -45,10 +48,63 @@ class TypeProcessor(Generic[T]):
     def __call__(self, value: Any) -> T:
         return self.process(value)
 
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any = None) -> Any:
+        if handler is None:  # of the class: the processor is the value of a field, not what looks at it
+            return source(self)
+        inner = handler(source)
+        hides = _is_secret(self, source, inner)
+
+        def processed(value: Any) -> Any:
+            try:
+                return self.process(value)
+            except (TypeError, ValueError) as error:
+                found = error
+            raise refused(found, type(self).__name__, hides)
+
+        from pydantic_core import core_schema
+
+        if isinstance(self, Caster):
+            return core_schema.no_info_before_validator_function(processed, inner)
+        return core_schema.no_info_after_validator_function(processed, inner)
+
     def __repr__(self) -> str:
         names = [name for cls in type(self).__mro__ for name in getattr(cls, "__slots__", ())]
         set_ = ", ".join(f"{name}={getattr(self, name)!r}" for name in names if hasattr(self, name))
         return f"{type(self).__name__}({set_})"
+
+
+def refused(error: Exception, title: str, hides: bool) -> Exception:
+    """Return what Pydantic is told of the ValueError or TypeError of a processor.
+
+    Pydantic would let a TypeError pass. Where it *hides*, the error does not hold the input.
+    """
+    if not hides:
+        if isinstance(error, ValueError):
+            return error
+        told = ValueError(str(error))
+        told.__cause__ = error
+        return told
+    from pydantic_core import ValidationError
+
+    from ._masked import hidden, refusal
+
+    if isinstance(error, ValidationError):
+        return hidden(error, title)
+    return refusal(title, "value_error", "Value error, {told}", told=str(error))
+
+
+def _is_secret(processor: Any, source: Any, schema: Any) -> bool:
+    """Return whether a field is sensitive: by the processor, its type, or what stands between them."""
+    from .._reports import is_secret_type
+
+    found = [processor, source]
+    while isinstance(schema, dict):
+        function = schema.get("function")
+        if isinstance(function, dict):
+            called = function.get("function")
+            found += called, getattr(called, "__self__", None)
+        schema = schema.get("schema")
+    return any(map(is_secret_type, found))
 
 
 class Caster(TypeProcessor[T]):

@@ -23,7 +23,7 @@ from .casters import (
     StringCaster,
     UUIDCaster,
 )
-from .processors import Caster, ProcessorProtocol, Transformer, TypeProcessor, Validator
+from .processors import Caster, ProcessorProtocol, Transformer, TypeProcessor, Validator, refused
 from .transformers import stock as _transformers
 from .transformers.stock import (
     ClampTransformer,
@@ -391,18 +391,8 @@ class FoobaraType(Generic[T]):
         try:
             return self.process(value)
         except (TypeError, ValueError) as error:
-            if not self.__foobara_sensitive__:
-                if isinstance(error, ValueError):
-                    raise
-                raise ValueError(str(error)) from error
             found = error
-        from pydantic_core import ValidationError
-
-        from ._masked import hidden, refusal
-
-        if isinstance(found, ValidationError):
-            raise hidden(found, self.name)
-        raise refusal(self.name, "value_error", "Value error, {told}", told=str(found))
+        raise refused(found, self.name, self.__foobara_sensitive__)
 
     def create_pydantic_model(
         self, model_name: str, fields: dict[str, FoobaraType[Any]], *, config: ConfigDict | None = None
