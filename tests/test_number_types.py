@@ -294,3 +294,13 @@ def test_json_hides_a_default_that_was_not_validated(fa: ModuleType, sub: Sub) -
     assert made.model_dump() == {"a": CARD, "b": None, "c": 5}
     unmasked = sub("types").UNMASKED
     assert made.model_dump_json(context=unmasked) == f'{{"a":"{CARD}","b":null,"c":5}}'
+
+
+def test_what_the_docs_say_of_fastapi(fa: ModuleType, sub: Sub) -> None:
+    encoders = pytest.importorskip("fastapi.encoders")
+    found = {"card": fa.CardNumber(CARD), "of": create_model("Held", to=(fa.IBAN, ...))(to=IBAN)}
+    with pytest.raises(ValueError):
+        encoders.jsonable_encoder(found)
+    shown = {"card": "411111******1111", "of": {"to": "GB82 **** 5432"}}
+    assert encoders.jsonable_encoder(found, custom_encoder={fa.CardNumber: str}) == shown
+    assert pydantic_core.to_jsonable_python(found) == shown

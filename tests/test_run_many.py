@@ -147,3 +147,26 @@ def test_rows_that_are_none_are_named_before_any_is_run(
     with pytest.raises(error, match=rf"^Watched\.run_many\(\):? ?{text}") as caught:
         watched.run_many(rows)
     assert watched.seen == [] and "secret" not in str(caught.value)
+
+
+def test_an_array_without_a_dimension_is_no_column_and_no_rows(fa: ModuleType) -> None:
+    np = pytest.importorskip("numpy")
+    plain = commands(fa)["Plain"]
+    with pytest.raises(
+        TypeError, match=r"^Plain\.run_many\(\): column 'a' is a ndarray; a mapping is one of"
+    ):
+        plain.run_many({"b": [1], "a": np.array(5)})
+    with pytest.raises(TypeError, match=r"^Plain\.run_many\(\) takes an iterable of .*, not a ndarray$"):
+        plain.run_many(np.array(5))
+
+
+def test_what_ends_all_runs_has_a_note_of_the_row(fa: ModuleType) -> None:
+    class Stops(fa.Command[Pair, int]):  # type: ignore[name-defined, misc]
+        def execute(self) -> int:
+            if self.inputs.a == 2:
+                raise KeyboardInterrupt
+            return self.inputs.a
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        Stops.run_many([{"a": 0}, {"a": "x"}, {"a": 2}, {"a": 3}])
+    assert caught.value.__notes__ == ["Stops.run_many(): raised in row 2"]

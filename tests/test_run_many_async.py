@@ -113,9 +113,10 @@ def test_cancelled_rows_roll_back_and_no_other_begins(fa: ModuleType, sub: Any, 
 @pytest.mark.parametrize("concurrency", [1, 2])
 def test_what_a_run_raises_is_raised_as_it_is(fa: ModuleType, concurrency: int) -> None:
     command = watched(fa)
-    with pytest.raises(KeyError, match="validate"):
-        asyncio.run(command.run_many([{"a": 77}, {"a": 99}, {"a": 1}], concurrency=concurrency))
+    with pytest.raises(KeyError, match="validate") as caught:
+        asyncio.run(command.run_many([{"a": "x"}, {"a": 77}, {"a": 99}, {"a": 1}], concurrency=concurrency))
     assert 1 not in command.began and command.under_way == 0
+    assert caught.value.__notes__ == ["Watched.run_many(): raised in row 1"]
 
 
 @pytest.mark.parametrize("concurrency", [1, 2])

@@ -143,6 +143,10 @@ GOOD: list[tuple[str, tuple[Any, ...], Any, Any]] = [
     ("EmailValidator", (), "Ada.L+x@mail.example.co", "Ada.L+x@mail.example.co"),
     ("URLValidator", (), "https://example.technology:8080/a?b#c", "https://example.technology:8080/a?b#c"),
     ("URLValidator", (), "http://[::1]/", "http://[::1]/"),
+    ("URLValidator", (), "HTTPS://LocalHost:65535?\u212a", "HTTPS://LocalHost:65535?\u212a"),
+    ("URLValidator", (), "http://a.com#x", "http://a.com#x"),
+    ("URLValidator", (), "http://a.xn--p1ai/\xe9", "http://a.xn--p1ai/\xe9"),
+    ("EmailValidator", (), "o'x%y@a.xn--p1ai", "o'x%y@a.xn--p1ai"),
     ("NotEmptyValidator", (), [0], [0]),
     ("UniqueItemsValidator", (), [[1], [2]], [[1], [2]]),
     ("ContainsValidator", ("@",), "a@b", "a@b"),
@@ -210,7 +214,22 @@ BAD: list[tuple[str, tuple[Any, ...], Any, type[Exception], str]] = [
     ("OneOfValidator", (["a"],), ["secret"], ValueError, "one of 'a'"),
     ("EmailValidator", (), "secret@example.com\n", ValueError, "e-mail"),
     ("EmailValidator", (), "se..cret@example.com", ValueError, "e-mail"),
+    *[
+        ("EmailValidator", (), address, ValueError, "e-mail")
+        for address in (".secret@b.co", "secret.@b.co", "secret@b-.co", "secret@-b.co")
+    ],
     ("URLValidator", (), "ftp://secret", ValueError, "URL"),
+    *[
+        ("URLValidator", (), url, ValueError, "URL")
+        for url in (
+            "http\u017f://secret.com",
+            "http://secret.\u017fom",
+            "http://secret\u212a.com",
+            "http://localho\u017ft/secret",
+            "http://secret.com:123456",
+            "http://secret.com/\xa0",
+        )
+    ],
     ("NotEmptyValidator", (), {}, ValueError, "empty"),
     ("UniqueItemsValidator", (), ["secret", "secret"], ValueError, "two are equal"),
     ("UniqueItemsValidator", (), [["secret"], ["secret"]], ValueError, "two are equal"),

@@ -140,25 +140,37 @@ class AsyncCommand(executor.Core, CallbackDSL, _Runs, CommandInfo, Generic[Input
 
         *rows* are as for ``Command.run_many``. *concurrency*: how many of them may be under way at a time;
         more than one needs asyncio. Cancelled, those under way are cancelled and roll back, and no other
-        begins; so too where a run raises, whose exception is then raised. Raises TypeError or ValueError,
-        before anything is run, for rows that are none and for a *concurrency* that is no int above 0.
+        begins; so too where a run raises, whose exception is then raised with a note of the row. Raises
+        TypeError or ValueError, before anything is run, for rows that are none and for a *concurrency* that
+        is no int above 0.
         """
-        from .rows import rows_of
+        from .rows import note_row, rows_of
 
         if not isinstance(concurrency, int) or isinstance(concurrency, bool):
             raise TypeError(f"{cls.__name__}.run_many(): concurrency is an int, not {kind_of(concurrency)}")
         if concurrency < 1:
             raise ValueError(f"{cls.__name__}.run_many(): concurrency is 1 or more, not {concurrency}")
         given = rows_of(rows, cls.__name__)
-        if concurrency == 1:
-            return [await cls.run(**row) for row in given]
         found: list[Any] = [None] * len(given)
         left, cancelled = enumerate(given), list[Any]()
 
+        async def each_left() -> None:
+            for at, row in left:
+                try:
+                    found[at] = await cls.run(**row)
+                except (asyncio.CancelledError, GeneratorExit):
+                    raise
+                except BaseException as error:
+                    note_row(error, cls.__name__, at)
+                    raise
+
+        if concurrency == 1:
+            await each_left()
+            return found
+
         async def lane() -> None:
             try:
-                for at, row in left:
-                    found[at] = await cls.run(**row)
+                await each_left()
             except asyncio.CancelledError:
                 # A group takes a task that cancelled itself for one that ended.
                 cancelled.append(list(left))

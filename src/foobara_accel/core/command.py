@@ -306,14 +306,21 @@ class Command(executor.Core, CallbackDSL, _Runs, CommandInfo, Generic[InputT, Re
 
         *rows*: mappings from the names of inputs, a mapping from these to columns of one length, or a table
         of pyarrow or polars. Each row is a run of its own, with its own transaction and callbacks; one that
-        fails is a failed outcome. Raises TypeError or ValueError, before anything is run, for rows that are
-        none.
+        fails is a failed outcome; what ends a run, such as KeyboardInterrupt, ends all, with a note of the
+        row. Raises TypeError or ValueError, before anything is run, for rows that are none.
         """
-        from .rows import rows_of
+        from .rows import note_row, rows_of
 
         given = rows_of(rows, cls.__name__)
         run = cls.run
-        return [run(**row) for row in given]
+        found: list[CommandOutcome[ResultT]] = []
+        try:
+            for row in given:
+                found.append(run(**row))
+        except BaseException as error:
+            note_row(error, cls.__name__, len(found))
+            raise
+        return found
 
     @classmethod
     def run_with(cls, inputs: InputT) -> CommandOutcome[ResultT]:

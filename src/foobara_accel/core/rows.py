@@ -7,7 +7,7 @@ from typing import Any
 
 from .._reports import kind_of
 
-__all__ = ["rows_of"]
+__all__ = ["note_row", "rows_of"]
 
 # What pyarrow and polars call the list of their rows as dicts.
 _LISTS = ("to_pylist", "to_dicts")
@@ -25,7 +25,7 @@ def rows_of(given: Any, name: str) -> list[Mapping[str, Any]]:
         if callable(getattr(given, method, None)):
             given = getattr(given, method)()
             break
-    if isinstance(given, str | bytes | bytearray) or not isinstance(given, Iterable):
+    if isinstance(given, str | bytes | bytearray) or not isinstance(given, Iterable) or _scalar(given):
         raise TypeError(
             f"{name}.run_many() takes an iterable of mappings or a mapping of columns, not {kind_of(given)}"
         )
@@ -50,7 +50,11 @@ def _of_columns(given: Mapping[Any, Any], name: str) -> list[Mapping[str, Any]]:
             raise TypeError(
                 f"{name}.run_many(): a column is named by {kind_of(key)}; inputs are named by str"
             )
-        if isinstance(column, str | bytes | bytearray | Mapping) or not isinstance(column, Iterable):
+        if (
+            isinstance(column, str | bytes | bytearray | Mapping)
+            or not isinstance(column, Iterable)
+            or _scalar(column)
+        ):
             raise TypeError(
                 f"{name}.run_many(): column {key!r} is {kind_of(column)}; "
                 "a mapping is one of columns, a single row goes to run()"
@@ -65,3 +69,13 @@ def _of_columns(given: Mapping[Any, Any], name: str) -> list[Mapping[str, Any]]:
         shown = ", ".join(f"{key!r} has {len(column)}" for key, column in columns.items())
         raise ValueError(f"{name}.run_many(): columns of different lengths: {shown}")
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _scalar(given: Any) -> bool:
+    # An array of NumPy without a dimension says that it can be iterated over.
+    return getattr(given, "shape", None) == ()
+
+
+def note_row(error: BaseException, name: str, at: int) -> None:
+    """Add to what ends the runs of many rows in which of them it was raised."""
+    error.add_note(f"{name}.run_many(): raised in row {at}")

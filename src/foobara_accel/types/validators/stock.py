@@ -214,11 +214,11 @@ class URLValidator(Validator[str]):
     __slots__ = ()
 
     URL_PATTERN: ClassVar[re.Pattern[str]] = re.compile(
-        r"https?://"
+        # "a": some letters outside of ASCII, such as U+212A, are [a-z] where case is ignored.
+        r"(?ai:https?://"
         r"(?:(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])\.?"
-        r"|localhost|(?:[0-9]{1,3}\.){3}[0-9]{1,3}|\[[0-9a-f:.]{2,45}\])"
-        r"(?::[0-9]{1,5})?(?:[/?#]\S*)?\Z",
-        re.IGNORECASE,
+        r"|localhost|(?:[0-9]{1,3}\.){3}[0-9]{1,3}|\[[0-9a-f:.]{2,45}\]))"
+        r"(?::[0-9]{1,5})?(?:[/?#]\S*)?\Z"
     )
 
     def process(self, value: str) -> str:
