@@ -49,8 +49,11 @@ class TypeProcessor(Generic[T]):
         return self.process(value)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any = None) -> Any:
-        if handler is None:  # of the class: the processor is the value of a field, not what looks at it
+        if handler is None:  # of the class: a processor is the value of a field, not what looks at it
             return source(self)
+        return self._core_schema(source, handler)
+
+    def _core_schema(self, source: Any, handler: Any) -> Any:
         inner = handler(source)
         hides = _is_secret(self, source, inner)
 

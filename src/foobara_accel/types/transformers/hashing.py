@@ -165,7 +165,7 @@ class HashTransformer(Transformer[str]):
             raise TypeError("a HashTransformer with peppers does not pickle: its keys would be in the pickle")
         return super().__reduce__()
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+    def _core_schema(self, source: Any, handler: Any) -> Any:
         inner = handler(source)
         if source is str:
             return of_str(inner, self._of_str, "HashTransformer")

@@ -84,7 +84,7 @@ class SanitizeHTMLTransformer(Transformer[str]):
     def __reduce__(self) -> tuple[Any, ...]:
         return _made, (type(self), self.tags, dict(self.attributes or {}), self.url_schemes, self.link_rel)
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+    def _core_schema(self, source: Any, handler: Any) -> Any:
         if source is not str:
             raise TypeError(
                 "SanitizeHTMLTransformer stands directly at str, as in Annotated[str, ...] | None"

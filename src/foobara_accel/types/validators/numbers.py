@@ -146,7 +146,7 @@ class NumberValidator(Validator[str], Generic[V]):
         found = self._of_field(value)
         return found if isinstance(found, Masked) else self._TYPE._made(found)
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+    def _core_schema(self, source: Any, handler: Any) -> Any:
         name = self._TYPE.__name__
         if source is str:
             return of_str(handler(source), self._text_of_field, name)
