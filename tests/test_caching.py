@@ -7,10 +7,13 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import pytest
-from pydantic import BaseModel, SecretStr, create_model
+from pydantic import BaseModel, PydanticUserError, SecretStr, create_model
+
+if TYPE_CHECKING:
+    Later = Any
 
 Sub = Callable[[str], ModuleType]
 
@@ -195,6 +198,27 @@ def test_sensitive_inputs_need_a_key_func_in_a_shared_cache(
 
     with pytest.raises(TypeError, match="sensitive inputs"):
         Child.run(user=1, secret="4111111111111111")
+
+
+def test_inputs_that_are_declared_later_are_looked_at_when_they_are(
+    fa: ModuleType, sub: Sub, caching: ModuleType
+) -> None:
+    class Shared(caching.InMemoryCache.__base__):  # type: ignore[name-defined, misc]
+        get = set = delete = clear = lambda self, *given: None
+
+    class Held(BaseModel):
+        secret: Later
+
+    class Pay(fa.Command[Held, Any]):  # type: ignore[name-defined, misc]
+        def execute(self) -> Any:
+            return 1
+
+    command = caching.cached(cache=Shared())(Pay)
+    with pytest.raises(PydanticUserError, match="not fully defined"):
+        command.run(secret="4111111111111111")
+    Held.model_rebuild(_types_namespace={"Later": sub("types").CardNumber})
+    with pytest.raises(TypeError, match=r"sensitive inputs \(secret\)"):
+        command.run(secret="4111111111111111")
 
 
 def test_commands_of_one_name_and_one_cache_do_not_meet(fa: ModuleType, caching: ModuleType) -> None:

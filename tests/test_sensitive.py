@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable
-from types import ModuleType
+from types import ModuleType, new_class
 from typing import Any
 
 import pytest
@@ -257,6 +257,27 @@ def test_a_sensitive_model_hides_defaults_that_were_not_validated(sub: Sub, sens
         assert SECRET not in str(outer.model_json_schema(mode=mode)["$defs"])
     assert SECRET not in repr(made()) and "4111" not in str(made()) and "plain=4" in repr(made())
     assert made(word="x").word.get() == "x" and "word=[REDACTED]" in repr(made(word="x"))
+
+
+def test_a_manifest_shows_no_default_that_was_not_validated(
+    fa: ModuleType, sub: Sub, sensitive: ModuleType
+) -> None:
+    types = sub("types")
+    card = "4111111111111111"
+    inputs = create_model(
+        "Inputs",
+        word=(sensitive.Sensitive[str], SECRET),
+        card=(types.CardNumber, card),
+        maybe=(types.CardNumber | None, card),
+        cards=(list[types.CardNumber], [card]),
+        none=(types.CardNumber | None, None),
+        plain=(str, "plain"),
+    )
+    command: Any = new_class("Pays", (fa.Command[inputs, Any],), {}, lambda space: None)
+    told = command.manifest()
+    assert card not in str(told) and SECRET not in str(told)
+    shown = told["inputs_type"]["schema"]["properties"]
+    assert (shown["none"]["default"], shown["plain"]["default"]) == (None, "plain")
 
 
 def test_whole_json_takes_what_pydantic_takes(sensitive: ModuleType) -> None:

@@ -387,11 +387,24 @@ def _view(cls: type) -> dict[str, bool]:
 def marked_defaults(cls: Any) -> set[str]:
     """Return the fields of a model or dataclass whose defaults show something marked."""
     declared = getattr(cls, "__pydantic_fields__", None) or {}
-    return {
+    found = {
         name
         for name, hide in _view(cls).items()
         if hide or (name in declared and holds_mark(declared[name].default))
     }
+    # One that was not validated is not of the type that hides it.
+    return found | {
+        name for name, field in declared.items() if holds_plain(field.default) and is_secret(field)
+    }
+
+
+def holds_plain(data: Any) -> bool:
+    """Say whether *data* is, or has in it, what hides nothing of itself: a text, bytes, a number."""
+    if isinstance(data, list | tuple | set | frozenset):
+        return any(map(holds_plain, data))
+    if isinstance(data, dict):
+        return any(map(holds_plain, (*data, *data.values())))
+    return isinstance(data, str | bytes | int | float)
 
 
 def _hints(cls: Any) -> dict[str, Any]:

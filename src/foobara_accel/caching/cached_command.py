@@ -149,19 +149,22 @@ class _Keys:
             self._backend.delete(key)
 
 
-def _refuse_secrets(command_class: type[Any], backend: CacheBackend) -> None:
+def _refuse_secrets(command_class: type[Any], backend: CacheBackend) -> bool:
+    """Return whether it is known what the inputs are; TypeError where some are sensitive."""
     if isinstance(backend, InMemoryCache):  # of this process, as the inputs themselves are
-        return
+        return True
     try:
         model = model_of(command_class)
-    except (AttributeError, TypeError):  # no inputs are declared yet
-        return
+    except (AttributeError, TypeError):  # no model of inputs, no marks
+        return True
+    model.model_rebuild(raise_errors=False, _parent_namespace_depth=0)  # a name may be known by now
     if names := [name for name, field in model.model_fields.items() if is_secret(field)]:
         raise TypeError(
             f"{command_class.__qualname__} has sensitive inputs ({', '.join(names)}): their hash, the key in"
             f" a {type(backend).__name__}, is found out by trying. Give cached a key_func, for instance"
             " cache_key(...) with other fields, or an InMemoryCache"
         )
+    return model.__pydantic_complete__
 
 
 def cached(
@@ -201,11 +204,10 @@ def cached(
 
         def keys_of(cls: type[Any]) -> _Keys:
             keys = kept.get(cls)
-            if keys is None:
-                if key_func is None:
-                    _refuse_secrets(cls, backend)
-                keys = kept.setdefault(cls, _Keys(backend))
-            return keys
+            if keys is not None:
+                return keys
+            known = key_func is not None or _refuse_secrets(cls, backend)
+            return kept.setdefault(cls, _Keys(backend)) if known else _Keys(backend)
 
         def found(key: str) -> Any:
             entry = backend.get(key)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Generic, NoReturn, Self, TypeVar, c
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import SchemaSerializer, ValidationError, core_schema
 
-from .._reports import is_secret
+from .._reports import holds_plain, is_secret
 from ._masked import public_class, refusal
 
 __all__ = [
@@ -194,7 +194,7 @@ class SensitiveModel(BaseModel):
         fields = type(self).model_fields
         for name, value in super().__repr_args__():
             # A default that was not validated is no Sensitive value, and has none in it.
-            if name in fields and is_secret(fields[name]) and _plain(value):
+            if name in fields and is_secret(fields[name]) and holds_plain(value):
                 value = Sensitive(value)
             yield name, value
 
@@ -222,14 +222,6 @@ def _shown(data: Any, whole: bool) -> Any:
     if type(data) in (list, tuple, set, frozenset):
         return type(data)(_shown(item, whole) for item in data)
     return data
-
-
-def _plain(data: Any) -> bool:
-    if isinstance(data, (list, tuple, set, frozenset)):
-        return any(map(_plain, data))
-    if isinstance(data, dict):
-        return any(map(_plain, (*data, *data.values())))
-    return isinstance(data, (str, bytes, int, float))
 
 
 def is_sensitive(value: Any) -> bool:
