@@ -577,6 +577,39 @@ def test_processors_in_annotated(fa: ModuleType, types: ModuleType, sub: Sub) ->
     assert (described["least"]["type"], described["many"]["type"]) == ("integer", "array")
 
 
+def test_the_guard_leaves_every_field_with_a_processor_to_pydantic(
+    fa: ModuleType, types: ModuleType, sub: Sub
+) -> None:
+    own, analyze = sub("types"), sub("core.inputs").analyze
+    calls: list[int] = []
+
+    class Counts(types.Validator):  # type: ignore[name-defined, misc]
+        def process(self, value: Any) -> Any:
+            calls.append(value)
+            if len(calls) % 2:
+                raise ValueError(f"call {len(calls)}")
+            return value
+
+    card, strip = own.CreditCardValidator(), types.StripWhitespaceTransformer()
+    whole = fa.CardNumber, fa.IBAN, own.PhoneNumber, int, Annotated[str, card], Annotated[fa.CardNumber, card]
+    for annotation in (
+        *(Annotated[each, Counts()] for each in whole),
+        *(Annotated[each, types.StringCaster()] for each in whole),
+        *(Annotated[each | None, Counts()] for each in whole),
+        Annotated[str, strip, card],
+        Annotated[str, types.StringCaster(), own.IBANValidator()],
+        Annotated[str, strip, own.PhoneNumberValidator()],
+    ):
+        assert analyze(create_model("Held", it=(annotation, ...))).level == 2, annotation
+    model = create_model("Held", it=(Annotated[int, Counts()], ...))
+    command: Any = new_class(
+        "Takes", (fa.Command[model, int],), {}, lambda space: space.update(execute=lambda self: 1)
+    )
+    # What is refused once is not refused for good.
+    assert [command.run(it=5).is_success() for _ in range(6)] == [False, True] * 3
+    assert command.run(it=5).errors[0].message == "Value error, call 7"
+
+
 def test_a_processor_may_be_the_value_of_a_field(types: ModuleType, sub: Sub) -> None:
     for check in (types.MinLengthValidator(3), sub("types").CreditCardValidator()):
         held: Any = create_model(

@@ -107,11 +107,12 @@ def described_str(schema: Any, handler: Any) -> Any:
 
 def _written(value: Any, info: core_schema.SerializationInfo) -> Any:
     context = info.context
-    # A default that was not validated may be anything.
-    whole, shown = getattr(value, "canonical", value), getattr(value, "masked", value and HIDDEN)
+    # A default that was not validated has neither canonical nor masked.
     if isinstance(context, Mapping) and context.get("foobara_unmasked") is True:
-        return whole
-    return value if info.mode == "python" else shown
+        return getattr(value, "canonical", value)
+    if info.mode == "python" or value is None:
+        return value
+    return getattr(value, "masked", HIDDEN)
 
 
 WRITTEN = core_schema.plain_serializer_function_ser_schema(_written, info_arg=True)

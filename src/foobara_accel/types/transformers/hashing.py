@@ -58,7 +58,7 @@ class HashTransformer(Transformer[str]):
 
     ``"password"``: argon2id (RFC 9106) in PHC form with a salt of its own, so that each call answers anew:
     ``verify`` compares, ``needs_rehash`` says when the costs have risen (*time_cost*, *memory_cost* in KiB,
-    *parallelism*); *min_length* is counted in characters. Extra ``passwords``.
+    *parallelism*); *min_length* is counted in characters, after NFC. Extra ``passwords``.
 
     ``"lookup"``: HMAC-SHA256 under the *current* of the *peppers* (version to at least 32 secret bytes; the
     last one where *current* is not given), over the canonical form: that of a parsed number, or what *of*
