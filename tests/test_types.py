@@ -15,7 +15,7 @@ from unittest import mock
 from uuid import UUID
 
 import pytest
-from pydantic import BaseModel, TypeAdapter, ValidationError, create_model
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_model
 
 Sub = Callable[[str], ModuleType]
 
@@ -573,6 +573,8 @@ def test_processors_in_annotated(fa: ModuleType, types: ModuleType, sub: Sub) ->
         assert [line["input"] for line in caught.value.errors()] == list(given.values())
         (error,) = command.run(**given).errors
         assert error.path == tuple(given) and said in error.message
+    Even.process = lambda self, value: -value  # type: ignore[method-assign]
+    assert model(even=3).even == -3
     described = model.model_json_schema()["properties"]
     assert (described["least"]["type"], described["many"]["type"]) == ("integer", "array")
 
@@ -631,6 +633,10 @@ def test_a_processor_at_a_sensitive_field_hides_what_it_refuses(
         def process(self, value: Any) -> Any:
             raise ValueError("no")
 
+    class Passes(Own):
+        def process(self, value: Any) -> Any:
+            return value
+
     long, number = types.MinLengthValidator(20), own.CreditCardValidator()
     for annotation in (
         Annotated[str, number, long],
@@ -643,6 +649,12 @@ def test_a_processor_at_a_sensitive_field_hides_what_it_refuses(
         Annotated[str, types.StringType.with_validators(number), long],
         Annotated[str, Own()],
         Annotated[str, types.StringCaster(), number, types.UppercaseTransformer(), long],
+        Annotated[str, long, types.FoobaraType("card", str, validators=[number])],
+        Annotated[str, Field(min_length=20), types.FoobaraType("card", str, validators=[number])],
+        Annotated[str, long, Passes()],
+        Annotated[str, Field(min_length=20), Passes()],
+        Annotated[list[own.Sensitive[str]], Field(min_length=2), types.ListCaster()],
+        types.FoobaraType("dict", dict, validators=[Passes()]),
     ):
         model = create_model("Held", it=(annotation, ...))
         given = [card] if "list" in str(annotation) else card

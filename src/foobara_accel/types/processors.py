@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Generic, Protocol, Self, TypeVar, runtime_checkable
 
 __all__ = ["Caster", "ProcessorProtocol", "Transformer", "TypeProcessor", "Validator"]
@@ -55,20 +56,13 @@ class TypeProcessor(Generic[T]):
 
     def _core_schema(self, source: Any, handler: Any) -> Any:
         inner = handler(source)
-        hides = _is_secret(self, source, inner)
-
-        def processed(value: Any) -> Any:
-            try:
-                return self.process(value)
-            except (TypeError, ValueError) as error:
-                found = error
-            raise refused(found, type(self).__name__, hides)
-
-        from pydantic_core import core_schema
-
-        if isinstance(self, Caster):
-            return core_schema.no_info_before_validator_function(processed, inner)
-        return core_schema.no_info_after_validator_function(processed, inner)
+        return schema_of(
+            lambda value: self.process(value),  # of a class that may be patched later
+            inner,
+            type(self).__name__,
+            first=isinstance(self, Caster),
+            hides=_is_secret(self, source, inner),
+        )
 
     def __repr__(self) -> str:
         names = [name for cls in type(self).__mro__ for name in getattr(cls, "__slots__", ())]
@@ -76,17 +70,37 @@ class TypeProcessor(Generic[T]):
         return f"{type(self).__name__}({set_})"
 
 
-def refused(error: Exception, title: str, hides: bool) -> Exception:
-    """Return what Pydantic is told of the ValueError or TypeError of a processor.
+def schema_of(process: Callable[[Any], Any], inner: Any, title: str, *, first: bool, hides: bool) -> Any:
+    """Return the schema of *process* before (*first*) or after *inner*.
 
-    Pydantic would let a TypeError pass. Where it *hides*, the error does not hold the input.
+    A TypeError of it, which Pydantic would let pass, is an error of the field. Where it *hides*, no error
+    holds the input, one of *inner* neither.
     """
-    if not hides:
-        if isinstance(error, ValueError):
-            return error
-        told = ValueError(str(error))
-        told.__cause__ = error
-        return told
+    from pydantic_core import core_schema
+
+    def processed(value: Any) -> Any:
+        try:
+            return process(value)
+        except TypeError as error:
+            raise ValueError(str(error)) from error
+
+    def hidden(value: Any, validate: Callable[[Any], Any]) -> Any:
+        try:
+            return validate(process(value)) if first else process(validate(value))
+        except (TypeError, ValueError) as error:
+            found = error
+        raise refused(found, title)
+
+    if hides:
+        hidden.__foobara_sensitive__ = True  # type: ignore[attr-defined] # what stands after it hides too
+        return core_schema.no_info_wrap_validator_function(hidden, inner)
+    if first:
+        return core_schema.no_info_before_validator_function(processed, inner)
+    return core_schema.no_info_after_validator_function(processed, inner)
+
+
+def refused(error: Exception, title: str) -> Exception:
+    """Return what Pydantic is told of *error*, without the input."""
     from pydantic_core import ValidationError
 
     from ._masked import hidden, refusal

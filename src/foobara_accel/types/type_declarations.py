@@ -23,7 +23,7 @@ from .casters import (
     StringCaster,
     UUIDCaster,
 )
-from .processors import Caster, ProcessorProtocol, Transformer, TypeProcessor, Validator, refused
+from .processors import Caster, ProcessorProtocol, Transformer, TypeProcessor, Validator, refused, schema_of
 from .transformers import stock as _transformers
 from .transformers.stock import (
     ClampTransformer,
@@ -391,8 +391,12 @@ class FoobaraType(Generic[T]):
         try:
             return self.process(value)
         except (TypeError, ValueError) as error:
+            if not self.__foobara_sensitive__:
+                if isinstance(error, ValueError):
+                    raise
+                raise ValueError(str(error)) from error
             found = error
-        raise refused(found, self.name, self.__foobara_sensitive__)
+        raise refused(found, self.name)
 
     def create_pydantic_model(
         self, model_name: str, fields: dict[str, FoobaraType[Any]], *, config: ConfigDict | None = None
@@ -415,11 +419,10 @@ class FoobaraType(Generic[T]):
         return create_model(model_name, __config__=config, __validators__=validators, **definitions)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
-        from pydantic_core import core_schema
-
         # As a type of its own, or in Annotated beside one.
         inner = handler.generate_schema(self.python_type) if source is self else handler(source)
-        return core_schema.no_info_before_validator_function(self._of_field, inner)
+        hides = self.__foobara_sensitive__
+        return schema_of(self._of_field, inner, self.name, first=True, hides=hides)
 
     def to_manifest(self) -> dict[str, Any]:
         """Return name, type, nullable, and what else the type says, as plain data."""
