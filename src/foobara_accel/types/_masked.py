@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Any, ClassVar, LiteralString, NoReturn, Self
+from typing import Any, ClassVar, LiteralString, NoReturn, Self, cast
 
 from pydantic_core import (
     InitErrorDetails,
@@ -62,7 +62,7 @@ def hidden(error: ValidationError, title: str) -> ValidationError:
     """Return an error that says what *error* says; in the place of each input is HIDDEN."""
     lines: list[InitErrorDetails] = [
         {
-            "type": PydanticCustomError(line["type"], "{told}", {"told": line["msg"]}),
+            "type": PydanticCustomError(cast(Any, line["type"]), "{told}", {"told": line["msg"]}),
             "loc": line["loc"],
             "input": HIDDEN,
         }
