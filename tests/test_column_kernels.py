@@ -141,6 +141,22 @@ def slow(*values: str) -> object:
         slow("columns.h", "(int64_t)view[3] + view[0] > rows->sizes[view[2]]", "0"),
         slow("columns.h", "if (count) bad |= (int64_t)next > most;", ""),
         slow("columns_avx2.h", "_mm_set1_epi32(96)", "_mm_set1_epi32(97)"),
+        slow(
+            "columns_avx2.h",
+            "missing = _mm256_setr_epi8(0, 4, 8, 2, 6, 0,",
+            "missing = _mm256_setr_epi8(0, 4, 8, 2, 6, 1,",
+        ),
+        slow(
+            "columns_avx2.h",
+            "_mm256_subs_epu8(most, _mm256_set1_epi8(9))",
+            "_mm256_subs_epu8(most, _mm256_set1_epi8(10))",
+        ),
+        # What the columns are held against.
+        slow("checks.h", "check < 2 || check > 98", "check < 2 || check > 99"),
+        slow("checks.h", "FA_EACH(0x7b)", "FA_EACH(0x7c)"),
+        slow("checks.h", "+ FA_EACH(0x1f))", "+ FA_EACH(0x20))"),
+        slow("html.h", "s += 4 * (one), left -= 4 * (one)", "s += 4 * (one), left -= 5 * (one)"),
+        slow("html.h", "found(s + left - (one))", "found(s)"),
         slow("columns_sse2.h", "check <= 96", "check <= 97"),
     ],
 )

@@ -1,4 +1,5 @@
-/* The column kernels held against checks.h row by row, in memory between two pages that nobody may touch.
+/* The column kernels held against checks.h row by row, checks.h against loops of one character a step, the HTML kernel
+ * against one too; in memory between two pages that nobody may touch.
  *
  *     fuzz RUNS SEED CORPUS...     each file as it is, then RUNS mutations of them
  *
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "kernels/columns.h"
+#include "kernels/html.h"
 
 #define MOST_ROWS 400
 #define ROOM (1u << 18)
@@ -36,6 +38,142 @@ static unsigned char *place(int which, size_t size, int at_end) {
     if (size > ROOM) exit(2);
     memset(start, 0x5a, ROOM);
     return at_end ? start + ROOM - size : start;
+}
+
+/* ISO/IEC 7812-1 by the letter: from the right, every second digit twice. */
+static int wanted_card(const unsigned char *s, size_t n, size_t least) {
+    unsigned sum = 0;
+    size_t i;
+    if (!n) return FA_EMPTY;
+    for (i = 0; i < n; i++)
+        if (s[i] < '0' || s[i] > '9') return FA_CHARACTER;
+    if (n < least || n > 19) return FA_LENGTH;
+    for (i = 0; i < n; i++) {
+        unsigned digit = s[n - 1 - i] - '0', twice = 2 * digit;
+        sum += i % 2 ? twice / 10 + twice % 10 : digit;
+    }
+    return sum % 10 ? FA_CHECKSUM : FA_OK;
+}
+
+static int is_upper(unsigned char c) { return c >= 'A' && c <= 'Z'; }
+static int is_digit(unsigned char c) { return c >= '0' && c <= '9'; }
+
+/* ISO 13616: one character of the structure after the other, the remainder of 97 digit by digit. */
+static int wanted_iban(const unsigned char *s, size_t n, int listed) {
+    const fa_iban_country *country;
+    unsigned number, check, rest = 0;
+    size_t i;
+    if (n < 2 || !is_upper(s[0]) || !is_upper(s[1])) return FA_COUNTRY;
+    number = fa_iban_index[s[0] - 'A'][s[1] - 'A'];
+    if (number == 0 || (number >= 128 && !listed)) return FA_COUNTRY;
+    country = &fa_iban_countries[number % 128];
+    if (n != country->length) return FA_LENGTH;
+    for (i = 2; i < n; i++) {
+        size_t word = (i - 4) / 8, byte = (i - 4) % 8, last = (n - 4) % 8;
+        uint64_t bit;
+        if (i < 4) {
+            if (!is_digit(s[i])) return FA_STRUCTURE;
+            continue;
+        }
+        if (word == (n - 4) / 8) byte += 8 - last; /* the last word ends with the IBAN */
+        bit = (uint64_t)0x80 << 8 * byte;
+        if (country->digit[word] & bit ? !is_digit(s[i])
+            : country->upper[word] & bit ? !is_upper(s[i])
+                                         : !is_digit(s[i]) && !is_upper(s[i]) && !is_upper(s[i] - 32))
+            return FA_STRUCTURE;
+    }
+    check = (s[2] - '0') * 10u + s[3] - '0';
+    if (check < 2 || check > 98) return FA_CHECK_DIGITS;
+    for (i = 4; i < n + 4; i++) {
+        unsigned char c = s[i < n ? i : i - n];
+        if (is_digit(c)) rest = (rest * 10 + c - '0') % 97;
+        else rest = (rest * 100 + (is_upper(c) ? c - 'A' : c - 'a') + 10) % 97;
+    }
+    return rest == 1 ? FA_OK : FA_CHECKSUM;
+}
+
+/* The display form of either, by way of a copy without what it may have; of a card hyphens stand between digits. */
+static int wanted_display(const unsigned char *s, size_t n, int iban, unsigned char *out, size_t *count) {
+    size_t i;
+    *count = 0;
+    while (n && strchr(" \t", s[n - 1]) && s[n - 1]) n--;
+    for (i = 0; i < n && s[i] && strchr(" \t", s[i]); i++) {}
+    if (i == n) return FA_EMPTY;
+    if (!iban && (s[i] == '-' || s[n - 1] == '-')) return FA_CHARACTER;
+    for (; i < n; i++) {
+        unsigned char c = s[i];
+        if (c == ' ' || (c == '-' && !iban)) continue;
+        if (iban && is_upper(c - 32)) c -= 32;
+        if (!is_digit(c) && !(iban && is_upper(c))) return FA_CHARACTER;
+        if (*count < (iban ? 34u : 20u)) out[*count] = c;
+        ++*count;
+    }
+    return FA_OK;
+}
+
+/* checks.h of one row, in memory of its size at both ends. */
+static int scalars(const unsigned char *row, size_t n, int at_end) {
+    const unsigned char *s = memcpy(place(0, n, at_end), row, n);
+    unsigned char got[FA_IBAN_MAX + 1], want[FA_IBAN_MAX + 1];
+    size_t least, count = 0, wanted_count, i;
+    int iban, rule, failed = 0, alone = 1;
+    for (i = 0; i < n; i++) {
+        if (s[i] > 0x7f) return 0;
+        alone &= is_digit(s[i]) || is_upper(s[i]) || is_upper(s[i] - 32);
+    }
+    failed |= fa_alphanumeric(s, n) != alone;
+    for (least = FA_CARD_LEAST; least <= FA_CARD_MAX; least++) {
+        failed |= fa_card_rule(s, n, least) != wanted_card(s, n, least);
+        failed |= fa_luhn_ok(s, n, least) != (wanted_card(s, n, least) == FA_OK);
+    }
+    for (i = 0; i < 2; i++) failed |= fa_iban_rule(s, n, (int)i) != wanted_iban(s, n, (int)i);
+    for (iban = 0; iban < 2; iban++) {
+        rule = iban ? fa_iban_display(s, n, got, &count) : fa_card_display(s, n, got, &count);
+        failed |= rule != wanted_display(s, n, iban, want, &wanted_count);
+        if (rule != FA_OK) continue;
+        failed |= count != wanted_count;
+        if (count > (iban ? 34u : 20u)) count = iban ? 34 : 20;
+        failed |= memcmp(got, want, count) != 0;
+    }
+    if (failed) printf("checks.h: a row of %zu, at_end %d\n", n, at_end);
+    return failed;
+}
+
+/* html.h: the input as characters of one, two and four bytes, and each of its bytes as one. */
+static int html(const unsigned char *text, size_t size, int at_end) {
+    static const uint32_t rare[] = {0xd800, 0xdfff, 0xa0, 0xe000, 0xd7ff, 0x26, 0x26 << 16 | 'a', 0x10ffff};
+    size_t width, n, i;
+    int level, widened, failed = 0;
+    for (width = 1; width <= 4; width *= 2)
+        for (widened = 0; widened < (width > 1 ? 2 : 1); widened++) {
+            unsigned char *s;
+            int plain = 1;
+            n = widened ? size : size / width;
+            s = place(0, n * width, at_end);
+            if (!widened) memcpy(s, text, n * width);
+            for (i = 0; i < n; i++) {
+                uint32_t c = text[i] < 0x80 ? text[i] : rare[text[i] & 7];
+                uint16_t narrow = (uint16_t)c;
+                if (widened) memcpy(s + width * i, width == 2 ? (void *)&narrow : (void *)&c, width);
+                memcpy(&narrow, s + width * i, width == 2 ? 2 : 1);
+                if (width == 4) memcpy(&c, s + 4 * i, 4);
+                else c = width == 2 ? narrow : s[i];
+                if (c == 0 || c == '\r' || c == '&' || c == '<' || c == '>' || c == 0xa0) plain = 0;
+                if (c >= 0xd800 && c <= 0xdfff) plain = 0;
+            }
+            for (level = 0; level <= 2; level++) {
+                int found;
+                fa_html_setup(level);
+                found = width == 1   ? fa_html_plain_1(s, n)
+                        : width == 2 ? fa_html_plain_2((const uint16_t *)(const void *)s, n)
+                                     : fa_html_plain_4((const uint32_t *)(const void *)s, n);
+                if (found == plain) continue;
+                printf("html.h: %zu characters of %zu bytes, level %d, at_end %d: %d, not %d\n", n, width, level,
+                       at_end, found, plain);
+                failed = 1;
+            }
+        }
+    return failed;
 }
 
 /* One digit after the other, as _pure/phone.py has it. */
@@ -63,11 +201,11 @@ static int8_t wanted(int kind, const unsigned char *s, size_t n, int lenient, co
     int iban = kind == FA_IBANS || kind == FA_COUNTRIES, rule = FA_EMPTY;
     if (kind == FA_PHONES) return wanted_phone(s, n, tables);
     if (n && fa_ascii(s, n)) {
-        rule = iban ? fa_iban_rule(s, n, 0) : fa_card_rule(s, n, FA_CARD_MIN);
+        rule = iban ? wanted_iban(s, n, 0) : wanted_card(s, n, FA_CARD_MIN);
         if (rule != FA_OK && lenient) {
-            rule = iban ? fa_iban_display(s, n, own, &count) : fa_card_display(s, n, own, &count);
+            rule = wanted_display(s, n, iban, own, &count);
             if (rule == FA_OK && count > (iban ? FA_IBAN_MAX : FA_CARD_MAX)) rule = FA_LENGTH;
-            if (rule == FA_OK) rule = iban ? fa_iban_rule(own, count, 1) : fa_card_rule(own, count, FA_CARD_MIN);
+            if (rule == FA_OK) rule = iban ? wanted_iban(own, count, 1) : wanted_card(own, count, FA_CARD_MIN);
             s = own;
             n = count;
         }
@@ -261,11 +399,20 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     failed = 0;
     for (to = 0; to < 2; to++) {
         size_t width = 1 + data[1] % 48;
+        failed |= html(text, size - 2, (int)to);
+        for (from = 0; from < count; from++) failed |= scalars(text + starts[from], lengths[from], (int)to);
         failed |= judge(kind, lenient, layout, width, width + (data[0] >> 5), text, starts, lengths, count, (int)to,
                         tables(lenient));
-        if (layout == FA_FIXED)
-            failed |= judge(kind, lenient, layout, kind & 1 ? 34 : 16, kind & 1 ? 34 : 16, text, starts, lengths, count,
-                            (int)to, tables(lenient));
+    }
+    if (layout == FA_FIXED && count) { /* rows side by side, as many as the widest kernel takes at once and more */
+        size_t width = kind & 1 ? 34 : 16;
+        for (from = count; from < 70; from++) {
+            starts[from] = starts[from % count];
+            lengths[from] = lengths[from % count];
+        }
+        if (count < 70) count = 70;
+        for (to = 0; to < 2; to++)
+            failed |= judge(kind, lenient, layout, width, width, text, starts, lengths, count, (int)to, tables(lenient));
     }
     free(text);
     if (failed) {
@@ -330,8 +477,8 @@ static size_t mutate(unsigned char *data, size_t size, size_t room, const unsign
 }
 
 int main(int count, char **names) {
-    static unsigned char inputs[64][512], now[ROOM / 512];
-    size_t sizes[64], size;
+    static unsigned char inputs[256][512], now[ROOM / 512];
+    size_t sizes[256], size;
     int files = 0, i;
     unsigned long runs, run;
     FILE *file;
@@ -341,7 +488,7 @@ int main(int count, char **names) {
     }
     runs = strtoul(names[1], NULL, 10);
     state = 0x9e3779b97f4a7c15ull ^ strtoull(names[2], NULL, 10);
-    for (i = 3; i < count && files < 64; i++) {
+    for (i = 3; i < count && files < 256; i++) {
         file = fopen(names[i], "rb");
         if (!file) {
             perror(names[i]);
