@@ -48,9 +48,6 @@ _CARD_MIN, _CARD_MAX, _IBAN_MAX = 12, 19, 34
 _BEYOND = 0x80  # stands for any character that is no ASCII
 _WIDTH = 40  # an IBAN in whole words
 _AROUND = np.zeros(_WIDTH, np.uint8)
-# glibc gives what is freed back to the system at once, to ask for it again in the next block, until more than
-# that was freed in one piece: without this an IBAN takes twice as long (benchmarks/columns.py, pure iban).
-np.empty(4 << 20, np.uint8)
 
 Array = np.ndarray[Any, np.dtype[Any]]
 #: By four digits a brand or NULL_ROW, where eight begin, what they are, the lengths of a brand as bits.
@@ -279,6 +276,11 @@ _CLASSES = {"n": (0, 9), "a": (10, 25), "c": (0, 127)}
 def _structures() -> tuple[Array, Array, Array, Array, Array, Array]:
     """By rank: the length (0: of the display form alone), what the prefix writes before the check digits; by
     rank and place the least code, the span of codes, what a digit weighs, 1 where a letter may be as well."""
+    # The matrices of a block are freed with it. glibc gives each above 128 kB back to the system at once, to
+    # ask for it again in the next block, until more than that was freed in one piece: then the process keeps
+    # up to twice as much, 8 MB. Done for the first column of IBANs, which takes three times as long without
+    # it, and twice as long in blocks that stay below 128 kB (benchmarks/columns.py, pure iban).
+    np.empty(4 << 20, np.uint8)
     codes = sorted([*STRUCTURES, *TERRITORIES])
     lengths, heads = np.zeros(len(codes) + 1, np.int64), np.zeros(len(codes) + 1, np.int64)
     least, spans, either = (np.zeros((len(codes) + 1, _WIDTH), np.uint8) for _ in range(3))
