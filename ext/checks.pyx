@@ -23,12 +23,12 @@ cdef extern from "Python.h":
 
 cdef extern from "kernels/checks.h":
     int FA_OK, FA_EMPTY, FA_CHARACTER
-    int FA_CARD_LEAST, FA_CARD_MIN, FA_CARD_MAX, FA_IBAN_MAX
+    int FA_CARD_LEAST, FA_CARD_MIN, FA_CARD_MAX, FA_IBAN_MAX, FA_IBAN_LISTED, FA_IBAN_ASPIRATIONAL
     bint fa_card_ok(const unsigned char *s, size_t n) noexcept nogil
     int fa_card_rule(const unsigned char *s, size_t n, size_t least) noexcept nogil
     int fa_card_display(const unsigned char *s, size_t n, unsigned char *out, size_t *count) noexcept nogil
     bint fa_alphanumeric(const unsigned char *s, size_t n) noexcept nogil
-    int fa_iban_rule(const unsigned char *s, size_t n, bint listed) noexcept nogil
+    int fa_iban_rule(const unsigned char *s, size_t n, int admitted) noexcept nogil
     int fa_iban_display(const unsigned char *s, size_t n, unsigned char *out, size_t *count) noexcept nogil
 
 cdef extern from "kernels/html.h":
@@ -56,18 +56,20 @@ def is_valid_card(value, /, *, lenient=False):
     return bool(lenient) and _card_rule(text, True, FA_CARD_MIN, digits, &count) == FA_OK
 
 
-def is_valid_iban(value, /, *, lenient=False):
+def is_valid_iban(value, /, *, lenient=False, aspirational=False):
     """Return True for an IBAN of a registered country: structure, length, check digits 02-98, ISO 7064 sum.
 
-    ``lenient=True`` takes the display form too, and AX, which the registry lists under FI. Raises TypeError
-    for anything but a str.
+    ``lenient=True`` takes the display form too, and AX, which the registry lists under FI;
+    ``aspirational=True`` countries that use IBANs without being in the registry. Raises TypeError for
+    anything but a str.
     """
     cdef unsigned char letters[34]
     cdef size_t count = 0
     cdef str text = _text(value, "is_valid_iban")
-    if _iban_rule(text, False, letters, &count) == FA_OK:
+    cdef int admitted = FA_IBAN_ASPIRATIONAL if aspirational else 0
+    if _iban_rule(text, False, admitted, letters, &count) == FA_OK:
         return True
-    return bool(lenient) and _iban_rule(text, True, letters, &count) == FA_OK
+    return bool(lenient) and _iban_rule(text, True, admitted, letters, &count) == FA_OK
 
 
 def parse_card(value, /, *, lenient=False, min_digits=FA_CARD_MIN):
@@ -89,9 +91,10 @@ def parse_card(value, /, *, lenient=False, min_digits=FA_CARD_MIN):
     return PyUnicode_DecodeASCII(<const char *>digits, count, NULL) if display else text, ""
 
 
-def parse_iban(value, /, *, lenient=False):
+def parse_iban(value, /, *, lenient=False, aspirational=False):
     """Return ``(canonical, "")``, or ``("", rule)`` with the first rule broken; canonical is in upper case.
 
+    ``aspirational=True`` takes countries that use IBANs without being in the registry.
     Rules: empty, character, country, length, structure, check_digits, checksum. Raises TypeError for anything
     but a str.
     """
@@ -99,7 +102,7 @@ def parse_iban(value, /, *, lenient=False):
     cdef size_t count = 0
     cdef str text = _text(value, "parse_iban")
     cdef bint display = lenient
-    cdef int rule = _iban_rule(text, display, letters, &count)
+    cdef int rule = _iban_rule(text, display, FA_IBAN_ASPIRATIONAL if aspirational else 0, letters, &count)
     if rule != FA_OK:
         return "", RULES[rule]
     return PyUnicode_DecodeASCII(<const char *>letters, count, NULL) if display else text.upper(), ""
@@ -169,7 +172,7 @@ cdef int _card_rule(str text, bint display, size_t least, unsigned char *digits,
     return fa_card_rule(digits, min(count[0], <size_t>(FA_CARD_MAX + 1)), least) if rule == FA_OK else rule
 
 
-cdef int _iban_rule(str text, bint display, unsigned char *letters, size_t *count) except -1:
+cdef int _iban_rule(str text, bint display, int admitted, unsigned char *letters, size_t *count) except -1:
     cdef const unsigned char *data
     cdef size_t length
     cdef int rule
@@ -179,10 +182,10 @@ cdef int _iban_rule(str text, bint display, unsigned char *letters, size_t *coun
     length = PyUnicode_GET_LENGTH(text)
     if display:
         rule = fa_iban_display(data, length, letters, count)
-        return fa_iban_rule(letters, count[0], True) if rule == FA_OK else rule
+        return fa_iban_rule(letters, count[0], admitted | FA_IBAN_LISTED) if rule == FA_OK else rule
     if not length:
         return FA_EMPTY
-    return fa_iban_rule(data, length, False) if fa_alphanumeric(data, length) else FA_CHARACTER
+    return fa_iban_rule(data, length, admitted) if fa_alphanumeric(data, length) else FA_CHARACTER
 
 
 # One positional str is the common call: a builtin of the same name and signature answers it without unpacking

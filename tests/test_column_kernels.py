@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.skipif(COMPILER is None, reason="no C compiler here"),
     pytest.mark.skipif(sys.platform == "win32", reason="the guard pages are mmap's"),
     pytest.mark.skipif(
-        not SOURCE.exists() or not (ROOT / "ext").is_dir(), reason="C stands in a checkout alone"
+        not SOURCE.exists() or not (ROOT / "ext").is_dir(), reason="C stands in a checkout or sdist alone"
     ),
 ]
 

@@ -11,8 +11,10 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Annotated, Any
 
 import pytest
+from pydantic import create_model
 
 from foobara_accel._pure import _iban_table as table
 
@@ -168,6 +170,96 @@ def test_anything_but_a_str_is_a_type_error(ibans: ModuleType, value: object) ->
             function(value)
 
 
+def aspirational(code: str, seed: int = 0) -> str:
+    structure = "".join(
+        kind * int(count) for count, kind in re.findall(r"(\d+)!([nac])", table.ASPIRATIONAL[code][0])
+    )
+    fill = {"n": "7305918264", "a": "QWERTYUIOP", "c": "A1z9K0b5X8"}
+    return with_check(code, "".join(fill[kind][(seed + at) % 10] for at, kind in enumerate(structure)))
+
+
+@pytest.mark.parametrize("code", sorted(table.ASPIRATIONAL))
+def test_countries_outside_of_the_registry_are_taken_where_they_are_asked_for(
+    ibans: ModuleType, sub: Sub, code: str
+) -> None:
+    assert code in ibans.ASPIRATIONAL and code not in ibans.COUNTRIES
+    validator = sub("types").IBANValidator
+    for seed in range(10):
+        text = aspirational(code, seed)
+        shown = text[:4].lower() + "  " + text[4:]
+        for options in ({}, {"lenient": True}):
+            assert ibans.is_valid_iban(text, **options) is False
+            with pytest.raises(ValueError, match=r"\(rule: country\)$"):
+                ibans.parse_iban(text, **options)
+            assert ibans.is_valid_iban(text, aspirational=True, **options) is True
+            assert ibans.parse_iban(text, aspirational=True, **options).canonical == text.upper()
+        assert ibans.is_valid_iban(shown, aspirational=True) is False
+        assert ibans.is_valid_iban(shown, aspirational=True, lenient=True) is True
+        with pytest.raises(ValueError, match=r"\(rule: character\); lenient=True takes spaces") as caught:
+            ibans.parse_iban(shown, aspirational=True)
+        assert text[4:] not in str(caught.value)
+        for rule, wrong in (
+            ("checksum", text[:2] + f"{(int(text[2:4]) - 1) % 96 + 2:02}" + text[4:]),
+            ("length", text[:-1]),
+            ("structure", text[:-1] + "X"),
+            ("check_digits", text[:2] + "99" + text[4:]),
+        ):
+            assert ibans.is_valid_iban(wrong, aspirational=True, lenient=True) is False
+            with pytest.raises(ValueError, match=rf"\(rule: {rule}\)$"):
+                ibans.parse_iban(wrong, aspirational=True)
+            assert validator(aspirational=True).validate(wrong).rule == rule
+        assert validator().validate(text).rule == "country"
+        assert validator(aspirational=True).process(text) == text
+    with pytest.raises(ValueError, match=r"aspirational=True takes such countries$"):
+        validator(countries=[code])
+    only = validator(aspirational=True, countries=[code], canonical=True)
+    assert only.process(text) == text.upper()
+    assert only.validate(GB).rule == "country_not_allowed"
+
+
+def test_registered_countries_are_judged_alike_with_aspirational(ibans: ModuleType) -> None:
+    for code in sorted(ibans.COUNTRIES):
+        for options in ({}, {"lenient": True}):
+            text = example(code)
+            for each in (text, text[:-1], text[:-2] + text[:-3:-1]):
+                without = ibans.is_valid_iban(each, **options)
+                assert ibans.is_valid_iban(each, aspirational=True, **options) is without
+
+
+def test_an_aspirational_iban_has_its_parts_and_comes_back_from_a_pickle(ibans: ModuleType) -> None:
+    found = ibans.parse_iban("DZ580002100001113000000570", aspirational=True)
+    assert (found.country, found.bank_code, found.branch_code) == ("DZ", "00021", "00001")
+    assert found.listed_under is None and found.masked == "DZ58 **** 0570"
+    angola = ibans.parse_iban(aspirational("AO"), aspirational=True)
+    assert (angola.bank_code, angola.branch_code) == ("", None)
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        assert pickle.loads(pickle.dumps(found, protocol)).canonical == found.canonical
+
+
+def test_fields_take_an_aspirational_iban_where_they_say_so(fa: ModuleType, sub: Sub) -> None:
+    types = sub("types")
+    text = "DZ580002100001113000000570"
+    opted = Annotated[types.IBAN, types.IBANValidator(aspirational=True)]
+    inputs = create_model(
+        "Inputs", to=(opted, ...), shown=(Annotated[str, types.IBANValidator(aspirational=True)], "")
+    )
+    plain = create_model("Plain", to=(types.IBAN, ...))
+
+    def command(model: Any) -> Any:
+        class Pay(fa.Command[model, object]):
+            def execute(self) -> object:
+                return self.inputs.to
+
+        return Pay
+
+    paid = command(inputs).run(to=text, shown=text)
+    assert paid.result.canonical == text and type(paid.result) is types.IBAN
+    assert command(inputs).run(to=paid.result).result is paid.result
+    refused = command(plain).run(to=text)
+    assert not refused.is_success() and text not in repr(refused.errors)
+    assert not command(inputs).run(to=text[:-1] + "1").is_success()
+
+
 def test_ten_megabytes_are_only_too_long(ibans: ModuleType) -> None:
     for text in ("GB" + "1" * 10_000_000, "G B" + " 1" * 5_000_000):
         with pytest.raises(ValueError, match="rule: length"):
@@ -244,7 +336,7 @@ def test_a_pickle_of_either_backend_loads_as_the_public_class(ibans: ModuleType)
 def test_the_functions_say_who_they_are(ibans: ModuleType, sub: Sub) -> None:
     function = ibans.is_valid_iban
     assert function.__name__ == "is_valid_iban" and function.__module__ == "foobara_accel.types"
-    assert list(inspect.signature(function).parameters) == ["value", "lenient"]
+    assert list(inspect.signature(function).parameters) == ["value", "lenient", "aspirational"]
     assert sub("types").is_valid_iban is function and sub("types").REGISTRY_RELEASE == "101+BR103"
 
 

@@ -35,6 +35,34 @@ OVERLAY = {"BR": "8!c5!n10!n1!c1!c"}
 # A prefix the registry lists under another country and nowhere uses in an IBAN of its own: display form only.
 LISTED_ONLY = ("AX",)
 
+# Countries whose banks write IBANs that the registry does not hold: BBAN structure, bank and branch.
+# Nobody answers for them, so they are taken where they are asked for alone. Source: schwifty 2026.10.1
+# (iban_registry/overwrite.json, "aspirational": true).
+ASPIRATIONAL = {
+    "AO": ("21!n", (0, 0), (0, 0)),
+    "BF": ("2!c22!n", (0, 5), (5, 10)),
+    "BJ": ("2!c22!n", (0, 5), (5, 10)),
+    "CF": ("23!n", (0, 5), (5, 10)),
+    "CG": ("23!n", (0, 5), (5, 10)),
+    "CI": ("2!a22!n", (0, 5), (5, 10)),
+    "CM": ("23!n", (0, 5), (5, 10)),
+    "CV": ("21!n", (0, 4), (4, 8)),
+    "DZ": ("22!n", (0, 5), (5, 10)),
+    "GA": ("23!n", (0, 5), (5, 10)),
+    "GQ": ("23!n", (0, 5), (5, 10)),
+    "GW": ("2!c19!n", (0, 0), (0, 0)),
+    "IR": ("22!n", (0, 0), (0, 0)),
+    "KM": ("23!n", (0, 0), (0, 0)),
+    "MA": ("24!n", (0, 5), (5, 10)),
+    "MG": ("23!n", (0, 0), (0, 0)),
+    "ML": ("2!c22!n", (0, 5), (5, 10)),
+    "MZ": ("21!n", (0, 0), (0, 0)),
+    "NE": ("2!a22!n", (0, 5), (5, 10)),
+    "SN": ("2!a22!n", (0, 5), (5, 10)),
+    "TD": ("23!n", (0, 5), (5, 10)),
+    "TG": ("2!a3!n5!n12!n2!n", (0, 5), (5, 10)),
+}
+
 # What the text of RELEASE gets wrong or leaves out: example fields alone, no structure and no position.
 SURPRISES = {
     "BA: BBAN example is not the BBAN of the IBAN example",
@@ -243,7 +271,12 @@ def python_text(table: list[Country], shared: dict[str, str]) -> str:
             *(f'    "{code}": "{parent}",' for code, parent in shared.items()),
             "}",
             "",
-            "# Of those, the ones accepted in the display form alone.",
+            "# Used by banks, held by no registry (schwifty 2026.10.1); taken with aspirational=True alone.",
+            "ASPIRATIONAL: dict[str, tuple[str, tuple[int, int], tuple[int, int]]] = {",
+            *(f'    "{code}": ("{row[0]}", {row[1]}, {row[2]}),' for code, row in ASPIRATIONAL.items()),
+            "}",
+            "",
+            "# Of the territories, the ones accepted in the display form alone.",
             f"LISTED_ONLY: frozenset[str] = frozenset({{{listed}}})",
             "",
         ]
@@ -263,8 +296,10 @@ def masks(classes: str, kind: str) -> str:
 
 def header_text(table: list[Country], shared: dict[str, str]) -> str:
     """Return the C header of the compiled twin."""
-    number = {each.code: index for index, each in enumerate(table, 1)}
-    cells = dict(number)
+    hoped = [Country(code, *row, "") for code, row in ASPIRATIONAL.items()]
+    every = [*table, *hoped]
+    number = {each.code: index for index, each in enumerate(every, 1)}
+    cells = number | {each.code: number[each.code] | 0x80 for each in hoped}
     for code, parent in shared.items():
         cells[code] = number[parent] | (0x80 if code in LISTED_ONLY else 0)
     lines = [
@@ -280,16 +315,18 @@ def header_text(table: list[Country], shared: dict[str, str]) -> str:
         " * the word after the whole ones ends with the BBAN. */",
         "typedef struct { uint64_t digit[4], upper[4], any[4]; uint8_t length; } fa_iban_country;",
         "",
-        f"static const fa_iban_country fa_iban_countries[{len(table) + 1}] = {{",
+        f"#define FA_IBAN_REGISTERED {len(table)} /* the others are aspirational */",
+        f"static const fa_iban_country fa_iban_countries[{len(every) + 1}] = {{",
         "    {{0}, {0}, {0}, 0},",
     ]
-    for each in table:
+    for each in every:
         groups = ",\n     ".join(masks(each.classes, kind) for kind in "nac")
         lines += [f"    /* {each.code} {each.structure} */", f"    {{{groups}, {len(each.classes) + 4}}},"]
     lines += [
         "};",
         "",
-        "/* [first letter][second letter]: number in the table; 0 unknown; 0x80 the display form alone. */",
+        "/* [first letter][second letter]: number in the table; 0 unknown; 0x80 only where it is asked for:",
+        " * in the display form, or as an aspirational one. */",
         "static const uint8_t fa_iban_index[26][26] = {",
     ]
     for first in ascii_uppercase:
@@ -308,6 +345,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         rows = read(options.registry)
         table, shared = countries(rows), territories(rows)
+        if known := ASPIRATIONAL.keys() & {*shared, *(each.code for each in table)}:
+            raise WrongFile(f"{sorted(known)} are in the registry: no longer aspirational")
     except WrongFile as error:
         print(f"iban_table: {error}", file=sys.stderr)
         return 1

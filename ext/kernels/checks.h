@@ -123,8 +123,12 @@ static inline int fa_iban_word(uint64_t word, uint64_t digit, uint64_t upper, ui
     return 1;
 }
 
-/* The rule s breaks, FA_OK for none. All bytes of s are below 0x80; `listed` admits prefixes of the display form. */
-static inline int fa_iban_rule(const unsigned char *s, size_t n, int listed) {
+/* Prefixes that are admitted only where they are asked for. */
+#define FA_IBAN_LISTED 1       /* those of the display form */
+#define FA_IBAN_ASPIRATIONAL 2 /* those that the registry does not hold */
+
+/* The rule s breaks, FA_OK for none. All bytes of s are below 0x80. */
+static inline int fa_iban_rule(const unsigned char *s, size_t n, int admitted) {
     const fa_iban_country *country;
     unsigned first, second, check, number, rest, digits = 6;
     uint64_t sum;
@@ -134,7 +138,10 @@ static inline int fa_iban_rule(const unsigned char *s, size_t n, int listed) {
     second = (unsigned)s[1] - 'A';
     if (first > 25 || second > 25) return FA_COUNTRY;
     number = fa_iban_index[first][second];
-    if (!number || (number & 0x80 && !listed)) return FA_COUNTRY;
+    if (!number) return FA_COUNTRY;
+    if (number & 0x80
+        && !(admitted & ((number & 0x7f) > FA_IBAN_REGISTERED ? FA_IBAN_ASPIRATIONAL : FA_IBAN_LISTED)))
+        return FA_COUNTRY;
     country = &fa_iban_countries[number & 0x7f];
     if (n != country->length) return FA_LENGTH;
     if ((unsigned)s[2] - '0' > 9 || (unsigned)s[3] - '0' > 9) return FA_STRUCTURE;

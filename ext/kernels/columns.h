@@ -407,6 +407,7 @@ static void fa_make_vectors(void) {
             unsigned number = fa_iban_index[first][second], power = 6, constant, place;
             const fa_iban_country *country = &fa_iban_countries[number & 0x7f];
             fa_iban_vectors *to;
+            if ((number & 0x7f) > FA_IBAN_REGISTERED) number = 0;
             fa_country_code[first][second] = number ? (int8_t)code++ : FA_NONE;
             if (!number || number & 0x80) continue;
             to = &fa_vectors[++entry];

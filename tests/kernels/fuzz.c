@@ -59,13 +59,14 @@ static int is_upper(unsigned char c) { return c >= 'A' && c <= 'Z'; }
 static int is_digit(unsigned char c) { return c >= '0' && c <= '9'; }
 
 /* ISO 13616: one character of the structure after the other, the remainder of 97 digit by digit. */
-static int wanted_iban(const unsigned char *s, size_t n, int listed) {
+static int wanted_iban(const unsigned char *s, size_t n, int admitted) {
     const fa_iban_country *country;
     unsigned number, check, rest = 0;
     size_t i;
     if (n < 2 || !is_upper(s[0]) || !is_upper(s[1])) return FA_COUNTRY;
     number = fa_iban_index[s[0] - 'A'][s[1] - 'A'];
-    if (number == 0 || (number >= 128 && !listed)) return FA_COUNTRY;
+    if (number == 0 || (number > 128 + FA_IBAN_REGISTERED && admitted < 2)) return FA_COUNTRY;
+    if (number >= 128 && number <= 128 + FA_IBAN_REGISTERED && admitted % 2 == 0) return FA_COUNTRY;
     country = &fa_iban_countries[number % 128];
     if (n != country->length) return FA_LENGTH;
     for (i = 2; i < n; i++) {
@@ -126,7 +127,7 @@ static int scalars(const unsigned char *row, size_t n, int at_end) {
         failed |= fa_card_rule(s, n, least) != wanted_card(s, n, least);
         failed |= fa_luhn_ok(s, n, least) != (wanted_card(s, n, least) == FA_OK);
     }
-    for (i = 0; i < 2; i++) failed |= fa_iban_rule(s, n, (int)i) != wanted_iban(s, n, (int)i);
+    for (i = 0; i < 4; i++) failed |= fa_iban_rule(s, n, (int)i) != wanted_iban(s, n, (int)i);
     for (iban = 0; iban < 2; iban++) {
         rule = iban ? fa_iban_display(s, n, got, &count) : fa_card_display(s, n, got, &count);
         failed |= rule != wanted_display(s, n, iban, want, &wanted_count);

@@ -122,5 +122,31 @@ TERRITORIES: dict[str, str] = {
     "YT": "FR",
 }
 
-# Of those, the ones accepted in the display form alone.
+# Used by banks, held by no registry (schwifty 2026.10.1); taken with aspirational=True alone.
+ASPIRATIONAL: dict[str, tuple[str, tuple[int, int], tuple[int, int]]] = {
+    "AO": ("21!n", (0, 0), (0, 0)),
+    "BF": ("2!c22!n", (0, 5), (5, 10)),
+    "BJ": ("2!c22!n", (0, 5), (5, 10)),
+    "CF": ("23!n", (0, 5), (5, 10)),
+    "CG": ("23!n", (0, 5), (5, 10)),
+    "CI": ("2!a22!n", (0, 5), (5, 10)),
+    "CM": ("23!n", (0, 5), (5, 10)),
+    "CV": ("21!n", (0, 4), (4, 8)),
+    "DZ": ("22!n", (0, 5), (5, 10)),
+    "GA": ("23!n", (0, 5), (5, 10)),
+    "GQ": ("23!n", (0, 5), (5, 10)),
+    "GW": ("2!c19!n", (0, 0), (0, 0)),
+    "IR": ("22!n", (0, 0), (0, 0)),
+    "KM": ("23!n", (0, 0), (0, 0)),
+    "MA": ("24!n", (0, 5), (5, 10)),
+    "MG": ("23!n", (0, 0), (0, 0)),
+    "ML": ("2!c22!n", (0, 5), (5, 10)),
+    "MZ": ("21!n", (0, 0), (0, 0)),
+    "NE": ("2!a22!n", (0, 5), (5, 10)),
+    "SN": ("2!a22!n", (0, 5), (5, 10)),
+    "TD": ("23!n", (0, 5), (5, 10)),
+    "TG": ("2!a3!n5!n12!n2!n", (0, 5), (5, 10)),
+}
+
+# Of the territories, the ones accepted in the display form alone.
 LISTED_ONLY: frozenset[str] = frozenset({"AX"})

@@ -7,12 +7,13 @@ either case. Nothing but ASCII is ever accepted. A rule is named, never the valu
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from operator import index
 from typing import Any
 
-from ._iban_table import COUNTRIES, LISTED_ONLY, TERRITORIES
+from ._iban_table import ASPIRATIONAL, COUNTRIES, LISTED_ONLY, TERRITORIES
 
 __all__ = ["capitalized_ascii", "is_plain_html", "is_valid_card", "is_valid_iban", "parse_card", "parse_iban"]
 
@@ -45,19 +46,20 @@ def is_valid_card(value: str, /, *, lenient: object = False) -> bool:
     return bool(lenient) and not _card(value, True, _CARD_MIN)[1]
 
 
-def is_valid_iban(value: str, /, *, lenient: object = False) -> bool:
+def is_valid_iban(value: str, /, *, lenient: object = False, aspirational: object = False) -> bool:
     """Return True for an IBAN of a registered country: structure, length, check digits 02-98, ISO 7064 sum.
 
-    ``lenient=True`` takes the display form too, and AX, which the registry lists under FI. Raises TypeError
-    for anything but a str.
+    ``lenient=True`` takes the display form too, and AX, which the registry lists under FI;
+    ``aspirational=True`` countries that use IBANs without being in the registry. Raises TypeError for
+    anything but a str.
     """
     if type(value) is not str:
         value = _text(value, "is_valid_iban")
     code = value[:2]
-    plan = _plans.get(code) or _plan(code, False)
+    plan = _plans.get(code) or _plan(code, False, bool(aspirational))
     if plan and plan[0](value) and "02" <= value[2:4] <= "98" and _mod97(value, plan[1]) == 1:
         return True
-    return bool(lenient) and not _iban(value, True)[1]
+    return bool(lenient) and not _iban(value, True, bool(aspirational))[1]
 
 
 def parse_card(value: str, /, *, lenient: object = False, min_digits: int = _CARD_MIN) -> tuple[str, str]:
@@ -72,13 +74,14 @@ def parse_card(value: str, /, *, lenient: object = False, min_digits: int = _CAR
     return _card(text, lenient, min_digits)
 
 
-def parse_iban(value: str, /, *, lenient: object = False) -> tuple[str, str]:
+def parse_iban(value: str, /, *, lenient: object = False, aspirational: object = False) -> tuple[str, str]:
     """Return ``(canonical, "")``, or ``("", rule)`` with the first rule broken; canonical is in upper case.
 
+    ``aspirational=True`` takes countries that use IBANs without being in the registry.
     Rules: empty, character, country, length, structure, check_digits, checksum. Raises TypeError for anything
     but a str.
     """
-    return _iban(_text(value, "parse_iban"), lenient)
+    return _iban(_text(value, "parse_iban"), bool(lenient), bool(aspirational))
 
 
 def is_plain_html(value: str, /) -> bool:
@@ -155,20 +158,19 @@ def _luhn(digits: str) -> bool:
     return (sum(plain) + 2 * len(plain) + sum(codes[-2::-2].translate(_DOUBLED))) % 10 == 0
 
 
-def _iban(text: str, lenient: object) -> tuple[str, str]:
-    listed = bool(lenient)
+def _iban(text: str, listed: bool, aspirational: bool) -> tuple[str, str]:
     if listed:
         text = text.strip(_BLANKS).replace(" ", "")
     rule = "empty" if not text else "character" if not (text.isascii() and text.isalnum()) else ""
     if rule:
         return "", rule
-    rule = _iban_rule(text.upper() if listed else text, listed)
+    rule = _iban_rule(text.upper() if listed else text, listed, aspirational)
     return ("", rule) if rule else (text.upper(), "")
 
 
-def _iban_rule(text: str, listed: bool) -> str:
+def _iban_rule(text: str, listed: bool, aspirational: bool) -> str:
     code = text[:2]
-    plan = _plan(code, listed)
+    plan = _plan(code, listed, aspirational)
     if plan is None:
         return "country"
     if len(text) != 4 + len(_classes(code)):
@@ -189,22 +191,30 @@ def _mod97(text: str, prefix: str) -> int:
 
 
 def _classes(code: str) -> str:
-    structure = COUNTRIES[TERRITORIES.get(code, code)][0]
+    structure = (COUNTRIES.get(TERRITORIES.get(code, code)) or ASPIRATIONAL[code])[0]
     return "".join(kind * int(count) for count, kind in re.findall(r"([0-9]+)!([nac])", structure))
 
 
-def _plan(code: str, listed: bool) -> _Plan | None:
-    """The plan of a prefix; None when it is unknown, or of the display form and *listed* is false."""
+def _plan(code: str, listed: bool, aspirational: bool) -> _Plan | None:
+    """The plan of a prefix; None when it is unknown, of the display form and *listed* is false, or of no
+    registered country and *aspirational* is false."""
+    if code in ASPIRATIONAL:
+        return _made_plan(code) if aspirational else None
     if TERRITORIES.get(code, code) not in COUNTRIES or (code in LISTED_ONLY and not listed):
         return None
     plan = _plans.get(code)
     if plan is None:
-        bban = "".join(map(_CLASSES.__getitem__, _classes(code)))
-        plan = (re.compile(f"{code}[0-9][0-9]{bban}").fullmatch, "".join(str(int(char, 36)) for char in code))
-        # AX stays out: what is in the table is accepted by the strict form.
+        plan = _made_plan(code)
+        # The others stay out: what is in the table is accepted by the strict form.
         if code not in LISTED_ONLY:
             _plans[code] = plan
     return plan
+
+
+@functools.cache
+def _made_plan(code: str) -> _Plan:
+    bban = "".join(map(_CLASSES.__getitem__, _classes(code)))
+    return re.compile(f"{code}[0-9][0-9]{bban}").fullmatch, "".join(str(int(char, 36)) for char in code)
 
 
 for _function in (is_plain_html, is_valid_card, is_valid_iban, parse_card, parse_iban):

@@ -241,8 +241,8 @@ def _columns(package: str, card: Call, iban: Call) -> list[Case]:
                 judge(array, out=out)
 
         def read(times: Iterable[object]) -> None:
-            # memchr. ORing the same bytes by 32-byte loads takes as long, within 3 % from L3 and memory: both wait
-            # for the bytes, so this is the floor without a kernel of its own (benchmarks/columns.py reads so too).
+            # memchr. ORing the same bytes by 32-byte loads takes as long, within 3 % from L3 and memory: both
+            # wait for the bytes, so no kernel of its own is needed (benchmarks/columns.py reads so too).
             find = data.find
             for _ in times:
                 find(b"\xfe")

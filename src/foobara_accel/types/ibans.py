@@ -9,13 +9,16 @@ from .._pure import _iban_table as table
 from ._known import Known
 from ._masked import Masked
 
-__all__ = ["COUNTRIES", "IBAN", "REGISTRY_RELEASE", "is_valid_iban", "parse_iban"]
+__all__ = ["ASPIRATIONAL", "COUNTRIES", "IBAN", "REGISTRY_RELEASE", "is_valid_iban", "parse_iban"]
 
 #: Release of the SWIFT IBAN registry the structures come from, and what was laid over it.
 REGISTRY_RELEASE: str = table.RELEASE
 
 #: The prefixes that are accepted, those of territories among them.
 COUNTRIES: frozenset[str] = frozenset({*table.COUNTRIES, *table.TERRITORIES})
+
+#: Prefixes of countries that use IBANs without being in the registry: for ``aspirational=True`` alone.
+ASPIRATIONAL: frozenset[str] = frozenset(table.ASPIRATIONAL)
 
 if TYPE_CHECKING:
     from .._pure.checks import is_valid_iban
@@ -106,8 +109,13 @@ class IBAN(Masked):
     def _known(cls) -> Known | None:
         return Known("iban", cls) if cls is IBAN else None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Its class alone takes no such text.
+        return (_aspirational, (self.canonical,)) if self.country in ASPIRATIONAL else super().__reduce__()
+
     def _part(self, index: int) -> str | None:
-        row = table.COUNTRIES[self.listed_under or self.country]
+        code = self.listed_under or self.country
+        row = table.COUNTRIES.get(code) or table.ASPIRATIONAL[code]
         start, stop = row[1] if index == 1 else row[2]
         return self.bban[start:stop] or None
 
@@ -115,11 +123,24 @@ class IBAN(Masked):
 IBAN.__module__ = "foobara_accel.types.ibans"
 
 
-def parse_iban(value: str, /, *, lenient: bool = False) -> IBAN:
+def parse_iban(value: str, /, *, lenient: bool = False, aspirational: bool = False) -> IBAN:
     """Return the parsed IBAN.
 
     Raises ValueError that names the first rule broken (empty, character, country, length, structure,
     check_digits, checksum) and never holds the IBAN, TypeError for anything but a str. ``lenient=True`` takes
-    blanks around it, spaces in it, either case, and AX.
+    blanks around it, spaces in it, either case, and AX; ``aspirational=True`` the countries of
+    :data:`ASPIRATIONAL`, which use IBANs without being in the registry.
     """
-    return IBAN._made(IBAN._checked(value, lenient=lenient))
+    if not aspirational:
+        return IBAN._made(IBAN._checked(value, lenient=lenient))
+    canonical, rule = checks.parse_iban(value, lenient=lenient, aspirational=True)
+    if rule:
+        told = f"{IBAN._WHAT} {_RULES[rule]} (rule: {rule})"
+        if not lenient and not checks.parse_iban(value, lenient=True, aspirational=True)[1]:
+            told += f"; lenient=True takes {IBAN._LENIENCE}"
+        raise ValueError(told)
+    return IBAN._made(canonical)
+
+
+def _aspirational(canonical: str) -> IBAN:
+    return parse_iban(canonical, aspirational=True)

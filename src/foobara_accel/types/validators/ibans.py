@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from ..._backend import checks
 from .._known import Known
 from .._masked import Masked
-from ..ibans import COUNTRIES, IBAN, REGISTRY_RELEASE, is_valid_iban
+from ..ibans import ASPIRATIONAL, COUNTRIES, IBAN, REGISTRY_RELEASE, is_valid_iban
 from .numbers import NumberValidator, Verdict
 
 __all__ = ["IBANValidator", "IBANVerdict"]
@@ -60,6 +60,7 @@ class IBANVerdict(Verdict):
 class IBANValidator(NumberValidator[IBANVerdict]):
     """Checks an IBAN: registered country, its length and structure, check digits 02-98, ISO 7064 MOD 97-10.
 
+    *aspirational* takes countries too that use IBANs without being in the registry (``ibans.ASPIRATIONAL``).
     *countries* allows only these prefixes. *lenient* takes the printed form: blanks around it, spaces, lower
     case, and AX. *national* also judges the check digits inside the account number where python-stdnum knows
     how (extra ``national``; see ``national.COUNTRIES``). *canonical* has ``process`` return it in upper case
@@ -70,6 +71,7 @@ class IBANValidator(NumberValidator[IBANVerdict]):
     lenient: bool = False
     national: bool = False
     canonical: bool = False
+    aspirational: bool = False
 
     #: Release of the SWIFT IBAN registry that decides.
     registry_release: ClassVar[str] = REGISTRY_RELEASE
@@ -77,7 +79,7 @@ class IBANValidator(NumberValidator[IBANVerdict]):
 
     def __post_init__(self) -> None:
         if self.countries is not None:
-            object.__setattr__(self, "countries", _known(self.countries))
+            object.__setattr__(self, "countries", _known(self.countries, self.aspirational))
         object.__setattr__(self, "_wrong", _national() if self.national else None)
         bare = self.countries is None and not self.national and not self.canonical
         object.__setattr__(self, "_bare", bare)
@@ -98,11 +100,12 @@ class IBANValidator(NumberValidator[IBANVerdict]):
             return self._allowed(value.canonical)
         if not issubclass(type(value), str):  # not isinstance: an object may claim another __class__
             return IBANVerdict(*self._type_verdict(value))
-        canonical, rule = _parse(value, lenient=self.lenient)
+        aspirational = self.aspirational
+        canonical, rule = _parse(value, lenient=self.lenient, aspirational=aspirational)
         if not rule:
             return self._allowed(canonical)
         reason = IBAN._RULES[rule]
-        if not self.lenient and not _parse(value, lenient=True)[1]:
+        if not self.lenient and not _parse(value, lenient=True, aspirational=aspirational)[1]:
             reason += f"; lenient=True takes {IBAN._LENIENCE}"
         return IBANVerdict(None, rule, reason)
 
@@ -116,7 +119,7 @@ class IBANValidator(NumberValidator[IBANVerdict]):
         return IBANVerdict(canonical)
 
     def _known(self, cls: type[Masked] | None) -> Known | None:
-        if type(self) is not IBANValidator:
+        if type(self) is not IBANValidator or self.aspirational:  # which the guard's own check does not take
             return None
         judged = self.countries is not None or self.national
         call = self._allowed if judged else None
@@ -137,13 +140,17 @@ def _national() -> Callable[[str], bool]:
     return wrong_check_digits
 
 
-def _known(countries: Collection[str]) -> frozenset[str]:
+def _known(countries: Collection[str], aspirational: bool) -> frozenset[str]:
     if isinstance(countries, str) or not isinstance(countries, Collection):
         raise TypeError(
             f"countries is a collection of prefixes, as in ('DE',), not {type(countries).__name__}"
         )
-    unknown = sorted(str(code) for code in countries if code not in COUNTRIES)
+    taken = COUNTRIES | ASPIRATIONAL if aspirational else COUNTRIES
+    unknown = sorted(str(code) for code in countries if code not in taken)
     if unknown or not countries:
         what = f"has {', '.join(unknown)}, not in the registry" if unknown else "is empty"
-        raise ValueError(f"countries {what} (release {REGISTRY_RELEASE}): prefixes are as in DE, GB, FR")
+        fix = "prefixes are as in DE, GB, FR"
+        if unknown and ASPIRATIONAL.issuperset(unknown):
+            fix = "aspirational=True takes such countries"
+        raise ValueError(f"countries {what} (release {REGISTRY_RELEASE}): {fix}")
     return frozenset(countries)
