@@ -69,6 +69,12 @@ def test_every_snippet_runs(page: Path, backend: str, tmp_path: Path) -> None:
         env={**os.environ, "FOOBARA_ACCEL_BACKEND": backend, "PYTHONIOENCODING": "utf-8"},
     )
     assert done.returncode == 0, done.stderr
+    # Numbers of cards, accounts and phones that a page gives to its snippets are in nothing that they print.
+    shown = done.stdout + done.stderr
+    numbers = re.findall(
+        r"""["'](\+?[0-9(][0-9 ()-]{9,}[0-9]|[A-Za-z]{2}[0-9]{2}[A-Za-z0-9 ]{11,})["']""", program(page)
+    )
+    assert [number for number in numbers if number in shown] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
+import importlib.util
 import io
 import json
 import logging
@@ -32,11 +34,13 @@ PRINTED = (
     "DE75 5121 0800 1245 1261 99",
     "de76 5121 0800 1245 1261 99",
 )
+PHONE, WRONG_PHONE, NATIONAL = "+14155552671", "+1415555267", "(415) 555-2671"
 PASSWORD = "opensesame-planted"
 PEPPER = b"pepper-planted-pepper-planted-pe"
 # Whole, and what a mask must hide of them.
 PLANTED = (
     *(CARD, WRONG_CARD, SHORT_CARD, IBAN, WRONG_IBAN, *PRINTED, PASSWORD, PEPPER.decode()),
+    *(PHONE, WRONG_PHONE, NATIONAL, "4155552", "555-26"),
     *("578763", "5787 6362", "5787-6362", "51210800124512", "5121 0800 1245"),
 )
 
@@ -152,6 +156,65 @@ def test_parsers_and_validators(fa: ModuleType, sub: Sub, read: Read) -> None:
             read.calls("parse_iban", types_of.parse_iban, value, lenient=lenient)
         read.calls("CardNumber()", fa.CardNumber, value)
         read.calls("IBAN()", fa.IBAN, value)
+
+
+def test_columns(sub: Sub, read: Read) -> None:
+    np = pytest.importorskip("numpy")
+    columns = sub("types.columns")
+    texts = [CARD, IBAN, PHONE, WRONG_CARD, WRONG_IBAN, WRONG_PHONE, *PRINTED]
+    given: list[Any] = [
+        *(
+            texts,
+            [*texts, None],
+            [*texts, int(CARD)],
+            [*texts, [PHONE]],
+            [*texts, IBAN.encode()],
+            texts[0],
+            {CARD: 1},
+        ),
+        *(
+            np.array(texts),
+            np.array(texts, "S"),
+            np.array(texts, object),
+            np.array([[PHONE]]),
+            np.array(int(CARD)),
+        ),
+        *(
+            np.array([int(CARD), int(PHONE)]),
+            np.array([*texts, 4.5], object),
+            np.array([NATIONAL.encode() + b"\xff"]),
+        ),
+    ]
+    if importlib.util.find_spec("phonenumbers") is not None:
+        given.append([NATIONAL, PHONE])
+    if importlib.util.find_spec("pyarrow") is not None:
+        pa = importlib.import_module("pyarrow")
+        arrow = pa.array(texts)
+        ends = np.array([0, 16, 8], np.int32)
+        wrong = pa.Array.from_buffers(
+            pa.utf8(), 2, [None, pa.py_buffer(ends), pa.py_buffer("".join(texts).encode())]
+        )
+        given += [arrow, arrow.dictionary_encode(), arrow.cast(pa.large_utf8()), wrong]
+        given += [pa.array([int(CARD)]), pa.table({CARD: arrow, IBAN: arrow})]
+    functions: list[tuple[str, dict[str, Any]]] = [
+        *(
+            ("luhn_valid", {}),
+            ("iban_valid", {"lenient": True}),
+            ("phone_valid", {}),
+            ("phone_valid", {"region": "US"}),
+        ),
+        *(("card_brand", {}), ("iban_country", {})),
+    ]
+    for name, options in functions:
+        for column in given:
+            for more in ({}, {"result": "arrow"}):
+                try:
+                    answer = getattr(columns, name)(column, **options, **more)
+                except (TypeError, ValueError, ImportError) as error:
+                    read.error(name, error)
+                else:
+                    read.add(name, repr(answer), str(answer))
+    assert columns.phone_valid([PHONE, WRONG_PHONE]).tolist() == [True, False]
 
 
 def test_hashes(fa: ModuleType, sub: Sub, read: Read) -> None:

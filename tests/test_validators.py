@@ -499,7 +499,15 @@ CARDISH = st.one_of(
     st.text(alphabet="0123456789 -\t\u0664\uff11\0", max_size=24),
     st.text(alphabet="0123456789", min_size=7, max_size=19).map(with_luhn),
 )
+ASPIRATIONAL = ("DZ580002100001113000000570", "IR710570029971601460641001", "GW04GW1430010181800637601")
 IBANISH = st.one_of(
+    st.sampled_from(ASPIRATIONAL),
+    st.builds(
+        lambda text, at, char: text[:at] + char + text[at + 1 :],
+        st.sampled_from(ASPIRATIONAL),
+        st.integers(0, 26),
+        st.sampled_from("0A z"),
+    ),
     st.text(alphabet="GBDEFRX0123456789 wz\u0131", max_size=36),
     st.sampled_from(EXAMPLES),
     st.builds(
@@ -542,8 +550,16 @@ def test_the_twins_judge_cards_alike(value: str, lenient: bool, least: int, cano
     lenient=st.booleans(),
     canonical=st.booleans(),
     countries=st.sampled_from([None, ["GB", "DE"]]),
+    aspirational=st.booleans(),
 )
-def test_the_twins_judge_ibans_alike(value: str, lenient: bool, canonical: bool, countries: Any) -> None:
-    options = {"lenient": lenient, "canonical": canonical, "countries": countries}
+def test_the_twins_judge_ibans_alike(
+    value: str, lenient: bool, canonical: bool, countries: Any, aspirational: bool
+) -> None:
+    options = {
+        "lenient": lenient,
+        "canonical": canonical,
+        "countries": countries,
+        "aspirational": aspirational,
+    }
     first, second = (answers(each.IBANValidator(**options), value) for each in both())
     assert first == second
