@@ -102,13 +102,15 @@ def numpy_luhn(cards: np.ndarray) -> np.ndarray:
     return right & (total % 10 == 0)
 
 
-def measured(cases: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+def measured(
+    cases: dict[str, Callable[[], object]], rounds: int, clock: Callable[[], int] = time.thread_time_ns
+) -> dict[str, float]:
     taken: dict[str, list[int]] = {name: [] for name in cases}
     for _ in range(rounds):
         for name, call in cases.items():
-            start = time.thread_time_ns()
+            start = clock()
             call()
-            taken[name].append(time.thread_time_ns() - start)
+            taken[name].append(clock() - start)
     return {name: statistics.median(each) for name, each in taken.items()}
 
 
@@ -153,6 +155,32 @@ def two_threads(judge: Callable[[slice], object], rows: int, laps: int = 2000) -
     return one / two
 
 
+def beside_polars(ibans: dict[str, list[str]], rounds: int) -> None:
+    """Time the IBAN plugin of polars on the same Series: CPU time of all threads, as polars has its own."""
+    try:
+        import iban_validation_polars as plugin
+        import polars as pl
+    except ImportError as error:
+        print(f"\npolars: {error.name} is not installed, not compared")
+        return
+    print("\n| IBAN, polars Series | ns a row | country_status | process_ibans |\n|---|---|---|---|")
+    for name, texts in ibans.items():
+        series = pl.Series("iban", texts)
+        frame = series.to_frame()
+        found = measured(
+            {
+                "own": lambda series=series: columns.iban_valid(series),
+                "status": lambda frame=frame: frame.select(plugin.country_status("iban")),
+                "process": lambda frame=frame: frame.select(plugin.process_ibans("iban")),
+            },
+            rounds,
+            time.process_time_ns,
+        )
+        status, process = (found[each] / found["own"] for each in ("status", "process"))
+        own = found["own"] / len(texts)
+        print(f"| {name} | {own:.2f} | {status:.0f} times as long | {process:.0f} times as long |")
+
+
 def pure() -> ModuleType:
     return importlib.import_module(f"{load_twin('py').__name__}.types.columns")
 
@@ -185,6 +213,10 @@ def main(rows: int = 1_000_000, rounds: int = 21) -> None:
     for name in ibans:
         text = Text(ibans[name])
         groups[f"IBAN, Arrow utf8, {name}"] = ((text.data, text.ends), text.judge(columns.twin.IBANS))
+    # E.164 of all regions, the last two digits any.
+    dialled = repeated(lambda: f"{rng.choice(EXAMPLES)[:-2]}{rng.randrange(100):02}", rows)
+    e164 = np.array(dialled, "S16")
+    groups["Phone, NumPy S16, E.164"] = ((e164,), lambda: columns.phone_valid(e164, out=out))
     u16 = s16.astype("U16")
     groups["Luhn, NumPy U16, 2 % wrong"] = ((u16,), lambda: columns.luhn_valid(u16, out=out))
     cases: dict[str, Callable[[], object]] = {}
@@ -202,12 +234,13 @@ def main(rows: int = 1_000_000, rounds: int = 21) -> None:
         f"\nNumPy with a look-up table, S16: {found['numpy'] / rows:.0f} ns a row, {ratio:.0f} times as long"
     )
 
+    beside_polars(ibans, max(3, rounds // 5))
+
     few = min(rows, 20_000)
     strings, codes = [text.decode() for text in s16[:few]], ibans["2 % wrong"][:few]
     slow = pure()
     pure_checks = importlib.import_module(f"{load_twin('py').__name__}.types")
-    # E.164 of all regions, the last two digits any.
-    phones = repeated(lambda: f"{rng.choice(EXAMPLES)[:-2]}{rng.randrange(100):02}", few)
+    phones = dialled[:few]
     phones16 = np.array(phones, "S16")
     part, part34, spread = s16[:few], s34["2 % wrong"][:few], Text(codes)
     found = measured(
