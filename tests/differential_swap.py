@@ -950,13 +950,18 @@ class Program:
 
 
 class Overridden:
-    """The flag of a hook that no class sets: whether it is another one than *hook*."""
+    """The flag of a hook where no class has one, those after *command* either: is it another than *hook*?"""
 
-    def __init__(self, hook: Any) -> None:
-        self.hook = hook
+    def __init__(self, command: Any, hook: Any) -> None:
+        self.command, self.hook = command, hook
 
-    def __get__(self, instance: Any, owner: Any) -> bool:
-        return getattr(owner, self.hook.__name__, None) is not self.hook
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        name = self.hook.__name__
+        later = owner.__mro__[owner.__mro__.index(self.command) + 1 :]
+        for base in later:
+            if f"_has_{name}" in vars(base):
+                return vars(base)[f"_has_{name}"]
+        return getattr(owner, name, None) is not self.hook
 
 
 class Repaired:
@@ -969,7 +974,8 @@ class Repaired:
         """Put them in place."""
         if "call-hooks" in repairs:
             for name in ("before_execute", "after_execute"):
-                setattr(classes.Command, f"_has_{name}", Overridden(vars(classes.ExecutionConcern)[name]))
+                hook = vars(classes.ExecutionConcern)[name]
+                setattr(classes.Command, f"_has_{name}", Overridden(classes.Command, hook))
         context = classes.TransactionContext
         leave, run = context.__exit__, classes.StateConcern.run_instance
         undo, close, stack = "rollback-on-escape" in repairs, "close-failed-open" in repairs, cls.stack
