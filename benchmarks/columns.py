@@ -4,7 +4,7 @@ python benchmarks/columns.py [ROWS] [ROUNDS]
 
 Each round runs every case once, in turn; a figure is the median of its rounds in thread CPU time, ratios are
 those of medians. Reading is memchr for a byte that is not there, which takes as long as ORing the bytes by
-32-byte loads (within 3 % from L3: both wait for memory), copying memcpy; with Arrow, of text and offsets.
+32-byte loads (about: both wait for memory), copying memcpy; with Arrow, of text and offsets.
 Threads are timed by the wall clock, the least of many laps between barriers, as other work only adds to it.
 """
 

@@ -36,8 +36,8 @@ COMMON_PHONES = (
 PLAIN = "Thank you for the parcel, it came on Tuesday at noon"
 TEN = ("AT", "BE", "CH", "DE", "ES", "FR", "GB", "IT", "NL", "PL")
 
-# More than the caches hold; the pure twin would take a tenth of a second for them, and is timed by the few.
-ROWS, FEW = 1_000_000, 2_048
+# 64 MB of cards, more than caches hold; the pure twin, a hundred times as slow, is timed by the few.
+ROWS, FEW = 4_000_000, 2_048
 
 
 def cards(
@@ -241,8 +241,8 @@ def _columns(package: str, card: Call, iban: Call) -> list[Case]:
                 judge(array, out=out)
 
         def read(times: Iterable[object]) -> None:
-            # memchr. ORing the same bytes by 32-byte loads takes as long, within 3 % from L3 and memory: both
-            # wait for the bytes, so no kernel of its own is needed (benchmarks/columns.py reads so too).
+            # memchr. ORing the same bytes by 32-byte loads takes about as long, as both wait for them, so no
+            # kernel of its own is needed (benchmarks/columns.py reads so too).
             find = data.find
             for _ in times:
                 find(b"\xfe")
