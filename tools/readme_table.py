@@ -15,7 +15,16 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 README, DROP_IN = ROOT / "README.md", ROOT / "docs" / "drop-in.md"
 START, END = "<!-- measured -->", "<!-- /measured -->"
-UNITS = {"await": "A", "json": "J", "lookups": "two look-ups", "V": "V", "I": "I", "call": "C calls"}
+UNITS = {
+    "await": "A",
+    "json": "J",
+    "lookups": "two look-ups",
+    "V": "V",
+    "I": "I",
+    "call": "C",
+    "read": "R",
+    "loop": "L",
+}
 HEADS = {"c": "compiled", "py": "pure"}
 
 
@@ -24,9 +33,11 @@ def cell(verdict: dict[str, Any]) -> str:
     value, limit = verdict["value"], verdict["limit"]
     if value is None:
         return verdict["status"]
-    over = "1/" if verdict["at_least"] else ""
-    shown = f"{value:.1f}" if verdict["at_least"] else f"{value:.2f}"
-    return f"{over}{shown} (budget {over}{limit:g}: {verdict['status']})"
+    if verdict["at_least"] and limit > 1:
+        return f"1/{value:.1f} (budget 1/{limit:g}: {verdict['status']})"
+    if verdict["at_least"]:
+        value, limit = 1 / value, 1 / limit
+    return f"{value:.2f} (budget {limit:.3g}: {verdict['status']})"
 
 
 def conditions(report: dict[str, Any]) -> str:

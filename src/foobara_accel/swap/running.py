@@ -118,7 +118,6 @@ def _run_as_main(code: Any, file: str | None, loader: Any, spec: ModuleSpec | No
     names = module.__dict__
     names.update(
         __builtins__=builtins,
-        __cached__=None if spec is None else spec.cached,
         __file__=file,
         __loader__=loader,
         __package__=None if spec is None else spec.parent,
@@ -126,6 +125,8 @@ def _run_as_main(code: Any, file: str | None, loader: Any, spec: ModuleSpec | No
     )
     if sys.version_info < (3, 14):
         names["__annotations__"] = {}
+    if sys.version_info < (3, 15):
+        names["__cached__"] = None if spec is None else spec.cached
     sys.modules["__main__"] = module
     exec(code, names)
 

@@ -168,6 +168,8 @@ def _text(node: Any) -> str:
                 value = [
                     each for each in value if not isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef))
                 ]
+        if name == "is_lazy" and not value:  # of an import, from 3.15 on
+            continue
         if value is not None and value != []:
             fields.append(f"{name}={_text(value)}")
     return f"{type(node).__name__}({','.join(fields)})"
