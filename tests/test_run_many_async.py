@@ -110,12 +110,16 @@ def test_cancelled_rows_roll_back_and_no_other_begins(fa: ModuleType, sub: Any, 
     assert (log.count("commit"), log.count("rollback")) == (1, concurrency)
 
 
-@pytest.mark.parametrize("concurrency", [1, 2])
-def test_what_a_run_raises_is_raised_as_it_is(fa: ModuleType, concurrency: int) -> None:
+@pytest.mark.parametrize(
+    ("concurrency", "first", "began", "ended"), [(1, 5, [5], []), (2, 99, [99], ["cancelled 99"])]
+)
+def test_what_a_run_raises_is_raised_as_it_is(
+    fa: ModuleType, concurrency: int, first: int, began: list[int], ended: list[str]
+) -> None:
     command = watched(fa)
     with pytest.raises(KeyError, match="validate") as caught:
-        asyncio.run(command.run_many([{"a": "x"}, {"a": 77}, {"a": 99}, {"a": 1}], concurrency=concurrency))
-    assert 1 not in command.began and command.under_way == 0
+        asyncio.run(command.run_many([{"a": first}, {"a": 77}, {"a": 1}], concurrency=concurrency))
+    assert (command.began, command.ended, command.under_way) == (began, ended, 0)
     assert caught.value.__notes__ == ["Watched.run_many(): raised in row 1"]
 
 
