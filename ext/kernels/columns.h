@@ -78,8 +78,9 @@ typedef struct {
 } fa_block;
 
 /* Of every prefix with an IBAN of its own: what each character after the country must be less, and may then be at most;
- * what it weighs (byte 31, never part of an IBAN: the constant); which may be a letter as well as a digit. */
-typedef struct { uint8_t base[32], span[32]; int8_t weight[32]; uint8_t either[32]; } fa_iban_vectors;
+ * what it weighs (byte 31, never part of an IBAN: the constant); which may be a letter as well as a digit. loose: span,
+ * but anything may follow. */
+typedef struct { uint8_t base[32], span[32]; int8_t weight[32]; uint8_t either[32], loose[32]; } fa_iban_vectors;
 
 static FA_LINE fa_iban_vectors fa_vectors[FA_IBAN_PREFIXES + 1];
 static uint8_t fa_vector_length[FA_IBAN_PREFIXES + 1];
@@ -434,6 +435,8 @@ static void fa_make_vectors(void) {
                 power += 1 + letter;
             }
             to->weight[31] = fa_signed97((constant + 96) % 97);
+            memset(to->loose, 0xff, sizeof to->loose);
+            memcpy(to->loose, to->span, country->length - 2u);
         }
     }
     memset(fa_last + 32, 0xff, 32);

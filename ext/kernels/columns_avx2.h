@@ -174,6 +174,42 @@ FA_AVX2 static size_t fa_card_sixteen_avx2(const unsigned char *s, size_t count,
     return i;
 }
 
+/* Whether eight views at once point into one buffer, each with 13 to 34 characters that have `before` more before them
+ * and FA_IBAN_AFTER of memory from the first on; *lengths as u32. */
+FA_AVX2_INLINE int fa_eight_views(const fa_rows *rows, const unsigned char *view, int32_t which, int32_t before,
+                                  __m256i *lengths) {
+    const int64_t last = rows->sizes[which] - FA_IBAN_AFTER - before;
+    const __m256i most = _mm256_set1_epi32((int32_t)(last < INT32_MAX ? last : INT32_MAX));
+    __m256i half[4], starts, fits;
+    unsigned k;
+    if (last < 0) return 0;
+    for (k = 0; k < 4; k++)
+        half[k] = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)(view + 16 * k))),
+                                          _mm_loadu_si128((const __m128i *)(view + 16 * k + 64)), 1);
+    *lengths = _mm256_unpacklo_epi64(_mm256_unpacklo_epi32(half[0], half[1]), _mm256_unpacklo_epi32(half[2], half[3]));
+    half[0] = _mm256_unpackhi_epi32(half[0], half[1]);
+    half[2] = _mm256_unpackhi_epi32(half[2], half[3]);
+    starts = _mm256_sub_epi32(_mm256_unpackhi_epi64(half[0], half[2]), _mm256_set1_epi32(before));
+    fits = _mm256_cmpeq_epi32(_mm256_unpacklo_epi64(half[0], half[2]), _mm256_set1_epi32(which));
+    fits = _mm256_and_si256(fits, _mm256_cmpeq_epi32(_mm256_min_epu32(starts, most), starts));
+    starts = _mm256_sub_epi32(*lengths, _mm256_set1_epi32(13));
+    fits = _mm256_and_si256(fits, _mm256_cmpeq_epi32(_mm256_min_epu32(starts, _mm256_set1_epi32(21)), starts));
+    return _mm256_movemask_epi8(fits) == -1;
+}
+
+/* The buffer that a view points into, if there is such a one. */
+static inline int32_t fa_view_buffer(const fa_rows *rows, const unsigned char *view) {
+    int32_t which;
+    memcpy(&which, view + 8, sizeof which);
+    return which < 0 || which >= rows->buffer_count ? -1 : which;
+}
+
+static inline uint32_t fa_u32(const unsigned char *s) {
+    uint32_t value;
+    memcpy(&value, s, sizeof value);
+    return value;
+}
+
 /* Judges rows from `first` on without a block of pointers; returns how many it judged, maybe none. */
 FA_AVX2 static size_t fa_card_direct_avx2(const fa_rows *rows, size_t first, size_t count, int8_t *out) {
     const unsigned char *data = rows->data;
@@ -200,6 +236,15 @@ FA_AVX2 static size_t fa_card_direct_avx2(const fa_rows *rows, size_t first, siz
             }
             FA_EIGHT_CARDS(data + at[i + k_ + 1], n[k_], _mm256_loadu_si256((const __m256i *)n), out + i);
         }
+    } else if (rows->layout == FA_VIEWS && count >= 8) {
+        const unsigned char *view = data + 16 * first;
+        const int32_t which = fa_view_buffer(rows, view);
+        __m256i lengths;
+        if (which < 0) return 0;
+        data = rows->buffers[which];
+        for (; i + 8 <= count && fa_eight_views(rows, view, which, FA_CARD_BEFORE, &lengths); i += 8, view += 128)
+            FA_EIGHT_CARDS(data + fa_u32(view + 16 * k_ + 12) + fa_u32(view + 16 * k_), fa_u32(view + 16 * k_), lengths,
+                           out + i);
     }
     return i;
 }
@@ -214,6 +259,7 @@ FA_AVX2 static int fa_iban_again(const unsigned char *s, size_t n, __m256i text,
     __m128i sums, powers;
     unsigned letters, check = (s[2] - '0') * 10u + (s[3] - '0');
     if (!entry || n < length) return 0;
+    text = _mm256_and_si256(text, _mm256_loadu_si256((const __m256i *)(fa_first + FA_IBAN_MAX - length)));
     right = _mm256_or_si256(right, _mm256_loadu_si256((const __m256i *)fa_vectors[entry].either));
     folded = _mm256_sub_epi8(_mm256_or_si256(text, _mm256_set1_epi8(0x20)), _mm256_set1_epi8('a'));
     letter = _mm256_cmpeq_epi8(_mm256_min_epu8(folded, _mm256_set1_epi8(25)), folded);
@@ -235,16 +281,20 @@ FA_AVX2 static int fa_iban_again(const unsigned char *s, size_t n, __m256i text,
     return (_mm_cvtsi128_si32(sums) + (int)(fa_vector_head[entry] + check) + 97 * 100000 - 1) % 97 == 0;
 }
 
-/* How many characters of the 32 are the row's. Of a length that no IBAN has, any number will do. */
-#define FA_KEPT(KNOWN, LENGTH) ((KNOWN) ? ((LENGTH) - 2) & 31 : (LENGTH) - 2)
+/* Whether a row cannot be an IBAN whatever its characters: by the letters of its country, or by its length where that
+ * is known. */
+#define FA_UNLIKE(S, N, KNOWN, ENTRY)                                                                       \
+    (((((S)[0] | (unsigned)(S)[1] << 8) & 0xe0e0) ^ 0x4040) | ((KNOWN) ? (N) ^ fa_vector_length[ENTRY] : 0))
 
-/* Four rows: their characters from the check digits on, NUL after the last; verdicts as four i32, 0 or -1. */
-#define FA_FOUR_IBANS(START, LENGTH, KNOWN, VERDICTS)                                                        \
+/* Four rows; verdicts as four i32, 0 or -1. Where lengths are known, what follows a row is not looked at; else it is
+ * LENGTH bytes with NUL after the last character. */
+#define FA_FOUR_IBANS(START, LENGTH, KNOWN, VERDICTS)                                                       \
     do {                                                                                                    \
         const unsigned char *s_[4];                                                                         \
         __m256i text_[4], wrong_[4], product_[4], low_, high_, sums_, any_;                                 \
         __m128i sum_, check_, fits_;                                                                        \
-        unsigned entry_[4], other_ = 0, k_;                                                                  \
+        unsigned entry_[4], k_;                                                                             \
+        size_t unlike_ = 0;                                                                                 \
         for (k_ = 0; k_ < 4; k_++) {                                                                        \
             const fa_iban_vectors *of_;                                                                     \
             __m256i value_;                                                                                 \
@@ -252,14 +302,14 @@ FA_AVX2 static int fa_iban_again(const unsigned char *s, size_t n, __m256i text,
             s_[k_] = (START);                                                                               \
             letters_ = s_[k_][0] | (unsigned)s_[k_][1] << 8;                                                \
             entry_[k_] = fa_vector_index[(letters_ & 31) << 5 | (letters_ >> 8 & 31)];                      \
-            other_ |= (unsigned)((letters_ & 0xe0e0) != 0x4040) << k_;                                      \
-            if (KNOWN) other_ |= (unsigned)(fa_vector_length[entry_[k_]] != (LENGTH)) << k_;                \
+            unlike_ |= FA_UNLIKE(s_[k_], (size_t)(LENGTH), KNOWN, entry_[k_]);                              \
             of_ = &fa_vectors[entry_[k_]];                                                                  \
             text_[k_] = _mm256_loadu_si256((const __m256i *)(s_[k_] + 2));                                  \
             text_[k_] = _mm256_and_si256(                                                                   \
-                text_[k_], _mm256_loadu_si256((const __m256i *)(fa_first + 32 - FA_KEPT(KNOWN, LENGTH))));  \
+                text_[k_], (KNOWN) ? others_ : _mm256_loadu_si256((const __m256i *)(fa_first + 34 - (LENGTH)))); \
             value_ = _mm256_sub_epi8(text_[k_], _mm256_loadu_si256((const __m256i *)of_->base));            \
-            wrong_[k_] = _mm256_subs_epu8(value_, _mm256_loadu_si256((const __m256i *)of_->span));          \
+            wrong_[k_] = _mm256_subs_epu8(                                                                  \
+                value_, _mm256_loadu_si256((const __m256i *)((KNOWN) ? of_->loose : of_->span)));           \
             value_ = _mm256_or_si256(value_, one_);                                                         \
             product_[k_] = _mm256_maddubs_epi16(value_, _mm256_loadu_si256((const __m256i *)of_->weight));  \
         }                                                                                                   \
@@ -278,14 +328,14 @@ FA_AVX2 static int fa_iban_again(const unsigned char *s, size_t n, __m256i text,
         fits_ = _mm_cmpeq_epi32(_mm_min_epu32(sum_, _mm_set1_epi32(44278013)), sum_);                       \
         fits_ = _mm_and_si128(fits_, _mm_cmpeq_epi32(_mm_min_epu32(check_, _mm_set1_epi32(96)), check_));   \
         any_ = _mm256_or_si256(_mm256_or_si256(wrong_[0], wrong_[1]), _mm256_or_si256(wrong_[2], wrong_[3])); \
-        if (other_ || !_mm256_testz_si256(any_, any_)) {                                                        \
+        if (unlike_ || !_mm256_testz_si256(any_, any_)) {                                                   \
             int32_t each_[4];                                                                               \
             _mm_storeu_si128((__m128i *)each_, fits_);                                                      \
             for (k_ = 0; k_ < 4; k_++)                                                                      \
-                if (other_ >> k_ & 1)                                                                       \
+                if (FA_UNLIKE(s_[k_], (size_t)(LENGTH), KNOWN, entry_[k_]))                                 \
                     each_[k_] = 0;                                                                          \
                 else if (!_mm256_testz_si256(wrong_[k_], wrong_[k_]))                                       \
-                    each_[k_] = -fa_iban_again(s_[k_], (LENGTH), text_[k_], wrong_[k_], entry_[k_]);                  \
+                    each_[k_] = -fa_iban_again(s_[k_], (LENGTH), text_[k_], wrong_[k_], entry_[k_]);        \
             fits_ = _mm_loadu_si128((const __m128i *)each_);                                                \
         }                                                                                                   \
         (VERDICTS) = fits_;                                                                                 \
@@ -307,20 +357,21 @@ FA_AVX2 static int fa_iban_again(const unsigned char *s, size_t n, __m256i text,
         _mm_storel_epi64((__m128i *)(OUT), few_);                                                           \
     } while (0)
 
-FA_AVX2_INLINE __m256i fa_last_byte(void) {
-    return _mm256_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0x01000000);
-}
+/* What FA_FOUR_IBANS is to find in registers: a byte for the constant, and all others. */
+#define FA_IBAN_BYTES                                                                                       \
+    const __m256i one_ = _mm256_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0x01000000);                                \
+    const __m256i others_ = _mm256_setr_epi32(-1, -1, -1, -1, -1, -1, -1, 0x00ffffff)
 
 FA_AVX2 static void fa_iban_pointers_avx2(const unsigned char *const *s, const uint32_t *n, size_t count,
                                           int8_t *out) {
-    const __m256i one_ = fa_last_byte();
+    FA_IBAN_BYTES;
     size_t i;
     for (i = 0; i < count; i += 8)
         FA_EIGHT_IBANS(s[i + o_ + k_], (size_t)n[i + o_ + k_], 1, out + i);
 }
 
 FA_AVX2 static size_t fa_iban_direct_avx2(const fa_rows *rows, size_t first, size_t count, int8_t *out) {
-    const __m256i one_ = fa_last_byte();
+    FA_IBAN_BYTES;
     const unsigned char *data = rows->data;
     size_t i = 0;
     if (rows->layout == FA_FIXED && rows->width >= 2 && rows->width <= FA_IBAN_MAX && rows->stride > 0) {
@@ -345,6 +396,14 @@ FA_AVX2 static size_t fa_iban_direct_avx2(const fa_rows *rows, size_t first, siz
         for (; i + 8 <= count && rows->high - (data + at[i + 7]) >= FA_IBAN_AFTER; i += 8)
             FA_EIGHT_IBANS(data + at[i + o_ + k_], (size_t)(at[i + o_ + k_ + 1] - at[i + o_ + k_]), 1,
                            out + i);
+    } else if (rows->layout == FA_VIEWS && count >= 8) {
+        const unsigned char *view = data + 16 * first;
+        const int32_t which = fa_view_buffer(rows, view);
+        __m256i lengths;
+        if (which < 0) return 0;
+        data = rows->buffers[which];
+        for (; i + 8 <= count && fa_eight_views(rows, view, which, 0, &lengths); i += 8, view += 128)
+            FA_EIGHT_IBANS(data + fa_u32(view + 16 * (o_ + k_) + 12), fa_u32(view + 16 * (o_ + k_)), 1, out + i);
     }
     return i;
 }
