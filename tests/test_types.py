@@ -614,12 +614,13 @@ def test_the_guard_leaves_every_field_with_a_processor_to_pydantic(
 
 def test_a_processor_may_be_the_value_of_a_field(types: ModuleType, sub: Sub) -> None:
     for check in (types.MinLengthValidator(3), sub("types").CreditCardValidator()):
-        held: Any = create_model(
-            "Held", __config__={"arbitrary_types_allowed": True}, check=(type(check), ...)
-        )
+        held: Any = create_model("Held", check=(type(check), ...), any=(types.Validator[str] | None, None))
         assert held(check=check).check is check
+        assert held(check=check, any=check).any is check
         with pytest.raises(ValidationError, match=f"instance of {type(check).__name__}"):
             held(check=5)
+        with pytest.raises(ValidationError, match="instance of Validator"):
+            held(check=check, any=5)
 
 
 def test_a_processor_at_a_sensitive_field_hides_what_it_refuses(

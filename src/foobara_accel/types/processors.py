@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, Protocol, Self, TypeVar, runtime_checkable
+from typing import Any, Generic, Protocol, Self, TypeVar, get_origin, runtime_checkable
 
 __all__ = ["Caster", "ProcessorProtocol", "Transformer", "TypeProcessor", "Validator"]
 
@@ -51,7 +51,9 @@ class TypeProcessor(Generic[T]):
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any = None) -> Any:
         if handler is None:  # of the class: a processor is the value of a field, not what looks at it
-            return source(self)
+            from pydantic_core import core_schema
+
+            return core_schema.is_instance_schema(get_origin(self) or self)
         return self._core_schema(source, handler)
 
     def _core_schema(self, source: Any, handler: Any) -> Any:
