@@ -328,6 +328,8 @@ def test_the_twins_find_the_same_text_plain(text: str) -> None:
         ({"tags": ["noscript"]}, ValueError, "tags may not hold noscript: browsers do not agree"),
         ({"attributes": {"img": ["src"]}}, ValueError, "attributes names tags that are not in tags: img"),
         ({"attributes": {"a": ["onclick"]}}, ValueError, "attributes may not hold onclick: "),
+        ({"tags": ["p", "meta", "base"]}, ValueError, "tags may not hold base, meta: it acts on the page"),
+        ({"tags": ["iframe"], "url_schemes": ["data"]}, ValueError, "url_schemes may not hold data where"),
         ({"attributes": {"*": ["srcdoc"]}}, ValueError, "attributes may not hold srcdoc: "),
         ({"attributes": {"a": "href"}}, TypeError, r"attributes\['a'\] is a collection of names, not str"),
         ({"attributes": ["a"]}, TypeError, "attributes maps a tag to names of attributes, not list"),

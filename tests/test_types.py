@@ -705,6 +705,31 @@ def test_a_type_that_checks_numbers_hides_them(fa: ModuleType, types: ModuleType
         assert b"11111111" not in command.run(card=right, cards=[right]).to_json_bytes()
 
 
+def test_the_bounds_of_a_sensitive_type_show_nothing_of_what_they_refuse(types: ModuleType, sub: Sub) -> None:
+    class Secret(types.Validator):  # type: ignore[name-defined, misc]
+        __foobara_sensitive__ = True
+
+        def process(self, value: Any) -> Any:
+            return value
+
+    pin = types.FoobaraType("pin", str, validators=[Secret()], max_length=4, pattern="^[0-9]+$")
+    many = types.FoobaraType("many", int, transformers=[Secret()], le=9, has_default=True, default=7)
+    made: Any = pin.create_pydantic_model("Made", {"pin": pin, "many": many})
+    assert made(pin="1234").model_dump() == {"pin": "1234", "many": 7}
+    for given in ({"pin": "83475"}, {"pin": "83475x"}, {"pin": 83475}, {"pin": "1", "many": 83475}):
+        with pytest.raises(ValidationError) as caught:
+            made(**given)
+        assert "83475" not in f"{caught.value} {caught.value.errors()} {caught.value.json()}"
+    schema = made.model_json_schema()
+    assert schema["required"] == ["pin"] and schema["properties"]["many"]["default"] == 7
+    assert schema["properties"]["pin"] == {
+        "title": "Pin",
+        "type": "string",
+        "maxLength": 4,
+        "pattern": "^[0-9]+$",
+    }
+
+
 def test_manifest(types: ModuleType) -> None:
     assert types.EmailType.array().to_manifest() == {
         "name": "array_of_email",

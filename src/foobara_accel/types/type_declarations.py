@@ -165,11 +165,16 @@ class _Secrecy:
         return False
 
 
-class _Marked:
+class _Hidden:
+    """Marks a field as sensitive, which core looks for, and keeps its value out of Pydantic's own errors."""
+
     __foobara_sensitive__: ClassVar[bool] = True
 
+    def __init__(self, title: str) -> None:
+        self.title = title
 
-_MARK = _Marked()
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        return schema_of(lambda value: value, handler(source), self.title, first=False, hides=True)
 
 
 class FoobaraType(Generic[T]):
@@ -354,14 +359,23 @@ class FoobaraType(Generic[T]):
         return f"<{type(self).__name__} {self.name}>"
 
     def to_pydantic_field(self) -> tuple[Any, Any]:
-        """Return annotation and ``Field(...)`` for a Pydantic model: bounds, lengths, pattern, default."""
+        """Return annotation and ``Field(...)`` for a Pydantic model: bounds, lengths, pattern, default.
+
+        Those of a type that is sensitive keep what is refused out of the error.
+        """
         from pydantic import Field
 
+        optional = self.nullable or self.has_default
+        annotation: Any = self.python_type | None if optional else self.python_type
         said: dict[str, Any] = {
             name: value
             for name in ("gt", "ge", "lt", "le", "min_length", "max_length", "pattern")
             if (value := getattr(self, name)) is not None
         }
+        if self.__foobara_sensitive__:
+            # What bounds it stands inside of what hides it: Pydantic applies a field's own bounds last.
+            annotation = Annotated[annotation, Field(**said), _Hidden(self.name)]
+            said = {}
         if self.description:
             said["description"] = self.description
         if self.examples:
@@ -370,8 +384,7 @@ class FoobaraType(Generic[T]):
             said["default"] = self.default
         elif self.nullable:
             said["default"] = None
-        optional = self.nullable or self.has_default
-        return (self.python_type | None if optional else self.python_type), Field(**said)
+        return annotation, Field(**said)
 
     def to_pydantic_validator(self) -> Callable[[Any], Any] | None:
         """Return `process` as a function for ``field_validator``; None where there are no processors.
@@ -407,12 +420,7 @@ class FoobaraType(Generic[T]):
         definitions: dict[str, Any] = {}
         validators: dict[str, Any] = {}
         for name, each in fields.items():
-            annotation, field = each.to_pydantic_field()
-            # Core looks for the mark of a field in its annotation.
-            definitions[name] = (
-                Annotated[annotation, _MARK] if each.__foobara_sensitive__ else annotation,
-                field,
-            )
+            definitions[name] = each.to_pydantic_field()
             validator = each.to_pydantic_validator()
             if validator is not None:
                 validators[f"validate_{name}"] = field_validator(name, mode="before")(validator)

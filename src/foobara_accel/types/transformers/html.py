@@ -108,6 +108,8 @@ _DESCRIBED = {"contentMediaType": "text/html", "examples": ["<p>Hello <em>world<
 _CODE_TAGS = ("script", "style")
 # With scripts on, browsers read what stands in them in another way than a parser without does.
 _RAW_TAGS = ("noembed", "noframes", "noscript", "plaintext", "xmp")
+# What changes the page around the text, or brings in what no list here looks at.
+_PAGE_TAGS = ("applet", "base", "embed", "frame", "frameset", "link", "meta", "object")
 _CODE_SCHEMES = ("javascript", "vbscript")
 
 
@@ -160,6 +162,14 @@ def _refuse_code(
     if found := tags.intersection(_RAW_TAGS):
         raise ValueError(
             f"tags may not hold {', '.join(sorted(found))}: browsers do not agree on what it says"
+        )
+    if found := tags.intersection(_PAGE_TAGS):
+        raise ValueError(
+            f"tags may not hold {', '.join(sorted(found))}: it acts on the page that the text stands in"
+        )
+    if "data" in schemes and "iframe" in tags:
+        raise ValueError(
+            "url_schemes may not hold data where tags hold iframe: such a URL is a page with code"
         )
 
 
