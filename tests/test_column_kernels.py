@@ -151,6 +151,12 @@ def slow(*values: str) -> object:
             "_mm256_subs_epu8(most, _mm256_set1_epi8(9))",
             "_mm256_subs_epu8(most, _mm256_set1_epi8(10))",
         ),
+        # Eight views at once: their buffer, their length, what a card's kernel reads before it, what follows.
+        slow("columns_avx2.h", "_mm256_set1_epi32(which))", "_mm256_unpacklo_epi64(half[0], half[2]))"),
+        slow("columns_avx2.h", "_mm256_set1_epi32(21)), starts)", "_mm256_set1_epi32(2100)), starts)"),
+        slow("columns_avx2.h", "which, FA_CARD_BEFORE, &lengths", "which, 0, &lengths"),
+        slow("columns_avx2.h", "- FA_IBAN_AFTER - before", "- before"),
+        slow("columns_avx2.h", "(fa_first + FA_IBAN_MAX - length)", "fa_last"),
         # What the columns are held against.
         slow("checks.h", "check < 2 || check > 98", "check < 2 || check > 99"),
         slow("checks.h", "FA_EACH(0x7b)", "FA_EACH(0x7c)"),
