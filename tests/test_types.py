@@ -348,6 +348,40 @@ def test_a_change_of_a_type_is_seen(types: ModuleType) -> None:
     assert made.process({"a": " b "}) == {"a": "b"}
 
 
+def test_a_processor_that_equals_the_last_one_is_another(types: ModuleType) -> None:
+    class Above(types.Validator):  # type: ignore[name-defined, misc]
+        def __init__(self, least: int) -> None:
+            self.least = least
+
+        def __eq__(self, other: object) -> bool:
+            return True
+
+        __hash__ = None  # type: ignore[assignment]
+
+        def process(self, value: Any) -> Any:
+            if value < self.least:
+                raise ValueError(f"below {self.least}")
+            return value
+
+    class Never(Above):
+        def __eq__(self, other: object) -> bool:
+            raise AssertionError
+
+    for first, second in ((Above(1), Above(9)), (Never(1), Never(9))):
+        number = types.FoobaraType("number", int, validators=[first])
+        listed = number.array()
+        assert (number.process(5), listed.process([5])) == (5, [5])
+        number.validators = [second]
+        for refused in (lambda: number.process(5), lambda: listed.process([5])):
+            with pytest.raises(ValueError, match="below 9"):
+                refused()
+        number.validators = [types.RequiredValidator(), first, second]
+        with pytest.raises(ValueError, match="below 9"):
+            number.process(5)
+        number.validators[2] = first
+        assert number.process(5) == 5
+
+
 def test_a_change_within_a_run_is_seen(types: ModuleType) -> None:
     class Adding:
         def process(self, value: Any) -> Any:

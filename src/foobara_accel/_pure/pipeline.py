@@ -12,7 +12,8 @@ from __future__ import annotations
 import linecache
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import accumulate
 from typing import Any
 from uuid import UUID
 
@@ -215,6 +216,17 @@ def _is_plain(cls: type[Any]) -> bool:
     )
 
 
+def _changed(items: str, *, which: str, kinds: tuple[str, ...], first: int) -> str:
+    """Write whether the list *items* holds others than the processors of this phase.
+
+    Stock ones that are equal do the same; those of others may be equal and do what they like.
+    """
+    if "" not in kinds:
+        return f"{items} != {which}"
+    others = "".join(f" or {items}[{at}] is not p{first + at}" for at in range(len(kinds)))
+    return f"type({items}) is not list or len({items}) != {len(kinds)}{others}"
+
+
 def _body(kinds: tuple[str, ...], at: int) -> str:
     body = _BODIES.get(kinds[at], _FOREIGN)
     following = kinds[at + 1] if at + 1 < len(kinds) else ""
@@ -247,15 +259,20 @@ def _maker(
     for number in range(classes):
         lines.append(f"    c{number}, f{number} = classes[{number}], functions[{number}]")
     own = "".join(f" or c{number}.process is not f{number}" for number in range(classes))
+    ends = accumulate(map(len, phases))
+    changed = [
+        partial(_changed, which=which, kinds=kinds, first=end - len(kinds))
+        for which, kinds, end in zip(_PHASES, phases, ends, strict=True)
+    ]
     # Without a type for the keys, one for the values does nothing.
     of_inner = " or self.element_type is not None or self.key_type is not None"
-    lines += ["    def run(self, value):", f"        if value is None or self.casters != casters{own}:"]
+    lines += ["    def run(self, value):", f"        if value is None or {changed[0]('self.casters')}{own}:"]
     lines.append("            return again(self, value)")
     number = 0
     for phase, (which, kinds) in enumerate(zip(_PHASES, phases, strict=True)):
         if phase:
             lines += [
-                f"        if self.{which} != {which}{of_inner if phase == 1 and not inner else ''}:",
+                f"        if {changed[phase](f'self.{which}')}{of_inner if phase == 1 and not inner else ''}:",
                 f"            return from_phase(self, {phase}, value)",
             ]
         if foreign and "" in kinds:
@@ -265,17 +282,15 @@ def _maker(
             number += 1
             if not kind:
                 lines += [
-                    f"        if items != {which}:",
+                    f"        if {changed[phase]('items')}:",
                     f"            return rest(self, items, {at + 1}, {phase}, value)",
                 ]
         if phase == 1 and (inner or foreign):
             lines.append("        value = inside(self, value)")
     lines.append("        return value")
     lines.append("    def valid(self):")
-    lines.append(
-        "        return not (self.casters != casters or self.transformers != transformers"
-        f" or self.validators != validators{own}{'' if inner else of_inner})"
-    )
+    each = " or ".join(differs(f"self.{which}") for differs, which in zip(changed, _PHASES, strict=True))
+    lines.append(f"        return not ({each}{own}{'' if inner else of_inner})")
     if foreign or inner:
         lines.append("    steps = None")
     else:
