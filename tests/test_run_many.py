@@ -170,3 +170,46 @@ def test_what_ends_all_runs_has_a_note_of_the_row(fa: ModuleType) -> None:
     with pytest.raises(KeyboardInterrupt) as caught:
         Stops.run_many([{"a": 0}, {"a": "x"}, {"a": 2}, {"a": 3}])
     assert caught.value.__notes__ == ["Stops.run_many(): raised in row 2"]
+
+
+def test_times_of_numpy_keep_their_length(fa: ModuleType) -> None:
+    np = pytest.importorskip("numpy")
+    import datetime
+
+    class Any_(BaseModel):
+        at: Any
+
+    class Tells(fa.Command[Any_, Any]):
+        def execute(self) -> Any:
+            return self.inputs.at
+
+    def told(values: Any, kind: str) -> list[Any]:
+        return [outcome.result for outcome in Tells.run_many({"at": np.array(values, kind)})]
+
+    second = datetime.timedelta(seconds=1)
+    assert told([10**9, "NaT"], "m8[ns]") == told([1, "NaT"], "m8[s]") == [second, None]
+    assert told(["1970-01-01T00:00:01"], "M8[ns]") == [datetime.datetime(1970, 1, 1, 0, 0, 1)]
+    assert told(["2026-11-28"], "M8[D]") == [datetime.date(2026, 11, 28)]
+    for values, kind, error, said in (
+        ([1], "m8[ns]", ValueError, r"column 'at' has times that Python has none for.*astype\('m8\[us\]'\)"),
+        (["12000"], "M8[s]", ValueError, "too far away"),
+        ([2**62], "M8[s]", ValueError, "too far away"),
+        ([3], "m8[M]", TypeError, r"is of timedelta64\[M\]: how long that is"),
+    ):
+        with pytest.raises(error, match=said):
+            told(values, kind)
+
+
+def test_tables_that_give_no_rows_are_refused(fa: ModuleType) -> None:
+    plain = commands(fa)["Plain"]
+    pa, pd = pytest.importorskip("pyarrow"), pytest.importorskip("pandas")
+    frame = pd.DataFrame({"a": [1], "b": [2]})
+    for rows, error, said in (
+        (pa.table([[1], [2]], names=["a", "a"]), ValueError, "two columns 'a'"),
+        (pa.Table, TypeError, "takes rows, not the class Table"),
+        (frame, TypeError, r"takes no DataFrame of pandas: its to_dict\('records'\) gives rows"),
+        ({"a": frame}, TypeError, "column 'a' is a DataFrame"),
+    ):
+        with pytest.raises(error, match=said):
+            plain.run_many(rows)
+    assert [each.result for each in plain.run_many(frame.to_dict("records"))] == [3]

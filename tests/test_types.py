@@ -372,9 +372,9 @@ def test_a_processor_that_equals_the_last_one_is_another(types: ModuleType) -> N
         listed = number.array()
         assert (number.process(5), listed.process([5])) == (5, [5])
         number.validators = [second]
-        for refused in (lambda: number.process(5), lambda: listed.process([5])):
+        for refusing, value in ((number, 5), (listed, [5])):
             with pytest.raises(ValueError, match="below 9"):
-                refused()
+                refusing.process(value)
         number.validators = [types.RequiredValidator(), first, second]
         with pytest.raises(ValueError, match="below 9"):
             number.process(5)

@@ -189,8 +189,10 @@ FA_AVX2_INLINE int fa_eight_views(const fa_rows *rows, const unsigned char *view
     *lengths = _mm256_unpacklo_epi64(_mm256_unpacklo_epi32(half[0], half[1]), _mm256_unpacklo_epi32(half[2], half[3]));
     half[0] = _mm256_unpackhi_epi32(half[0], half[1]);
     half[2] = _mm256_unpackhi_epi32(half[2], half[3]);
-    starts = _mm256_sub_epi32(_mm256_unpackhi_epi64(half[0], half[2]), _mm256_set1_epi32(before));
     fits = _mm256_cmpeq_epi32(_mm256_unpacklo_epi64(half[0], half[2]), _mm256_set1_epi32(which));
+    starts = _mm256_unpackhi_epi64(half[0], half[2]);
+    fits = _mm256_and_si256(fits, _mm256_cmpgt_epi32(starts, _mm256_set1_epi32(before - 1)));
+    starts = _mm256_sub_epi32(starts, _mm256_set1_epi32(before));
     fits = _mm256_and_si256(fits, _mm256_cmpeq_epi32(_mm256_min_epu32(starts, most), starts));
     starts = _mm256_sub_epi32(*lengths, _mm256_set1_epi32(13));
     fits = _mm256_and_si256(fits, _mm256_cmpeq_epi32(_mm256_min_epu32(starts, _mm256_set1_epi32(21)), starts));

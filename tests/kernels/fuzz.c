@@ -306,7 +306,7 @@ static int judge(int kind, int lenient, int layout, size_t width, size_t stride,
                 view[3] = (int32_t)(starts[i] - (second ? half : 0));
                 if (lengths[i] % 13 == 5 && width & 1) { /* out of bounds, each in its own way */
                     int32_t all = (int32_t)total + 1;
-                    int32_t wrong[7][2] = {{2, 3}, {2, 2}, {2, -1}, {3, -1}, {3, all}, {0, -7}, {0, all}};
+                    int32_t wrong[7][2] = {{2, 3}, {2, 2}, {2, -1}, {3, INT32_MIN + 5}, {3, all}, {0, -7}, {0, all}};
                     view[wrong[i % 7][0]] = wrong[i % 7][1];
                     want[i] = FA_BAD_VIEW;
                 }

@@ -271,8 +271,9 @@ def _maker(
     number = 0
     for phase, (which, kinds) in enumerate(zip(_PHASES, phases, strict=True)):
         if phase:
+            also = of_inner if phase == 1 and not inner else ""
             lines += [
-                f"        if {changed[phase](f'self.{which}')}{of_inner if phase == 1 and not inner else ''}:",
+                f"        if {changed[phase](f'self.{which}')}{also}:",
                 f"            return from_phase(self, {phase}, value)",
             ]
         if foreign and "" in kinds:

@@ -21,6 +21,13 @@ def rows_of(given: Any, name: str) -> list[Mapping[str, Any]]:
     """
     if isinstance(given, Mapping):
         return _of_columns(given, name)
+    if isinstance(given, type):
+        raise TypeError(f"{name}.run_many() takes rows, not the class {given.__name__}")
+    named = getattr(given, "column_names", ())
+    if isinstance(named, list) and (twice := [each for at, each in enumerate(named) if each in named[:at]]):
+        raise ValueError(
+            f"{name}.run_many(): the table has two columns {twice[0]!r}; rows have one of a name"
+        )
     for method in _LISTS:
         if callable(getattr(given, method, None)):
             given = getattr(given, method)()
@@ -28,6 +35,10 @@ def rows_of(given: Any, name: str) -> list[Mapping[str, Any]]:
     if isinstance(given, str | bytes | bytearray) or not isinstance(given, Iterable) or _scalar(given):
         raise TypeError(
             f"{name}.run_many() takes an iterable of mappings or a mapping of columns, not {kind_of(given)}"
+        )
+    if _is_frame(given):
+        raise TypeError(
+            f"{name}.run_many() takes no {type(given).__name__} of pandas: its to_dict('records') gives rows"
         )
     rows = list(given)
     for at, row in enumerate(rows):
@@ -54,6 +65,7 @@ def _of_columns(given: Mapping[Any, Any], name: str) -> list[Mapping[str, Any]]:
             isinstance(column, str | bytes | bytearray | Mapping)
             or not isinstance(column, Iterable)
             or _scalar(column)
+            or _is_frame(column)
         ):
             raise TypeError(
                 f"{name}.run_many(): column {key!r} is {kind_of(column)}; "
@@ -63,7 +75,10 @@ def _of_columns(given: Mapping[Any, Any], name: str) -> list[Mapping[str, Any]]:
         plain = next(
             (getattr(column, each) for each in ("tolist", "to_pylist") if hasattr(column, each)), None
         )
-        columns[key] = list(column) if plain is None else plain()
+        values = list(column) if plain is None else plain()
+        if getattr(getattr(column, "dtype", None), "kind", "") in ("m", "M"):
+            values = _times(column, values, f"{name}.run_many(): column {key!r}")
+        columns[key] = values
     lengths = {len(column) for column in columns.values()}
     if len(lengths) > 1:
         shown = ", ".join(f"{key!r} has {len(column)}" for key, column in columns.items())
@@ -71,9 +86,39 @@ def _of_columns(given: Mapping[Any, Any], name: str) -> list[Mapping[str, Any]]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
+def _times(column: Any, values: list[Any], which: str) -> list[Any]:
+    """Return the times of NumPy's *column*, which gives bare numbers for what is finer than a microsecond."""
+    if not any(type(each) is int for each in values):
+        return values
+    import numpy as np
+
+    unit = np.datetime_data(column.dtype)[0]
+    if column.dtype.kind == "m" and unit in ("Y", "M", "generic"):
+        raise TypeError(
+            f"{which} is of {column.dtype}: how long that is, nothing tells; give a unit up to weeks"
+        )
+    try:
+        exact = column.astype(f"{column.dtype.kind}8[us]")
+        same = bool((np.isnat(column) | (exact == column)).all())
+        values = exact.tolist()
+    except OverflowError:
+        same = False
+    if not same or any(type(each) is int for each in values):
+        raise ValueError(
+            f"{which} has times that Python has none for, finer than microseconds or too far away: "
+            f"round them, as in .astype('{column.dtype.kind}8[us]')"
+        )
+    return values
+
+
 def _scalar(given: Any) -> bool:
     # An array of NumPy without a dimension says that it can be iterated over.
     return getattr(given, "shape", None) == ()
+
+
+def _is_frame(given: Any) -> bool:
+    # What pandas has, which gives the names of its columns when it is iterated over.
+    return hasattr(given, "columns") and hasattr(given, "to_dict")
 
 
 def note_row(error: BaseException, name: str, at: int) -> None:
