@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Self, TypeV
 from uuid import UUID
 
 from .._backend import pipeline
+from .._reports import HIDDEN
 from . import casters as _casters
 from ._elements import ElementError, ElementTypeError, ElementValueError, locate
 from .casters import (
@@ -361,7 +362,8 @@ class FoobaraType(Generic[T]):
     def to_pydantic_field(self) -> tuple[Any, Any]:
         """Return annotation and ``Field(...)`` for a Pydantic model: bounds, lengths, pattern, default.
 
-        Those of a type that is sensitive keep what is refused out of the error.
+        Those of a type that is sensitive keep what is refused out of the error, and its default and examples
+        out of the schema.
         """
         from pydantic import Field
 
@@ -372,15 +374,18 @@ class FoobaraType(Generic[T]):
             for name in ("gt", "ge", "lt", "le", "min_length", "max_length", "pattern")
             if (value := getattr(self, name)) is not None
         }
-        if self.__foobara_sensitive__:
+        hides = self.__foobara_sensitive__
+        if hides:
             # What bounds it stands inside of what hides it: Pydantic applies a field's own bounds last.
             annotation = Annotated[annotation, Field(**said), _Hidden(self.name)]
             said = {}
         if self.description:
             said["description"] = self.description
-        if self.examples:
+        if self.examples and not hides:
             said["examples"] = list(self.examples)
-        if self.has_default:
+        if self.has_default and hides:
+            said["default_factory"] = lambda default=self.default: default
+        elif self.has_default:
             said["default"] = self.default
         elif self.nullable:
             said["default"] = None
@@ -433,7 +438,7 @@ class FoobaraType(Generic[T]):
         return schema_of(self._of_field, inner, self.name, first=True, hides=hides)
 
     def to_manifest(self) -> dict[str, Any]:
-        """Return name, type, nullable, and what else the type says, as plain data."""
+        """Return name, type, nullable, and what else the type says, as plain data; no default of a secret."""
         said: dict[str, Any] = {
             "name": self.name,
             "type": getattr(self.python_type, "__name__", None) or str(self.python_type),
@@ -442,7 +447,7 @@ class FoobaraType(Generic[T]):
         if self.description:
             said["description"] = self.description
         if self.has_default:
-            said["default"] = self.default
+            said["default"] = HIDDEN if self.__foobara_sensitive__ else self.default
         if self.element_type:
             said["element_type"] = self.element_type.to_manifest()
         if self.key_type and self.value_type:
