@@ -235,10 +235,10 @@ def derived(cls: Any, **body: Any) -> Any:
 @pytest.mark.parametrize(
     ("make", "kind"),
     [
-        (lambda t: derived(t.CardNumber), "function-plain"),
-        (lambda t: derived(t.CardNumber, _of_field=classmethod(lambda cls, value: 1)), "function-plain"),
-        (lambda t: Annotated[t.IBAN, derived(t.IBANValidator)()], "function-plain"),
-        (lambda t: Annotated[t.PhoneNumber, derived(t.PhoneNumberValidator)()], "function-plain"),
+        (lambda t: derived(t.CardNumber), "function-wrap"),
+        (lambda t: derived(t.CardNumber, _of_field=classmethod(lambda cls, value, handler: 1)), "function-wrap"),
+        (lambda t: Annotated[t.IBAN, derived(t.IBANValidator)()], "function-wrap"),
+        (lambda t: Annotated[t.PhoneNumber, derived(t.PhoneNumberValidator)()], "function-wrap"),
         (lambda t: t.CardNumber | int, "union"),
         (lambda t: t.CardNumber | t.IBAN | None, "union"),
         (lambda t: list[t.CardNumber], "list"),
@@ -248,7 +248,7 @@ def derived(cls: Any, **body: Any) -> Any:
         (lambda t: Annotated[t.EmailAddress, AfterValidator(str.upper)], "function-after"),
         (lambda t: Annotated[t.EmailAddress, Field(max_length=30)], "function-after"),
         (lambda t: Annotated[t.NonEmptyStr, Field(max_length=3)], "function-after"),
-        (lambda t: Annotated[str, t.PhoneNumberValidator(output="national")], "function-plain"),
+        (lambda t: Annotated[str, t.PhoneNumberValidator(output="national")], "function-wrap"),
         (lambda t: Annotated[str, AfterValidator(str.title)], "function-after"),
     ],
 )

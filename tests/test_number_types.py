@@ -304,3 +304,64 @@ def test_what_the_docs_say_of_fastapi(fa: ModuleType, sub: Sub) -> None:
     shown = {"card": "411111******1111", "of": {"to": "GB82 **** 5432"}}
     assert encoders.jsonable_encoder(found, custom_encoder={fa.CardNumber: str}) == shown
     assert pydantic_core.to_jsonable_python(found) == shown
+
+
+def test_a_union_writes_what_another_member_took(fa: ModuleType, sub: Sub) -> None:
+    types_, validators = sub("types"), sub("types.validators")
+    text = Annotated[str, validators.CreditCardValidator()]
+    for kind in (fa.CardNumber, fa.IBAN, types_.PhoneNumber, text):
+        adapter = TypeAdapter(kind | dict | list | int if kind is not text else text | dict | list | int)
+        for value in (5, {"a": 1}, [1]):
+            assert json.loads(adapter.dump_json(value)) == adapter.dump_python(value) == value
+    # Nothing tells whether a str was meant for the other member.
+    assert TypeAdapter(types_.PhoneNumber | str).dump_json("a@b.co") == b'"**********"'
+
+
+def test_the_config_of_str_comes_before_a_validator_at_a_str(fa: ModuleType, sub: Sub) -> None:
+    validator = sub("types.validators").IBANValidator()
+    config = ConfigDict(str_strip_whitespace=True)
+    stripped = create_model("S", __config__=config, x=(Annotated[str, validator], ...))
+    assert stripped(x=f" {IBAN} ").x == IBAN
+    short = create_model("L", __config__=ConfigDict(str_max_length=10), x=(Annotated[str, validator], ...))
+    with pytest.raises(ValidationError) as caught:
+        short(x=IBAN)
+    assert caught.value.errors()[0]["type"] == "string_too_long" and not planted(caught.value.errors())
+
+
+def test_a_field_may_be_strict_by_itself(fa: ModuleType, sub: Sub) -> None:
+    types_, validators = sub("types"), sub("types.validators")
+    card = validators.CreditCardValidator()
+    for kind in (fa.CardNumber, Annotated[fa.CardNumber, card], Annotated[str, card]):
+        made = create_model("Strict", x=(kind, Field(strict=True)))(x=CARD)
+        assert getattr(made.x, "canonical", made.x) == CARD
+    phone = create_model("Phone", x=(types_.PhoneNumber["US"], Field(strict=True)))
+    assert phone(x="2015550123").x.canonical == "+12015550123"
+
+
+def test_a_validator_at_a_derived_type_and_behind_a_bound(fa: ModuleType, sub: Sub) -> None:
+    phone = sub("types").PhoneNumber
+    mine = type("Mine", (phone,), {"__slots__": ()})
+    assert type(TypeAdapter(mine["US"]).validate_python("2015550123")) is mine
+    with pytest.raises(TypeError, match=r"leave such bounds out"):
+        create_model("Bound", x=(phone["US"], Field(max_length=20)))
+
+
+def test_a_parsed_iban_is_judged_by_the_validators_own_rules(fa: ModuleType, sub: Sub) -> None:
+    validator = sub("types.validators").IBANValidator
+    value = sub("types").parse_iban("DZ580002100001113000000570", aspirational=True)
+    assert validator().validate(value).rule == "country"
+    assert validator(aspirational=True).validate(value)
+
+
+def test_what_only_claims_to_be_a_number_is_none(fa: ModuleType, sub: Sub) -> None:
+    from unittest.mock import Mock
+
+    validators = sub("types.validators")
+    for validator in (validators.IBANValidator(), validators.CreditCardValidator()):
+        assert validator.validate(Mock(spec=validator._TYPE)).rule == "type"
+
+
+def test_aland_has_the_national_check_digits_of_finland(sub: Sub) -> None:
+    pytest.importorskip("stdnum")
+    wrong = sub("types.validators.national").wrong_check_digits
+    assert wrong("FI0012345600000784") and wrong("AX0012345600000784")

@@ -11,12 +11,13 @@ from typing import Any, ClassVar, LiteralString, NoReturn, Self, cast
 from pydantic_core import (
     InitErrorDetails,
     PydanticCustomError,
+    PydanticSerializationUnexpectedValue,
     SchemaSerializer,
     ValidationError,
     core_schema,
 )
 
-from ._known import Known, function_of
+from ._known import Known, function_of, is_plain_str
 
 __all__ = [
     "HIDDEN",
@@ -25,6 +26,7 @@ __all__ = [
     "Masked",
     "described_str",
     "hidden",
+    "in_place_of_str",
     "no_string",
     "of_str",
     "refusal",
@@ -74,28 +76,54 @@ def hidden(error: ValidationError, title: str) -> ValidationError:
 def of_str(inner: Any, function: Callable[[Any], Any], title: str) -> Any:
     """Return the schema of *function* at ``str``, after *inner*: what stands between them in ``Annotated``.
 
-    Its errors hide the input too. Without any, *function* is called at once.
+    Its errors hide the input too. The owner of *function* may have ``_as_text``, which makes the text of what
+    is taken besides, and ``_known``, which tells the guard of it where nothing stands between them.
     """
-    written = core_schema.to_string_ser_schema()
-    if inner == core_schema.str_schema():
-        return core_schema.no_info_plain_validator_function(function, serialization=written)
+    return core_schema.no_info_wrap_validator_function(
+        _OfStr(inner, function, title).validate, inner, serialization=core_schema.simple_ser_schema("str")
+    )
 
-    def after(value: Any, handler: Callable[[Any], Any]) -> Any:
-        if isinstance(value, Masked):
-            value = value.canonical
-        if not issubclass(type(value), str):  # Pydantic takes bytes too
-            raise no_string(title)
+
+class _OfStr:
+    """A function at a str: whatever the model's config and other metadata make of a str comes first."""
+
+    __slots__ = ("_as_texts", "_function", "_title")
+
+    def __init__(self, inner: Any, function: Callable[[Any], Any], title: str) -> None:
+        self._function = function
+        self._title = title
+        as_text = getattr(self._owner, "_as_text", None)
+        before = getattr(inner.get("function", {}).get("function"), "__self__", None)
+        more = before._as_texts if isinstance(before, _OfStr) else ()
+        self._as_texts: tuple[Callable[[Any], Any], ...] = (*more, *([] if as_text is None else [as_text]))
+
+    @property
+    def _owner(self) -> Any:
+        return getattr(self._function, "__self__", None)
+
+    @property
+    def __foobara_sensitive__(self) -> bool:
+        """What stands after it sees this, and hides its input too."""
+        return bool(getattr(self._owner, "__foobara_sensitive__", False))
+
+    def validate(self, value: Any, handler: Callable[[Any], Any]) -> Any:
+        if type(value) is not str:
+            for as_text in self._as_texts:
+                value = as_text(value)
+            if not issubclass(type(value), str):  # Pydantic takes bytes too
+                raise no_string(self._title)
         try:
-            return function(handler(value))
+            text = handler(value)
         except ValidationError as error:
-            refused = hidden(error, title)
+            refused = hidden(error, self._title)
+        else:
+            return self._function(text)
         raise refused
 
-    # What stands after it sees this function, and hides its input too.
-    after.__foobara_sensitive__ = getattr(  # type: ignore[attr-defined]
-        getattr(function, "__self__", None), "__foobara_sensitive__", False
-    )
-    return core_schema.no_info_wrap_validator_function(after, inner, serialization=written)
+    def __foobara_guard__(self, schema: Mapping[str, Any]) -> Known | None:
+        ours = function_of(schema, "function-wrap") == self.validate and is_plain_str(schema["schema"])
+        known = getattr(self._owner, "_known", None)
+        return known(None) if ours and known is not None else None
 
 
 def described_str(schema: Any, handler: Any) -> Any:
@@ -105,17 +133,64 @@ def described_str(schema: Any, handler: Any) -> Any:
     return handler(schema)
 
 
+class _Foreign:
+    """What stands for a value that no masked type made: in a union, another member writes it."""
+
+    __slots__ = ()
+    __pydantic_serializer__: ClassVar[SchemaSerializer] = SchemaSerializer(
+        core_schema.any_schema(
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda _: HIDDEN)
+        )
+    )
+
+
 def _written(value: Any, info: core_schema.SerializationInfo) -> Any:
+    kind = type(value)
+    masked = getattr(kind, "__foobara_masked__", False)
     context = info.context
     # A default that was not validated has neither canonical nor masked.
     if isinstance(context, Mapping) and context.get("foobara_unmasked") is True:
-        return getattr(value, "canonical", value)
-    if info.mode == "python" or value is None:
+        if masked:
+            return value.canonical
+    elif info.mode != "python":
+        if masked:
+            return value.masked
+        # Of a str nothing tells whether it is another member's, or a number that was not validated.
+        if value is not None:
+            return HIDDEN if issubclass(kind, str) else _Foreign()
+    if value is None or masked or issubclass(kind, str):
         return value
-    return getattr(value, "masked", HIDDEN)
+    # Outside of a union, Pydantic then writes it as what it is.
+    raise PydanticSerializationUnexpectedValue(_UNEXPECTED)
 
 
-WRITTEN = core_schema.plain_serializer_function_ser_schema(_written, info_arg=True)
+def _decline(value: Any) -> Any:
+    if type(value) is _Foreign:
+        raise PydanticSerializationUnexpectedValue(_UNEXPECTED)
+    return value
+
+
+_UNEXPECTED = "a value that the type of the field did not make"
+
+# The second function declines what the first hid: a member of a union is asked no further, and elsewhere
+# Pydantic writes what stands for the value instead of the value.
+WRITTEN = core_schema.plain_serializer_function_ser_schema(
+    _written,
+    info_arg=True,
+    return_schema=core_schema.any_schema(
+        serialization=core_schema.plain_serializer_function_ser_schema(_decline)
+    ),
+)
+
+
+def in_place_of_str(function: Callable[..., Any]) -> Any:
+    """Return the schema of a masked type whose *function* makes the value, without calling its handler.
+
+    It is laid around str so that ``strict``, which means nothing to a type of one form, has a place.
+    """
+    return core_schema.no_info_wrap_validator_function(
+        function, core_schema.str_schema(), serialization=WRITTEN
+    )
 
 
 class Masked:
@@ -179,9 +254,9 @@ class Masked:
         return told
 
     @classmethod
-    def _of_field(cls, value: Any) -> Self:
-        if isinstance(value, cls):
-            return value
+    def _of_field(cls, value: Any, handler: Any = None) -> Self:
+        if issubclass(type(value), cls):  # not isinstance: an object may claim another __class__
+            return cast(Self, value)
         if not issubclass(type(value), str):  # what only claims to be one has no characters
             raise no_string(cls.__name__)
         canonical, rule = cls._check(value)
@@ -193,11 +268,12 @@ class Masked:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        return core_schema.no_info_plain_validator_function(cls._of_field, serialization=WRITTEN)
+        return in_place_of_str(cls._of_field)
 
     @classmethod
     def __foobara_guard__(cls, schema: Mapping[str, Any]) -> Known | None:
-        return cls._known() if function_of(schema, "function-plain") == cls._of_field else None
+        ours = function_of(schema, "function-wrap") == cls._of_field and is_plain_str(schema["schema"])
+        return cls._known() if ours else None
 
     @classmethod
     def _known(cls) -> Known | None:

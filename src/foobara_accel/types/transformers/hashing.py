@@ -8,12 +8,12 @@ import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, InitVar, dataclass, field
-from typing import Any, ClassVar, Literal, LiteralString, Protocol
+from typing import Any, ClassVar, Literal, LiteralString, Protocol, cast
 
 from pydantic import Secret, SecretBytes, SecretStr
 from pydantic_core import core_schema
 
-from .._masked import WRITTEN, Masked, described_str, no_string, of_str, refusal
+from .._masked import Masked, described_str, in_place_of_str, no_string, of_str, refusal
 from ..processors import Transformer
 from ..validators.numbers import NumberValidator
 from .passwords import HashedPassword, PasswordRules, has_surrogate, revealed
@@ -172,12 +172,10 @@ class HashTransformer(Transformer[str]):
         # In the place of the type's own check: what stood between them would be dropped.
         own = source is HashedPassword and inner.get("function", {}).get("function") == source._of_field
         if own and self.purpose == "password":
-            return core_schema.no_info_plain_validator_function(
-                self._password_of_field, serialization=WRITTEN
-            )
+            return in_place_of_str(self._password_of_field)
         if isinstance(source, type) and issubclass(source, Masked) and self.purpose == "lookup":
             return core_schema.no_info_after_validator_function(
-                self._of_field, inner, serialization=core_schema.to_string_ser_schema()
+                self._of_field, inner, serialization=core_schema.simple_ser_schema("str")
             )
         raise TypeError(
             "HashTransformer stands directly at str, HashedPassword (purpose='password') or a number's type "
@@ -185,10 +183,10 @@ class HashTransformer(Transformer[str]):
         )
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> Any:
-        if schema["type"] == "function-after":
-            return handler(schema)
         if handler.mode == "serialization":
             return {"type": "string"}
+        if schema["type"] == "function-after":
+            return handler(schema)
         described = described_str(schema, handler)
         if self.purpose != "password":
             return described
@@ -201,15 +199,19 @@ class HashTransformer(Transformer[str]):
             symbol: LiteralString = self.purpose or "hash"
             raise refusal("HashTransformer", symbol, "{told}", told=str(error)) from None
 
+    def _as_text(self, value: Any) -> Any:
+        return revealed(value) if self.__foobara_sensitive__ else value
+
     def _of_str(self, value: Any) -> str:
-        if self.__foobara_sensitive__:
-            value = revealed(value)
+        value = self._as_text(value)
         if not issubclass(type(value), str):
             raise no_string("HashTransformer")
         return self._of_field(value)
 
-    def _password_of_field(self, value: Any) -> HashedPassword:
-        return value if isinstance(value, HashedPassword) else HashedPassword._made(self._of_str(value))
+    def _password_of_field(self, value: Any, handler: Any = None) -> HashedPassword:
+        if issubclass(type(value), HashedPassword):
+            return cast(HashedPassword, value)
+        return HashedPassword._made(self._of_str(value))
 
 
 class _Passwords:

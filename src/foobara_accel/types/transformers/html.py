@@ -202,7 +202,7 @@ class SanitizedHTML(str):
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
         return core_schema.no_info_wrap_validator_function(
-            cls._of_field, core_schema.str_schema(), serialization=core_schema.to_string_ser_schema()
+            cls._of_field, core_schema.str_schema(), serialization=core_schema.simple_ser_schema("str")
         )
 
     @classmethod

@@ -8,12 +8,11 @@ import unicodedata
 from dataclasses import dataclass
 from functools import cache
 from threading import BoundedSemaphore
-from typing import Any, ClassVar, LiteralString, Self
+from typing import Any, ClassVar, LiteralString, Self, cast
 
 from pydantic import Secret, SecretBytes, SecretStr
-from pydantic_core import core_schema
 
-from .._masked import HIDDEN, WRITTEN, Masked, no_string, refusal
+from .._masked import HIDDEN, Masked, in_place_of_str, no_string, refusal
 from ..sensitive import Sensitive
 
 __all__ = ["HashedPassword", "PasswordRules"]
@@ -200,9 +199,9 @@ class HashedPassword(Masked):
         return (rules or PasswordRules()).outdated(self.canonical)
 
     @classmethod
-    def _of_field(cls, value: Any) -> Self:
-        if isinstance(value, cls):
-            return value
+    def _of_field(cls, value: Any, handler: Any = None) -> Self:
+        if issubclass(type(value), cls):
+            return cast(Self, value)
         value = revealed(value)
         if not issubclass(type(value), str):
             raise no_string(cls.__name__)
@@ -215,7 +214,7 @@ class HashedPassword(Masked):
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
         PasswordRules().hasher()
-        return core_schema.no_info_plain_validator_function(cls._of_field, serialization=WRITTEN)
+        return in_place_of_str(cls._of_field)
 
 
 HashedPassword.__module__ = "foobara_accel.types.transformers.passwords"

@@ -84,7 +84,7 @@ class CreditCardValidator(NumberValidator[CardVerdict]):
 
     def validate(self, value: Any) -> CardVerdict:
         """Return the verdict on *value*: rule and reason, or canonical form, brand and mask."""
-        if isinstance(value, CardNumber):
+        if issubclass(type(value), CardNumber):
             value = value.canonical
         elif not issubclass(type(value), str):  # not isinstance: an object may claim another __class__
             return CardVerdict(*self._type_verdict(value))

@@ -96,9 +96,9 @@ class IBANValidator(NumberValidator[IBANVerdict]):
 
     def validate(self, value: Any) -> IBANVerdict:
         """Return the verdict on *value*: rule and reason, or canonical form, country, bank and branch."""
-        if isinstance(value, IBAN):
-            return self._allowed(value.canonical)
-        if not issubclass(type(value), str):  # not isinstance: an object may claim another __class__
+        if issubclass(type(value), IBAN):
+            value = value.canonical  # judged anew: other options may have taken it
+        elif not issubclass(type(value), str):  # not isinstance: an object may claim another __class__
             return IBANVerdict(*self._type_verdict(value))
         aspirational = self.aspirational
         canonical, rule = _parse(value, lenient=self.lenient, aspirational=aspirational)

@@ -7,6 +7,8 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+from ..._pure._iban_table import TERRITORIES
+
 __all__ = ["COUNTRIES", "wrong_check_digits"]
 
 _MOD_97_10 = "stdnum.iso7064.mod_97_10"
@@ -54,7 +56,7 @@ def wrong_check_digits(iban: str) -> bool:
     False for a country that is not in ``COUNTRIES``. python-stdnum also refuses numbers of banks that its
     lists lack; that is no matter of check digits, and not looked at.
     """
-    country = iban[:2]
+    country = TERRITORIES.get(iban[:2], iban[:2])  # AX has the account numbers of FI
     if country not in _CHECKS:
         return False
     for part in _CHECKS[country][1](iban[4:]):

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Generic, LiteralString, NoReturn, TypeVar
 
 from pydantic_core import SchemaSerializer, core_schema
 
-from .._known import Known, function_of
-from .._masked import WRITTEN, Masked, described_str, no_string, of_str, refusal
+from .._known import Known, function_of, is_plain_str
+from .._masked import WRITTEN, Masked, described_str, in_place_of_str, no_string, of_str, refusal
 from ..processors import Validator
 
 __all__ = ["NumberValidator", "Verdict"]
@@ -123,7 +123,7 @@ class NumberValidator(Validator[str], Generic[V]):
     def _of_field(self, value: Any) -> Any:
         verdict = self.validate(value)
         if verdict.valid:
-            return value if isinstance(value, self._TYPE) else verdict.canonical
+            return value if issubclass(type(value), self._TYPE) else verdict.canonical
         if verdict.rule == "type":
             raise no_string(self._TYPE.__name__)
         symbol: LiteralString = self._TYPE._SYMBOL
@@ -136,32 +136,45 @@ class NumberValidator(Validator[str], Generic[V]):
             rule=verdict.rule,
         )
 
+    def _as_text(self, value: Any) -> Any:
+        """The text of a parsed number, which a field of str takes too."""
+        return value.canonical if issubclass(type(value), self._TYPE) else value
+
     def _text_of_field(self, value: Any) -> Any:
         found = self._of_field(value)
-        if isinstance(found, Masked):
-            found = found.canonical
-        return found if self.canonical or not isinstance(value, str) else value
+        return found if self.canonical else value
 
-    def _number_of_field(self, value: Any) -> Any:
+    def _number_of_field(self, value: Any, handler: Any = None) -> Any:
         found = self._of_field(value)
         return found if isinstance(found, Masked) else self._TYPE._made(found)
 
     def _core_schema(self, source: Any, handler: Any) -> Any:
-        name = self._TYPE.__name__
         if source is str:
-            return of_str(handler(source), self._text_of_field, name)
+            return of_str(handler(source), self._text_of_field, self._TYPE.__name__)
+        if isinstance(source, TypeVar):  # of a generic model that has no type yet
+            return super()._core_schema(source, handler)
         # In the place of the type's own check, so that nothing may stand between them: it would be dropped.
-        if source is self._TYPE and handler(source).get("function", {}).get("function") == source._of_field:
-            return core_schema.no_info_plain_validator_function(self._number_of_field, serialization=WRITTEN)
+        if isinstance(source, type) and issubclass(source, self._TYPE):
+            inner = handler(source)
+            if inner.get("function", {}).get("function") == source._of_field:
+                own = source is self._TYPE
+                return in_place_of_str(self._number_of_field if own else _OfDerived(self, source).validate)
+            raise TypeError(self._misplaced(source.__name__, inner))
         raise TypeError(
-            f"{type(self).__name__} stands directly at {name} or str, as in Annotated[{name}, ...] | None"
+            f"{type(self).__name__} stands at {self._TYPE.__name__} or str, as in "
+            f"Annotated[{self._TYPE.__name__}, {type(self).__name__}(...)] | None, not at {source!r}"
+        )
+
+    def _misplaced(self, name: str, inner: Mapping[str, Any]) -> str:
+        return (
+            f"{type(self).__name__} stands directly at {name}, as in Annotated[{name}, ...] | None: here "
+            f"{inner['type']} is between them. What Field(...) after the = says, such as max_length, pattern "
+            f"or gt, comes before the validator: leave such bounds out, {name} has its own"
         )
 
     def __foobara_guard__(self, schema: Mapping[str, Any]) -> Known | None:
-        function = function_of(schema, "function-plain")
-        if function == self._number_of_field:
-            return self._known(self._TYPE)
-        return self._known(None) if function == self._text_of_field else None
+        ours = function_of(schema, "function-wrap") == self._number_of_field
+        return self._known(self._TYPE) if ours and is_plain_str(schema["schema"]) else None
 
     def _known(self, cls: type[Masked] | None) -> Known | None:
         """How the guard takes a field of *cls*, or a str; one that is derived from it may do anything."""
@@ -169,11 +182,35 @@ class NumberValidator(Validator[str], Generic[V]):
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> Any:
         own = schema
-        while own["type"].startswith("function-") and "schema" in own:  # of a validator after this one
+        while own["type"].startswith("function-"):  # of a validator after this one
+            function = own["function"]["function"]
+            derived = getattr(function, "__self__", None)
+            if function == self._number_of_field or (
+                isinstance(derived, _OfDerived) and derived.validator is self
+            ):
+                return self._TYPE._described(self._taken(), handler)
+            if "schema" not in own:
+                break
             own = own["schema"]
-        if own.get("function", {}).get("function") == self._number_of_field:
-            return self._TYPE._described(self._taken(), handler)
         return {**self._taken(), **described_str(schema, handler)}
 
     def _taken(self) -> dict[str, Any]:
         raise NotImplementedError
+
+
+class _OfDerived:
+    """A validator at a class that is derived from the type it is for: it makes that class's values."""
+
+    __slots__ = ("_source", "validator")
+    __foobara_sensitive__: ClassVar[bool] = True
+    __foobara_masked__: ClassVar[bool] = True
+
+    def __init__(self, validator: NumberValidator[Any], source: type[Masked]) -> None:
+        self.validator = validator
+        self._source = source
+
+    def validate(self, value: Any, handler: Any) -> Any:
+        found = self.validator._of_field(value)
+        if type(found) is str:
+            return self._source._made(found)
+        return found if issubclass(type(found), self._source) else self._source._made(found.canonical)

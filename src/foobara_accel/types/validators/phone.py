@@ -135,7 +135,7 @@ class PhoneNumberValidator(NumberValidator[PhoneVerdict]):
 
     def validate(self, value: Any) -> PhoneVerdict:
         """Return the verdict on *value*: rule and reason, or canonical form, region and type."""
-        if isinstance(value, PhoneNumber):
+        if issubclass(type(value), PhoneNumber):  # not isinstance: an object may claim another __class__
             return self._allowed(value.canonical, value.region, value.type)
         if not issubclass(type(value), str):
             return PhoneVerdict(*self._type_verdict(value))
@@ -164,10 +164,7 @@ class PhoneNumberValidator(NumberValidator[PhoneVerdict]):
 
     def _text_of_field(self, value: Any) -> Any:
         found = self._of_field(value)
-        if self.output is None and isinstance(value, str):
-            return value
-        number = found if isinstance(found, PhoneNumber) else PhoneNumber._made(found)
-        return number.canonical if self.output is None else getattr(number, self.output)
+        return value if self.output is None else getattr(PhoneNumber._made(found), self.output)
 
     def _taken(self) -> dict[str, Any]:
         region = self.region
