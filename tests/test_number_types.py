@@ -365,3 +365,19 @@ def test_aland_has_the_national_check_digits_of_finland(sub: Sub) -> None:
     pytest.importorskip("stdnum")
     wrong = sub("types.validators.national").wrong_check_digits
     assert wrong("FI0012345600000784") and wrong("AX0012345600000784")
+
+
+def test_a_short_card_number_pickles_and_hides_six_digits(fa: ModuleType, sub: Sub) -> None:
+    kind = Annotated[fa.CardNumber, sub("types.validators").CreditCardValidator(min_digits=8)]
+    adapter = TypeAdapter(kind)
+    card = adapter.validate_python("12345674")
+    assert pickle.loads(pickle.dumps(card)).canonical == "12345674"
+    assert card.masked == "******74"
+    assert re.search(adapter.json_schema(mode="serialization")["pattern"], card.masked)
+
+
+def test_a_number_is_made_once(fa: ModuleType) -> None:
+    card = fa.CardNumber(CARD)
+    with pytest.raises(AttributeError, match="made once"):
+        card.__init__("5555555555554444")
+    assert card.canonical == CARD

@@ -225,6 +225,8 @@ class Masked:
     canonical: str
 
     def __init__(self, canonical: str) -> None:
+        if hasattr(self, "canonical"):
+            raise AttributeError(f"{type(self).__name__} is immutable: it is made once")
         object.__setattr__(self, "canonical", self._checked(canonical, lenient=self._LENIENT))
 
     @property

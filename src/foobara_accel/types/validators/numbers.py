@@ -161,14 +161,14 @@ class NumberValidator(Validator[str], Generic[V]):
                 return in_place_of_str(self._number_of_field if own else _OfDerived(self, source).validate)
             raise TypeError(self._misplaced(source.__name__, inner))
         raise TypeError(
-            f"{type(self).__name__} stands at {self._TYPE.__name__} or str, as in "
-            f"Annotated[{self._TYPE.__name__}, {type(self).__name__}(...)] | None, not at {source!r}"
+            f"{type(self).__name__} stands directly at {self._TYPE.__name__} or str, as in "
+            f"Annotated[{self._TYPE.__name__}, ...] | None, not at {source!r}"
         )
 
     def _misplaced(self, name: str, inner: Mapping[str, Any]) -> str:
         return (
-            f"{type(self).__name__} stands directly at {name}, as in Annotated[{name}, ...] | None: here "
-            f"{inner['type']} is between them. What Field(...) after the = says, such as max_length, pattern "
+            f"{type(self).__name__} stands directly at {name} or str, as in Annotated[{name}, ...] | None: "
+            f"here {inner['type']} is between them. What Field(...) after the = says, such as max_length, pattern "
             f"or gt, comes before the validator: leave such bounds out, {name} has its own"
         )
 
