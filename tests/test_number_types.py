@@ -381,3 +381,22 @@ def test_a_number_is_made_once(fa: ModuleType) -> None:
     with pytest.raises(AttributeError, match="made once"):
         card.__init__("5555555555554444")
     assert card.canonical == CARD
+
+
+def test_options_that_are_no_names_are_refused_without_a_number(sub: Sub) -> None:
+    made = sub("types.validators")
+    for cls, option in (
+        (made.IBANValidator, "countries"),
+        (made.CreditCardValidator, "brands"),
+        (made.PhoneNumberValidator, "regions"),
+        (made.PhoneNumberValidator, "types"),
+    ):
+        with pytest.raises(TypeError, match=f"{option} holds something that is no str"):
+            cls(**{option: [["DE"]]})
+    for cls, option, number in (
+        (made.IBANValidator, "countries", IBAN),
+        (made.CreditCardValidator, "brands", CARD),
+    ):
+        with pytest.raises(ValueError, match=option) as caught:
+            cls(**{option: [number]})
+        assert not planted(caught.value)

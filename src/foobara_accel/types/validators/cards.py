@@ -10,7 +10,7 @@ from ..._backend import checks
 from .._known import Known
 from .._masked import Masked
 from ..cards import BRANDS, CardNumber, brand_of, is_valid_card, mask_card
-from .numbers import NumberValidator, Verdict
+from .numbers import NumberValidator, Verdict, shown_name as _shown
 
 __all__ = ["CardVerdict", "CreditCardValidator"]
 
@@ -132,7 +132,9 @@ class CreditCardValidator(NumberValidator[CardVerdict]):
 def _known(brands: Collection[str]) -> frozenset[str]:
     if isinstance(brands, str) or not isinstance(brands, Collection):
         raise TypeError(f"brands is a collection of names, as in ('visa',), not {type(brands).__name__}")
-    unknown = sorted(str(brand) for brand in brands if brand not in BRANDS)
+    if not all(isinstance(brand, str) for brand in brands):
+        raise TypeError("brands holds something that is no str")
+    unknown = sorted(_shown(brand) for brand in brands if brand not in BRANDS)
     if unknown or not brands:
         what = f"knows no {', '.join(unknown)}" if unknown else "is empty"
         raise ValueError(f"brands {what}: the brands are {', '.join(BRANDS)}")

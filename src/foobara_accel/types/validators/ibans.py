@@ -10,7 +10,7 @@ from ..._backend import checks
 from .._known import Known
 from .._masked import Masked
 from ..ibans import ASPIRATIONAL, COUNTRIES, IBAN, REGISTRY_RELEASE, is_valid_iban
-from .numbers import NumberValidator, Verdict
+from .numbers import NumberValidator, Verdict, shown_name as _shown
 
 __all__ = ["IBANValidator", "IBANVerdict"]
 
@@ -146,7 +146,9 @@ def _known(countries: Collection[str], aspirational: bool) -> frozenset[str]:
             f"countries is a collection of prefixes, as in ('DE',), not {type(countries).__name__}"
         )
     taken = COUNTRIES | ASPIRATIONAL if aspirational else COUNTRIES
-    unknown = sorted(str(code) for code in countries if code not in taken)
+    if not all(isinstance(code, str) for code in countries):
+        raise TypeError("countries holds something that is no str")
+    unknown = sorted(_shown(code) for code in countries if code not in taken)
     if unknown or not countries:
         what = f"has {', '.join(unknown)}, not in the registry" if unknown else "is empty"
         fix = "prefixes are as in DE, GB, FR"

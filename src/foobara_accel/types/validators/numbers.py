@@ -83,6 +83,11 @@ class Verdict:
         return type(self), (self.canonical, self.rule, self.reason)
 
 
+def shown_name(name: str) -> str:
+    """Return the name of an option that is not known; one with digits may be a number, and is not shown."""
+    return "**********" if sum(map(str.isdigit, name)) > 5 else name
+
+
 class NumberValidator(Validator[str], Generic[V]):
     """A validator of a number that is to be kept from sight.
 
