@@ -173,8 +173,8 @@ class NumberValidator(Validator[str], Generic[V]):
     def _misplaced(self, name: str, inner: Mapping[str, Any]) -> str:
         return (
             f"{type(self).__name__} stands directly at {name} or str, as in Annotated[{name}, ...] | None: "
-            f"here {inner['type']} is between them. What Field(...) after the = says, such as max_length, pattern "
-            f"or gt, comes before the validator: leave such bounds out, {name} has its own"
+            f"here {inner['type']} is between them. What Field(...) after the = says, such as max_length "
+            f"or pattern, comes before the validator: leave such bounds out, {name} has its own"
         )
 
     def __foobara_guard__(self, schema: Mapping[str, Any]) -> Known | None:

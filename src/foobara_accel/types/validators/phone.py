@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Hashable
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar, Literal
 
@@ -184,6 +184,6 @@ def _collection(given: Any, name: str) -> frozenset[str]:
         raise TypeError(f"{name} is a collection of names, not {type(given).__name__}")
     if not given:
         raise ValueError(f"{name} is empty, so that no number could be valid: None takes all")
-    if not all(isinstance(each, str) for each in given):
+    if not all(isinstance(each, Hashable) for each in given):
         raise TypeError(f"{name} holds something that is no str")
     return frozenset(given)
