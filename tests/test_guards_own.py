@@ -236,7 +236,7 @@ def derived(cls: Any, **body: Any) -> Any:
     ("make", "kind"),
     [
         (lambda t: derived(t.CardNumber), "function-wrap"),
-        (lambda t: derived(t.CardNumber, _of_field=classmethod(lambda cls, value, handler: 1)), "function-wrap"),
+        (lambda t: derived(t.CardNumber, _of_field=classmethod(lambda cls, *given: 1)), "function-wrap"),
         (lambda t: Annotated[t.IBAN, derived(t.IBANValidator)()], "function-wrap"),
         (lambda t: Annotated[t.PhoneNumber, derived(t.PhoneNumberValidator)()], "function-wrap"),
         (lambda t: t.CardNumber | int, "union"),
