@@ -563,3 +563,10 @@ def test_the_twins_judge_ibans_alike(
     }
     first, second = (answers(each.IBANValidator(**options), value) for each in both())
     assert first == second
+
+
+def test_a_country_outside_of_the_registry_names_the_option(validators: ModuleType) -> None:
+    refused = validators.IBANValidator().validate("DZ580002100001113000000570")
+    assert refused.rule == "country" and "; aspirational=True takes it" in refused.reason
+    assert validators.IBANValidator(aspirational=True).validate("DZ580002100001113000000570")
+    assert "aspirational" not in validators.IBANValidator().validate("XX580002100001113000000570").reason

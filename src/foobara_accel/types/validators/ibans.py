@@ -107,6 +107,8 @@ class IBANValidator(NumberValidator[IBANVerdict]):
         reason = IBAN._RULES[rule]
         if not self.lenient and not _parse(value, lenient=True, aspirational=aspirational)[1]:
             reason += f"; lenient=True takes {IBAN._LENIENCE}"
+        elif rule == "country" and not aspirational and str.__str__(value)[:2] in ASPIRATIONAL:
+            reason += "; aspirational=True takes it, which uses IBANs without being in the registry"
         return IBANVerdict(None, rule, reason)
 
     def _allowed(self, canonical: str) -> IBANVerdict:
