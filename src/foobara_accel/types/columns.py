@@ -12,7 +12,8 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
@@ -340,15 +341,19 @@ def _check(asked: _Asked, result: object, out: object) -> None:
     if type(threads) is not int or threads < 1:
         shown = threads if type(threads) is int else f"a {type(threads).__name__}"
         raise ValueError(f"{name}(): threads is a number from 1 up, not {shown}")
-    if result not in ("numpy", "arrow"):
-        raise ValueError(f"{name}(): result is 'numpy' or 'arrow', not {result!r}")
+    if not isinstance(result, str) or result not in ("numpy", "arrow"):
+        # What is no word may be a value that went astray.
+        shown = repr(result) if isinstance(result, str) and result.isalpha() else kind_of(result)
+        raise ValueError(f"{name}(): result is 'numpy' or 'arrow', not {shown}")
+    if result == "arrow" and twin.export is _arrow.export:
+        _arrow.library(name)  # now, not when it is read
     if out is not None and result == "arrow":
         raise ValueError(f"{name}(): out takes answers as NumPy has them: leave it out with result='arrow'")
 
 
 def _fits(name: str, out: object, dtype: np.dtype[Any]) -> None:
-    if not isinstance(out, np.ndarray):
-        raise TypeError(f"{name}(): out is a NumPy array, not a {type(out).__name__}")
+    if type(out) is not np.ndarray:  # a masked array, for one, would keep its mask
+        raise TypeError(f"{name}(): out is a NumPy array, not {kind_of(out)}")
     if out.dtype != dtype or out.ndim != 1 or not out.flags.c_contiguous or not out.flags.writeable:
         raise ValueError(f"{name}(): out is a one-dimensional, contiguous, writable array of {dtype}")
 
@@ -365,6 +370,7 @@ def _judge(asked: _Asked, values: object, out: Array | None) -> tuple[Array, Arr
         answers.append(part)
         nulls.append(null)
         done += chunk.rows
+        del chunk  # before the next is fetched
     if out is not None and done != len(out):
         raise ValueError(f"{asked.name}(): out has {len(out)} rows, the column {done}")
     absent = None
@@ -401,7 +407,7 @@ def _answer(asked: _Asked, chunk: Chunk, out: Array, done: int, row: str = "row"
         if absent.any():
             nulls = absent if nulls is None else nulls | absent
     elif chunk.layout == "dictionary":
-        _gather(asked, chunk, out, done)
+        nulls = _gather(asked, chunk, out, done)
     else:
         judge = functools.partial(_piece, asked, chunk.layout, chunk.parts, out)
         bad = min((at for at in _spread(judge, chunk.rows, asked.threads) if at >= 0), default=-1)
@@ -483,14 +489,28 @@ def _spread(judge: Callable[[int, int], int], count: int, threads: int) -> list[
     bounds = [count * piece // pieces for piece in range(pieces + 1)]
     if pieces == 1:
         return [judge(0, count)]
-    others = [_pool().submit(judge, *pair) for pair in pairwise(bounds[1:])]
+    pairs = list(pairwise(bounds))
+    others: list[Future[int]] = []
+    with suppress(RuntimeError):  # at the end of the interpreter no thread starts: the rest is judged here
+        for pair in pairs[1:]:
+            others.append(_pool().submit(judge, *pair))
     try:
-        return [judge(0, bounds[1]), *(each.result() for each in others)]
+        here = [judge(*pair) for pair in (pairs[0], *pairs[1 + len(others) :])]
+        return here + [each.result() for each in others]
     finally:
-        # The buffers are the caller's again when this returns, also by an exception.
-        for each in others:
-            if not each.cancel():
-                each.exception()
+        _await([each for each in others if not each.cancel()])
+
+
+def _await(others: list[Future[int]]) -> None:
+    """Wait until no thread has the buffers, which then are the caller's again; what interrupts is kept."""
+    interrupted: BaseException | None = None
+    while not all(each.done() for each in others):
+        try:
+            wait(others)
+        except BaseException as error:
+            interrupted = error
+    if interrupted is not None:
+        raise interrupted
 
 
 @functools.cache
@@ -502,27 +522,33 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.cache_clear)  # its threads stay in the parent
 
 
-def _gather(asked: _Asked, chunk: Chunk, out: Array, done: int) -> None:
-    """Judge each text of a dictionary once."""
+def _gather(asked: _Asked, chunk: Chunk, out: Array, done: int) -> Array | None:
+    """Judge each text of a dictionary once; returns which rows are null, if any are."""
     indices, texts = chunk.parts
     answers = np.empty(texts.rows + 1, np.int8)
     wrong = (indices < 0) | (indices >= texts.rows)
+    indices = indices.astype(np.intp)  # of int8, the place behind the last of 128 texts is none
     if wrong.any():
         bad = wrong if chunk.nulls is None else wrong & ~chunk.nulls
         if bad.any():
             at = done + int(np.argmax(bad))
             raise ValueError(f"{asked.name}(): row {at}: its index is outside of the dictionary")
-        indices = np.where(wrong, texts.rows, indices)
+        indices[wrong] = texts.rows
+    absent = texts.nulls
     if asked.kind == twin.PHONES:
         # phonenumbers takes long, and may be missing: it is not asked about what no row has.
         unused = np.ones(texts.rows + 1, np.bool_)
         unused[indices if chunk.nulls is None else indices[~chunk.nulls]] = False
-        texts = texts._replace(nulls=unused[:-1] if texts.nulls is None else unused[:-1] | texts.nulls)
+        texts = texts._replace(nulls=unused[:-1] if absent is None else unused[:-1] | absent)
     nulls = _answer(asked, texts, answers[:-1], 0, "dictionary row")
     answers[-1] = asked.none
     if nulls is not None:
         answers[:-1][nulls] = asked.none
-    np.take(answers, indices.astype(np.intp, copy=False), out=out)
+    np.take(answers, indices, out=out)
+    if absent is None:
+        return chunk.nulls
+    found: Array = np.append(absent, False)[indices]
+    return found if chunk.nulls is None else found | chunk.nulls
 
 
 def _chunks(values: Any, name: str) -> Iterator[Chunk]:
@@ -543,18 +569,27 @@ def _chunks(values: Any, name: str) -> Iterator[Chunk]:
             if not callable(missing):
                 raise
     if callable(missing) and hasattr(values, "__array__"):
-        array = np.array(values, dtype=object)
+        array = _given(values, name, lambda: np.array(values, object))
         if array.ndim == 1:
-            array[np.asarray(missing(), dtype=np.bool_)] = None
+            array[_given(values, name, lambda: np.asarray(missing(), np.bool_))] = None
         yield _of_array(array, name)
     elif isinstance(values, Sequence) and not isinstance(values, str | bytes | bytearray | memoryview):
-        yield Chunk("objects", (tuple(values),), len(values), None)
+        rows = tuple(values)
+        yield Chunk("objects", (rows,), len(rows), None)
     elif hasattr(values, "__array__") and not isinstance(values, type):
-        yield _of_array(np.asarray(values), name)
+        yield _of_array(_given(values, name, lambda: np.asarray(values)), name)
     else:
         raise TypeError(
             f"{name}(): takes an array, a sequence of str or an Arrow column, not {kind_of(values)}"
         )
+
+
+def _given(values: Any, name: str, ask: Callable[[], Array]) -> Array:
+    try:
+        return ask()
+    except Exception as error:
+        failed = type(error).__name__  # its own words may hold a value
+    raise ValueError(f"{name}(): {kind_of(values)} failed to give its rows as an array ({failed})")
 
 
 def _of_array(array: Array, name: str) -> Chunk:
