@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import copy
+import datetime
 import pickle
+import warnings
+import zoneinfo
+from collections import ChainMap, UserDict, deque
 from collections.abc import Callable
-from types import ModuleType, new_class
-from typing import Any
+from types import MappingProxyType, ModuleType, new_class
+from typing import Annotated, Any, Literal, NamedTuple
 
 import pytest
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_model
-from pydantic_core import to_json
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    ImportString,
+    TypeAdapter,
+    ValidationError,
+    create_model,
+    field_serializer,
+)
+from pydantic_core import PydanticSerializationError, to_json
 
 Sub = Callable[[str], ModuleType]
 SECRET = "hunter2-secret"
@@ -288,3 +304,192 @@ def test_whole_json_takes_what_pydantic_takes(sensitive: ModuleType) -> None:
         pytest.skip("this Pydantic has no ensure_ascii")
     whole = made.model_dump_json(include_sensitive=True, ensure_ascii=True, indent=1)
     assert whole == hidden.replace("[REDACTED]", SECRET, 1) and "\\u00e9" in whole
+
+
+@pytest.mark.parametrize(
+    ("inner", "other", "value"),
+    [
+        (str, int, 5),
+        (str, list[int], [1, 2]),
+        (int, str, "hello"),
+        (datetime.date, str, "hello"),
+        (list[int], str, "hello"),
+        (dict[str, int], int, 5),
+        (str | None, int, 5),
+        (Annotated[str, Field(min_length=3)], int, 5),
+        (Annotated[int, AfterValidator(abs)], str, "hello"),
+    ],
+)
+def test_a_union_writes_what_is_of_its_other_types(
+    sensitive: ModuleType, inner: Any, other: Any, value: Any
+) -> None:
+    kind = sensitive.Sensitive[inner]
+    for union in (kind | other, other | kind):
+        adapter: Any = TypeAdapter(union)
+        taken = adapter.validate_python(value)
+        assert taken == value and not sensitive.is_sensitive(taken)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert adapter.dump_python(taken) == adapter.dump_python(taken, mode="json") == value
+            assert adapter.dump_json(taken) == to_json(value)
+        assert adapter.dump_json(sensitive.Sensitive(value)) == b'"[REDACTED]"'
+        made: Any = create_model("Made", __base__=sensitive.SensitiveModel, pin=(union, ...))(pin=value)
+        assert made.model_dump() == made.model_dump_sensitive() == {"pin": value}
+
+
+def test_a_default_that_may_be_of_the_type_inside_stays_hidden(sensitive: ModuleType) -> None:
+    of = sensitive.Sensitive
+    for kind, value in (
+        (of[str] | int, SECRET),
+        (of[int] | str, "1111"),  # a default that was meant as an int, perhaps
+        (of[Annotated[str, Field(min_length=99)]] | int, SECRET),
+        (of[Annotated[str, BeforeValidator(str)]] | int, 1111),  # whatever the function makes of it
+        (of[Any] | int, 1111),
+        (of[list[int]] | str, (1, 1)),
+        (of[str], None),
+    ):
+        adapter: Any = TypeAdapter(kind)
+        assert adapter.dump_json(value) == b'"[REDACTED]"'
+        assert sensitive.is_sensitive(adapter.dump_python(value))
+    # What cannot be one is shown nowhere, as there is no other type that it may be of.
+    for kind in (of[str], of[str] | None):
+        for mode in ("python", "json"):
+            with warnings.catch_warnings(), pytest.raises(PydanticSerializationError) as caught:
+                warnings.simplefilter("error")
+                TypeAdapter(kind).dump_python(1111, mode=mode)
+            assert "write a default as Sensitive(...)" in str(caught.value) and "1111" not in str(
+                caught.value
+            )
+
+
+def test_a_dump_with_the_values_is_a_dump_of_pydantic(sensitive: ModuleType) -> None:
+    asked: list[Any] = []
+
+    class Told(sensitive.SensitiveModel):  # type: ignore[name-defined, misc]
+        model_config = ConfigDict(ser_json_timedelta="float", ser_json_bytes="base64")
+        name: str = "n"
+        word: sensitive.Sensitive[str]  # type: ignore[name-defined]
+        data: sensitive.Sensitive[bytes] = sensitive.Sensitive(b"\xff\xfe")  # type: ignore[name-defined]
+        took: datetime.timedelta = datetime.timedelta(seconds=90)
+        many: deque[sensitive.Sensitive[str]] = deque()  # type: ignore[name-defined]
+        keys: dict[sensitive.Sensitive[str], int] = {}  # type: ignore[name-defined]
+        some: Any = None
+        inner: Told | None = None
+
+        @field_serializer("name", when_used="json")
+        def written(self, value: str, info: Any) -> str:
+            asked.append(info.context)
+            return "J" + value
+
+    Told.model_rebuild(_types_namespace={"sensitive": sensitive, "Told": Told, "deque": deque})
+    some = [sensitive.Sensitive(SECRET)]
+    made = Told(word=SECRET, many=[SECRET], keys={SECRET: 1}, some=some, inner={"word": "w"})
+    whole = made.model_dump(mode="json", include_sensitive=True)
+    assert whole == made.model_dump_sensitive(mode="json")
+    assert whole["inner"]["word"] == "w" and whole["inner"].pop("name") == "Jn"
+    assert whole == {
+        "name": "Jn",
+        "word": SECRET,
+        "data": "__4=",
+        "took": 90.0,
+        "many": [SECRET],
+        "keys": {SECRET: 1},
+        "some": [SECRET],
+        "inner": whole["inner"],
+    }
+    assert Told.model_validate_json(made.model_dump_json(include_sensitive=True)).word == SECRET
+    python = made.model_dump_sensitive()
+    assert (python["many"], python["keys"], python["some"]) == (deque([SECRET]), {SECRET: 1}, [SECRET])
+    assert python["data"] == b"\xff\xfe" and python["inner"]["word"] == "w"
+    hidden = made.model_dump()
+    assert hidden["many"] == deque(["[REDACTED]"]) and SECRET not in f"{hidden} {made.model_dump_json()}"
+
+    mine = {"mine": 1}
+    made.model_dump_json(include_sensitive=True, context=mine)
+    assert asked[-1]["mine"] == 1 and mine == {"mine": 1}
+    # The mark is of that dump alone: whoever has its context for another one is shown as much, no other.
+    assert SECRET not in made.model_dump_json(context=mine) and asked[-1] == mine
+    with pytest.raises(TypeError, match="is a mapping, not object"):
+        made.model_dump(include_sensitive=True, context=object())
+
+
+class Cat(BaseModel):
+    kind: Literal["cat"]
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"]
+
+
+@pytest.mark.parametrize(
+    ("inner", "given", "told"),
+    [
+        (zoneinfo.ZoneInfo, SECRET, "invalid timezone"),
+        (ImportString, f"{SECRET}.x", "Invalid python path"),
+        (ByteSize, "3hunter2", "could not interpret byte unit"),
+        (Annotated[Cat | Dog, Field(discriminator="kind")], {"kind": SECRET}, "Input tag found using 'kind'"),
+        (Annotated[str, Field(min_length=99)], SECRET, "String should have at least 99 characters"),
+    ],
+)
+def test_no_message_of_pydantic_is_told_with_the_value(
+    sensitive: ModuleType, inner: Any, given: Any, told: str
+) -> None:
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(sensitive.Sensitive[inner]).validate_python(given)
+    text = f"{caught.value} {caught.value.errors()} {caught.value.json()}"
+    assert caught.value.errors()[0]["msg"].startswith(told) and "hunter2" not in text
+    assert caught.value.__context__ is None
+
+
+def test_a_model_that_holds_itself_has_a_schema(fa: ModuleType, sensitive: ModuleType) -> None:
+    class Node(BaseModel):
+        v: int
+        kids: list[sensitive.Sensitive[Node]] = []  # type: ignore[name-defined]
+
+    Node.model_rebuild(_types_namespace={"sensitive": sensitive, "Node": Node})
+    for mode in ("validation", "serialization"):
+        kids = Node.model_json_schema(mode=mode)["$defs"]["Node"]["properties"]["kids"]  # type: ignore[arg-type]
+        assert kids["items"] == {"allOf": [{"$ref": "#/$defs/Node"}], "writeOnly": True}
+    command: Any = new_class("Grow", (fa.Command[Node, Any],), {}, lambda space: None)
+    assert "Node" in command.manifest()["inputs_type"]["schema"]["$defs"]
+    made: Any = TypeAdapter(Node).validate_python({"v": 1, "kids": [{"v": 2, "kids": [{"v": 3}]}]})
+    assert (
+        made.kids[0].get().kids[0].get().v == 3 and made.model_dump_json() == '{"v":1,"kids":["[REDACTED]"]}'
+    )
+
+
+class Pair(NamedTuple):
+    first: Any
+    second: Any
+
+
+def test_redacting_looks_into_every_usual_container(sensitive: ModuleType) -> None:
+    inside = {"password": SECRET}
+    data = {
+        "deque": deque([inside], 3),
+        "proxy": MappingProxyType(inside),
+        "user": UserDict(inside),
+        "chain": ChainMap(inside),
+        "pair": Pair(inside, 1),
+        "set": {sensitive.Sensitive(SECRET)},
+        "keys": {sensitive.Sensitive(SECRET): 1},
+    }
+    shown = {"password": "[REDACTED]"}
+    found = sensitive.redact_dict(data)
+    assert found == {
+        "deque": deque([shown]),
+        "proxy": shown,
+        "user": shown,
+        "chain": shown,
+        "pair": Pair(shown, 1),
+        "set": {"[REDACTED]"},
+        "keys": {"[REDACTED]": 1},
+    }
+    assert found["deque"].maxlen == 3 and type(found["pair"]) is Pair and inside == {"password": SECRET}
+
+
+def test_a_value_is_made_once(sensitive: ModuleType) -> None:
+    value = sensitive.Sensitive("a")
+    with pytest.raises(AttributeError, match="immutable"):
+        value.__init__("b")
+    assert value.get() == "a"

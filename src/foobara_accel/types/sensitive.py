@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Generic, NoReturn, Self, TypeVar, cast, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic_core import SchemaSerializer, ValidationError, core_schema
+from pydantic_core import SchemaSerializer, SchemaValidator, ValidationError, core_schema
 
-from .._reports import holds_plain, is_secret
+from .._reports import holds_plain, is_secret, validation_rows
 from ._masked import public_class, refusal
 
 __all__ = [
@@ -29,6 +30,9 @@ T = TypeVar("T")
 
 REDACTED = "[REDACTED]"
 
+# In the context of a dump that shall hold the values themselves; no key that a caller's context can have.
+_REVEALED = object()
+
 _KEYS = (
     "password",
     "passphrase",
@@ -38,6 +42,16 @@ _KEYS = (
     "private_key",
     "credential",
 )
+
+
+def _is_revealed(info: Any) -> bool:
+    return isinstance(info.context, Mapping) and info.context.get(_REVEALED) is True
+
+
+def _written(value: Any, info: Any) -> Any:
+    if _is_revealed(info):
+        return value.get()
+    return REDACTED if info.mode == "json" else value
 
 
 class Sensitive(Generic[T]):
@@ -56,15 +70,15 @@ class Sensitive(Generic[T]):
     # What Pydantic writes such a value with where no type is declared: Any, a default, ``to_json``.
     __pydantic_serializer__: ClassVar[SchemaSerializer] = SchemaSerializer(
         core_schema.any_schema(
-            serialization=core_schema.plain_serializer_function_ser_schema(
-                lambda value: REDACTED, when_used="json"
-            )
+            serialization=core_schema.plain_serializer_function_ser_schema(_written, info_arg=True)
         )
     )
 
     _value: T
 
     def __init__(self, value: T) -> None:
+        if hasattr(self, "_value"):
+            raise AttributeError("a sensitive value is immutable: it cannot be made anew")
         object.__setattr__(self, "_value", value)
 
     def get(self) -> T:
@@ -112,23 +126,31 @@ class Sensitive(Generic[T]):
             # A Sensitive value may hold anything: what is in it is looked at too.
             return _taken(cls, value, validate)
 
+        may_be = _judge_of(inner)
+
+        def written(value: Any, info: Any) -> Any:
+            if not isinstance(value, Sensitive):  # a default that was not validated, or not ours at all
+                if not may_be(value):
+                    # In a union the next type is asked; alone, no other way of writing it is tried.
+                    raise TypeError(
+                        f"a {type(value).__name__} in the place of a Sensitive value was not validated: "
+                        "write a default as Sensitive(...)"
+                    )
+                value = cls(value)
+            return _written(value, info)
+
         schema = core_schema.no_info_wrap_validator_function(
             taken,
             inner,
-            # Of a default that was not validated too.
-            serialization=core_schema.plain_serializer_function_ser_schema(cls._written, info_arg=True),
+            serialization=core_schema.plain_serializer_function_ser_schema(written, info_arg=True),
         )
         return cast(Any, schema)
 
     @classmethod
-    def _written(cls, value: Any, info: Any) -> Any:
-        if info.mode == "json":
-            return REDACTED
-        return value if isinstance(value, Sensitive) else cls(value)
-
-    @classmethod
     def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> Any:
         found = handler(schema["schema"])
+        if "$ref" in found:  # of a model: it is described once, for other fields too
+            return {"allOf": [found], "writeOnly": True}
         return {
             **found,
             "writeOnly": True,
@@ -154,9 +176,35 @@ def _taken(cls: Any, value: Any, validate: Callable[[Any], Any]) -> Any:
     try:
         found = validate(value._value if given else value)
     except ValidationError as error:
-        rows = error.errors(include_url=False, include_context=False, include_input=False)
-        raise refusal("Sensitive", "sensitive", "{told}", told=rows[-1]["msg"]) from None
-    return value if given and found is value._value else cls(found)
+        *_, (_, _, told, _) = validation_rows(error, False, None)
+    else:
+        return value if given and found is value._value else cls(found)
+    raise refusal("Sensitive", "sensitive", "{told}", told=told)
+
+
+# What one Python type makes up, whatever its bounds are.
+_SCALARS = {
+    *("str", "bytes", "int", "float", "bool", "decimal"),
+    *("date", "time", "datetime", "timedelta", "uuid", "url", "multi-host-url"),
+}
+_CONTAINERS = {"list", "tuple", "set", "frozenset", "dict", "typed-dict", "model-fields", "dataclass-args"}
+
+
+def _judge_of(schema: Any) -> Callable[[Any], bool]:
+    """Return what says of a value that is no Sensitive one whether it may be one of the type in it.
+
+    No function is called for that. True where there is a doubt: what is not ours is written by the next type
+    of a union, and so in full.
+    """
+    while schema["type"] in ("function-after", "nullable"):
+        schema = schema["schema"]
+    kind = schema["type"]
+    if kind in _SCALARS:
+        judge = SchemaValidator(cast(Any, {"type": kind}))
+        return lambda value: value is None or judge.isinstance_python(value)
+    if kind in _CONTAINERS:
+        return lambda value: not isinstance(value, (str, bytes, int, float))
+    return lambda value: True
 
 
 #: Sensitive texts.
@@ -176,19 +224,19 @@ class SensitiveModel(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(hide_input_in_errors=True)
 
     def model_dump(self, *, include_sensitive: bool = False, **kwargs: Any) -> dict[str, Any]:
-        """Return the fields; with *include_sensitive* the values themselves. *kwargs*: as of Pydantic."""
-        return cast("dict[str, Any]", _shown(super().model_dump(**kwargs), include_sensitive))
+        """Return the fields; with *include_sensitive* the values themselves. *kwargs*: as of Pydantic.
+
+        A *context* is a mapping then, TypeError for another one: serializers are given a copy of it.
+        """
+        if include_sensitive:
+            return super().model_dump(**_revealing(kwargs))
+        return cast("dict[str, Any]", _redacted(super().model_dump(**kwargs), ()))
 
     def model_dump_json(self, *, include_sensitive: bool = False, **kwargs: Any) -> str:
         """Return the fields as JSON; with *include_sensitive* the values themselves. *kwargs*: as of
-        Pydantic.
+        Pydantic, and `model_dump`.
         """
-        if not include_sensitive:
-            return super().model_dump_json(**kwargs)
-        from pydantic_core import to_json
-
-        written = {name: kwargs.pop(name) for name in ("indent", "ensure_ascii") if name in kwargs}
-        return to_json(self.model_dump(include_sensitive=True, **kwargs), **written).decode()
+        return super().model_dump_json(**(_revealing(kwargs) if include_sensitive else kwargs))
 
     def __repr_args__(self) -> Any:
         fields = type(self).model_fields
@@ -214,14 +262,13 @@ class SensitiveModel(BaseModel):
         return self.model_dump(include_sensitive=True, **kwargs)
 
 
-def _shown(data: Any, whole: bool) -> Any:
-    if isinstance(data, Sensitive):
-        return _shown(data.get(), True) if whole else REDACTED
-    if isinstance(data, dict):
-        return {_shown(key, whole): _shown(value, whole) for key, value in data.items()}
-    if type(data) in (list, tuple, set, frozenset):
-        return type(data)(_shown(item, whole) for item in data)
-    return data
+def _revealing(kwargs: dict[str, Any]) -> dict[str, Any]:
+    context = kwargs.get("context")
+    if context is not None and not isinstance(context, Mapping):
+        raise TypeError(
+            f"the context of a dump with its sensitive values is a mapping, not {type(context).__name__}"
+        )
+    return {**kwargs, "context": {**(context or {}), _REVEALED: True}}
 
 
 def is_sensitive(value: Any) -> bool:
@@ -260,15 +307,24 @@ def redact_dict(data: dict[str, Any], sensitive_keys: Iterable[str] | None = Non
     return cast("dict[str, Any]", _redacted(data, words))
 
 
+_LISTS = (list, tuple, set, frozenset, deque)
+
+
 def _redacted(data: Any, words: tuple[str, ...]) -> Any:
     if isinstance(data, Sensitive):
         return REDACTED
-    if isinstance(data, dict):
+    if isinstance(data, Mapping):
         return {
-            key: REDACTED if any(word in str(key).lower() for word in words) else _redacted(value, words)
+            _redacted(key, words): (
+                REDACTED if any(word in str(key).lower() for word in words) else _redacted(value, words)
+            )
             for key, value in data.items()
         }
-    if isinstance(data, (list, tuple)):
-        made = [_redacted(item, words) for item in data]
-        return made if isinstance(data, list) else tuple(made)
-    return data
+    if not isinstance(data, _LISTS):
+        return data
+    made = [_redacted(item, words) for item in data]
+    if isinstance(data, deque):
+        return deque(made, data.maxlen)
+    if hasattr(data, "_fields"):
+        return type(data)(*made)
+    return next(kind for kind in _LISTS if isinstance(data, kind))(made)
