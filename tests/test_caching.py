@@ -325,3 +325,40 @@ def test_what_is_refused(fa: ModuleType, caching: ModuleType) -> None:
         caching.cached(ttl=0)
     with pytest.raises(ValueError, match="max_entries"):
         caching.InMemoryCache(0)
+
+
+def test_numbers_are_inputs_of_a_cache_in_memory_alone(fa: ModuleType, sub: Sub, caching: ModuleType) -> None:
+    iban, card = fa.parse_iban("GB82WEST12345698765432"), fa.parse_card("4111111111111111")
+    command, ran = counting(fa, lambda n: None)
+    kept = caching.cached(cache=caching.InMemoryCache())(command)
+    for value in (iban, [card], {"GB82WEST12345698765432": iban}, {iban: 1}):
+        for _ in range(2):
+            assert kept.run(n=value).is_success()
+    assert len(ran) == 4 and kept.cache_stats.hits == 4
+    # Many numbers have the same mask, and a number is not its text.
+    assert kept.run(n=fa.parse_iban("GB29NWBK60161331926819")).is_success() and len(ran) == 5
+    assert kept.run(n="GB82WEST12345698765432").is_success() and len(ran) == 6
+
+    class Shared(caching.CacheBackend):  # type: ignore[name-defined, misc]
+        def get(self, key: str) -> Any:
+            raise AssertionError
+
+        set = delete = clear = get
+
+    shared = caching.cached(cache=Shared())(counting(fa)[0])
+    for value in (iban, {"GB82WEST12345698765432": iban}, {iban: 1}):
+        with pytest.raises(TypeError, match=r"hold a IBAN, of which no key can be made") as caught:
+            shared.run(n=value)
+        assert "5432" not in str(caught.value)
+    with pytest.raises(TypeError, match=r"the inputs\['n'\]\['a'\] hold a object"):
+        shared.run(n={"a": object()})
+
+
+def test_a_time_and_a_size_are_numbers(caching: ModuleType) -> None:
+    for wrong in ("60", True, [1]):
+        with pytest.raises(TypeError, match="ttl is a number of seconds, or None for good, not"):
+            caching.cached(ttl=wrong)
+        with pytest.raises(TypeError, match="max_entries is an int, or None for no limit, not"):
+            caching.InMemoryCache(wrong)
+    with pytest.raises(ValueError, match="ttl must be more than 0 seconds"):
+        caching.cached(ttl=float("nan"))

@@ -371,8 +371,8 @@ def test_a_dump_with_the_values_is_a_dump_of_pydantic(sensitive: ModuleType) -> 
         word: sensitive.Sensitive[str]  # type: ignore[name-defined]
         data: sensitive.Sensitive[bytes] = sensitive.Sensitive(b"\xff\xfe")  # type: ignore[name-defined]
         took: datetime.timedelta = datetime.timedelta(seconds=90)
-        many: deque[sensitive.Sensitive[str]] = deque()  # type: ignore[name-defined]
-        keys: dict[sensitive.Sensitive[str], int] = {}  # type: ignore[name-defined]
+        many: deque[sensitive.Sensitive[str]] = Field(default_factory=deque)  # type: ignore[name-defined]
+        keys: dict[sensitive.Sensitive[str], int] = Field(default_factory=dict)  # type: ignore[name-defined]
         some: Any = None
         inner: Told | None = None
 

@@ -24,12 +24,15 @@ from hypothesis import example, given, strategies as st
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     Field,
     SecretBytes,
     SecretStr,
     TypeAdapter,
     ValidationError,
+    WrapValidator,
     create_model,
+    field_validator,
 )
 
 import foobara_accel
@@ -432,7 +435,10 @@ def test_fingerprints_are_the_librarys(transformers: ModuleType, algorithm: str)
     expected = hashlib.new(algorithm, "grüße".encode()).hexdigest()
     assert made("grüße") == made("grüße".encode()) == made(bytearray("grüße".encode())) == expected
     assert made(Text("grüße")) == expected
-    assert made.verify("grüße", expected) and not made.verify("x", expected) and not made.verify("x", "é")
+    assert made.verify("grüße", expected) and not made.verify("x", expected)
+    for wrong in ("é", "nonsense", expected.upper(), expected[1:], "\ud800", None, 5):
+        with pytest.raises(ValueError, match=f"is {len(expected)} hexadecimal digits"):
+            made.verify("x", wrong)
     assert made("") == hashlib.new(algorithm, b"").hexdigest()
 
 
@@ -917,3 +923,114 @@ def test_hashing_lets_other_threads_run(transformers: ModuleType) -> None:
     for each in threads:
         each.join()
     assert len(set(found)) == 8 and all(made.verify(PASSWORD, each) for each in found)
+
+
+def hashers(transformers: ModuleType) -> list[Any]:
+    made = transformers.HashTransformer
+    return [
+        made(purpose="password", **CHEAP),
+        made(purpose="lookup", peppers=PEPPERS),
+        made(purpose="fingerprint"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "behind", [AfterValidator(str), BeforeValidator(str), WrapValidator(lambda value, take: take(value))]
+)
+def test_a_validator_behind_a_hash_leaves_its_schema(
+    fa: ModuleType, transformers: ModuleType, sub: Sub, behind: Any
+) -> None:
+    pytest.importorskip("argon2")
+    hashed = sub("types").HashedPassword
+    for made in hashers(transformers):
+        kinds: list[Any] = [str]
+        if made.purpose == "password":
+            kinds.append(hashed)
+        if made.purpose == "lookup":
+            kinds += [fa.CardNumber, fa.IBAN]
+        for kind in kinds:
+            plain: Any = TypeAdapter(Annotated[kind, made])
+            also: Any = TypeAdapter(Annotated[kind, made, behind])
+            assert also.json_schema() == plain.json_schema()
+            assert plain.json_schema()["type"] == "string"
+            assert plain.json_schema(mode="serialization")["type"] == "string"
+            if kind in (str, fa.CardNumber):  # those of others say what they show besides
+                assert plain.json_schema(mode="serialization") == {"type": "string"}
+                assert also.json_schema(mode="serialization") == {"type": "string"}
+
+    class SignUp(BaseModel):
+        word: Annotated[str, hashers(transformers)[0]]
+
+        @field_validator("word")
+        @classmethod
+        def looked_at(cls, value: str) -> str:
+            return value
+
+    class Signs(fa.Command[SignUp, str]):  # type: ignore[name-defined, misc]
+        def execute(self) -> str:
+            return str(self.inputs.word)
+
+    for schema in (SignUp.model_json_schema(), Signs.manifest()["inputs_type"]["schema"]):
+        assert schema["properties"]["word"]["format"] == "password"
+    assert Signs.run(word=PASSWORD).result.startswith("$argon2id$")
+    rules = hashers(transformers)[0]
+    long = transformers.HashTransformer(purpose="password", min_length=12, **CHEAP)
+    assert TypeAdapter(Annotated[hashed, long]).json_schema()["minLength"] == 12
+    assert TypeAdapter(Annotated[hashed, rules]).json_schema()["writeOnly"] is True
+
+
+def test_a_field_makes_no_fingerprint_of_what_was_checked_to_be_a_number(
+    transformers: ModuleType, sub: Sub
+) -> None:
+    types = sub("types")
+    made = fingerprint(transformers)
+    for check in (types.CreditCardValidator(), types.IBANValidator(), types.PhoneNumberValidator("US")):
+        for between in ((), (AfterValidator(str),), (Field(max_length=40),), (types.MinLengthValidator(1),)):
+            with pytest.raises(TypeError, match="is found out by trying: use purpose='lookup' with a pepper"):
+                TypeAdapter(Annotated[(str, check, *between, made)])  # type: ignore[misc]
+    looked_up = transformers.HashTransformer(purpose="lookup", peppers=PEPPERS)
+    token: Any = TypeAdapter(Annotated[str, types.CreditCardValidator(), looked_up]).validate_python(CARD)
+    assert token == looked_up.process(CARD)
+    plain: Any = TypeAdapter(Annotated[str, AfterValidator(str.strip), made]).validate_python(" x ")
+    assert plain == hashlib.sha256(b"x").hexdigest()
+
+
+def test_a_union_writes_what_is_of_another_type_than_html_and_tokens(
+    fa: ModuleType, transformers: ModuleType
+) -> None:
+    html = transformers.SanitizedHTML
+    token = Annotated[fa.CardNumber, transformers.HashTransformer(purpose="lookup", peppers=PEPPERS)]
+    for kind in (html, token):
+        for value in (5, [1], {"a": 1}):
+            adapter: Any = TypeAdapter(kind | int | list[int] | dict[str, int])
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                assert adapter.dump_python(adapter.validate_python(value), mode="json") == value
+    assert TypeAdapter(html | int).dump_json(html("<b>x</b>")) == b'"<b>x</b>"'
+
+
+def test_a_key_in_the_place_of_a_version_is_in_no_error(transformers: ModuleType) -> None:
+    secret = "hunter2-" * 5
+    for peppers, current in (({secret: "v1"}, None), ({secret[:30] + " ": "v1"}, None), (PEPPERS, secret)):
+        with pytest.raises((TypeError, ValueError)) as caught:
+            transformers.HashTransformer(purpose="lookup", peppers=peppers, current=current)
+        assert "hunter2" not in str(caught.value)
+
+
+def test_what_of_says_does_not_repeat_the_value(transformers: ModuleType) -> None:
+    made = transformers.HashTransformer(purpose="lookup", peppers=PEPPERS, of=int)
+    with pytest.raises(ValueError, match=r"of refuses what is looked up \(ValueError\)") as caught:
+        made.process(PASSWORD)
+    assert caught.value.__context__ is None
+
+    def refuses(value: str) -> str:
+        raise TypeError("no such country")
+
+    with pytest.raises(TypeError, match=r"^no such country$"):
+        transformers.HashTransformer(purpose="lookup", peppers=PEPPERS, of=refuses).process(PASSWORD)
+
+
+def test_names_of_tags_and_rel_are_text(transformers: ModuleType) -> None:
+    for options in ({"attributes": {1: ["x"]}}, {"link_rel": 3}):
+        with pytest.raises(TypeError, match=r"names of tags, not int|a str or None, not int"):
+            transformers.SanitizeHTMLTransformer(**options)

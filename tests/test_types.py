@@ -827,3 +827,10 @@ def test_from_many_threads_while_the_type_changes(types: ModuleType) -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def test_no_error_of_a_caster_has_the_value_behind_it(types: ModuleType) -> None:
+    for caster in (types.IntegerCaster(), types.FloatCaster()):
+        with pytest.raises(ValueError, match="this cannot be made") as caught:
+            caster.process("hunter2")
+        assert caught.value.__context__ is None and caught.value.__cause__ is None

@@ -40,10 +40,13 @@ class CacheBackend(ABC):
 class InMemoryCache(CacheBackend):
     """A cache in this process, for at most *max_entries*: the least recently used leaves first.
 
-    Values come back as the objects they are. Raises ValueError for a *max_entries* below 1.
+    Values come back as the objects they are. Raises ValueError for a *max_entries* below 1, TypeError for
+    one that is no int.
     """
 
     def __init__(self, max_entries: int | None = None) -> None:
+        if max_entries is not None and type(max_entries) is not int:
+            raise TypeError(f"max_entries is an int, or None for no limit, not {type(max_entries).__name__}")
         if max_entries is not None and max_entries < 1:
             raise ValueError(f"max_entries must be 1 or more, or None for no limit, and is {max_entries}")
         self._max_entries = max_entries

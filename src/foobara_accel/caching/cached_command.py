@@ -15,6 +15,8 @@ from pydantic import BaseModel
 from .._reports import is_secret
 from ..core.inputs import model_of
 from ..core.outcome import CommandOutcome
+from ..types._elements import _is_shown
+from ..types._masked import Masked
 from .cache_backends import CacheBackend, InMemoryCache, get_default_cache
 
 __all__ = ["CacheStats", "cache_key", "cached", "generate_cache_key"]
@@ -67,31 +69,40 @@ def generate_cache_key(command_class: type[Any], inputs_dict: dict[str, Any]) ->
     """Return the key of a command and its raw inputs: a hash, the same in every process.
 
     Commands of one name in several domains or modules have different keys, and so have values of different
-    types. Raises TypeError, which names its type, for a value that is no plain data, model or enum member.
+    types. Raises TypeError, which names its type, for a value that is no plain data, model or enum member,
+    and for a parsed number, whose hash is found out by trying.
     """
+    return _key(command_class, inputs_dict, False)
+
+
+def _key(command_class: type[Any], inputs_dict: dict[str, Any], numbers: bool) -> str:
+    # With *numbers* in it, of cards for instance, the key is one for this process alone.
     place = f"{command_class.__module__}.{command_class.__qualname__}"
-    text = f"{command_class.full_name()} {place} {_written(inputs_dict, 'the inputs')}"
+    text = f"{command_class.full_name()} {place} {_written(inputs_dict, 'the inputs', numbers)}"
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _written(value: Any, where: str) -> str:
+def _written(value: Any, where: str, numbers: bool) -> str:
     kind = type(value)
     name = f"{kind.__module__}.{kind.__qualname__}"
     if kind in _PLAIN:
         return f"{kind.__name__}:{value!r}"
     if kind is dict:
         items = sorted(
-            f"{_written(key, where)}={_written(each, f'{where}[{key!r}]')}" for key, each in value.items()
+            f"{_written(key, f'a key of {where}', numbers)}={_written(each, _place(where, key), numbers)}"
+            for key, each in value.items()
         )
         return f"{{{','.join(items)}}}"
     if kind in (list, tuple):
-        return f"{kind.__name__}[{','.join(_written(each, where) for each in value)}]"
+        return f"{kind.__name__}[{','.join(_written(each, where, numbers) for each in value)}]"
     if kind in (set, frozenset):
-        return f"{kind.__name__}[{','.join(sorted(_written(each, where) for each in value))}]"
+        return f"{kind.__name__}[{','.join(sorted(_written(each, where, numbers) for each in value))}]"
     if isinstance(value, BaseModel):
-        return f"{name}{_written(dict(value), where)}"
+        return f"{name}{_written(dict(value), where, numbers)}"
     if isinstance(value, Enum):
         return f"{name}.{value.name}"
+    if numbers and isinstance(value, Masked):
+        return f"{name}:{value.canonical!r}"
     # Since 3.13 those of pathlib are in a module of its own below.
     if kind.__module__.partition(".")[0] in (
         "datetime",
@@ -106,6 +117,11 @@ def _written(value: Any, where: str) -> str:
         f"{where} hold a {kind.__qualname__}, of which no key can be made: give cached a key_func,"
         " for instance cache_key(...) with the fields that count"
     )
+
+
+def _place(where: str, key: object) -> str:
+    # A key may be a secret as much as a value.
+    return f"{where}[{key!r}]" if _is_shown(key) else f"a value of {where}"
 
 
 def cache_key(*fields: str) -> KeyFunction:
@@ -184,10 +200,12 @@ def cached(
     """
     if isinstance(ttl, type):
         raise TypeError("cached needs parentheses: write @cached()")
-    if ttl is not None and ttl <= 0:
+    if ttl is not None and (not isinstance(ttl, (int, float)) or isinstance(ttl, bool)):
+        raise TypeError(f"ttl is a number of seconds, or None for good, not {type(ttl).__name__}")
+    if ttl is not None and not ttl > 0:  # nan is not either
         raise ValueError(f"ttl must be more than 0 seconds, or None for good, and is {ttl}")
     backend = get_default_cache() if cache is None else cache
-    make_key = generate_cache_key if key_func is None else key_func
+    make_key = key_func or functools.partial(_key, numbers=isinstance(backend, InMemoryCache))
 
     def decorate(command_class: C) -> C:
         if not isinstance(command_class, type) or not callable(getattr(command_class, "run", None)):

@@ -56,7 +56,8 @@ class IntegerCaster(Caster[int]):
             try:
                 return int(value.strip() if isinstance(value, str) else value)
             except (ValueError, OverflowError):
-                raise ValueError("this cannot be made an integer; give digits such as '42'") from None
+                told = "this cannot be made an integer; give digits such as '42'"
+            raise ValueError(told)  # not above: the error that has the text in it would be its context
         raise _refused(value, "an integer", "an int, a float, a Decimal or a text of digits")
 
 
@@ -73,7 +74,8 @@ class FloatCaster(Caster[float]):
             try:
                 return float(value.strip() if isinstance(value, str) else value)
             except (ValueError, OverflowError):
-                raise ValueError("this cannot be made a float; give a number such as '1.5'") from None
+                told = "this cannot be made a float; give a number such as '1.5'"
+            raise ValueError(told)
         raise _refused(value, "a float", "an int, a float, a Decimal or a text such as '1.5'")
 
 

@@ -14,7 +14,7 @@ from pydantic import Secret, SecretBytes, SecretStr
 from pydantic_core import core_schema
 
 from .._masked import Masked, described_str, in_place_of_str, no_string, of_str, refusal
-from ..processors import Transformer
+from ..processors import Transformer, _is_secret
 from ..validators.numbers import NumberValidator
 from .passwords import HashedPassword, PasswordRules, has_surrogate, revealed
 
@@ -37,12 +37,18 @@ _BROKEN = ("md5", "sha1")
 _SECRETS = (Secret, SecretStr, SecretBytes)
 _KEY_BYTES = 32  # RFC 2104, section 3: no key shorter than the hash; NIST SP 800-107r1, 5.3.4
 _version = re.compile(r"[A-Za-z0-9._-]{1,32}").fullmatch
+_is_hex = re.compile(r"[0-9a-f]+").fullmatch
 _token = re.compile(r"hmac-sha256\$([A-Za-z0-9._-]{1,32})\$[0-9a-f]{64}").fullmatch
 
 _TEACHES = (
     "HashTransformer() without a purpose makes a fingerprint, which protects nothing: say purpose='password' "
     "(argon2id) for passwords, purpose='lookup' (HMAC with a pepper) to find card numbers, IBANs or e-mails "
     "again, purpose='fingerprint' for data that is no secret"
+)
+
+
+_GUESSED = (
+    "a fingerprint of a {} is found out by trying: use purpose='lookup' with a pepper, or purpose='password'"
 )
 
 
@@ -168,6 +174,8 @@ class HashTransformer(Transformer[str]):
     def _core_schema(self, source: Any, handler: Any) -> Any:
         inner = handler(source)
         if source is str:
+            if not self.__foobara_sensitive__ and _is_secret(self, source, inner):
+                raise TypeError(_GUESSED.format("value that is sensitive by what stands before it"))
             return of_str(inner, self._of_str, "HashTransformer")
         # In the place of the type's own check: what stood between them would be dropped.
         own = source is HashedPassword and inner.get("function", {}).get("function") == source._of_field
@@ -183,10 +191,15 @@ class HashTransformer(Transformer[str]):
         )
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> Any:
+        own, ours = schema, (self._of_str, self._of_field, self._password_of_field)
+        while (called := own.get("function", {}).get("function")) not in ours and "schema" in own:
+            own = own["schema"]  # from a validator after this one, or a bound
+        if called == self._password_of_field:
+            return HashedPassword._described({**HashedPassword._TAKEN, "minLength": self.min_length}, handler)
         if handler.mode == "serialization":
             return {"type": "string"}
-        if schema["type"] == "function-after":
-            return handler(schema)
+        if called == self._of_field:
+            return handler(own)
         described = described_str(schema, handler)
         if self.purpose != "password":
             return described
@@ -238,7 +251,7 @@ class _Tokens:
         self._keys = {version: _key(version, key) for version, key in peppers.items()}
         self._current = next(reversed(self._keys)) if current is None else current
         if self._current not in self._keys:
-            raise ValueError(f"current is one of {', '.join(self._keys)}, not {current!r}")
+            raise ValueError(f"current is one of {', '.join(self._keys)}, or None for the last of them")
         if of is not None and not callable(of):
             raise TypeError(f"of is a validator or a function, not {type(of).__name__}")
         self._of = of
@@ -279,13 +292,22 @@ class _Tokens:
                 raise ValueError(self._of.told(verdict))
             value = verdict.canonical
         elif isinstance(value, str) and self._of is not None:
-            value = self._of(value)
+            value = self._made_of(value)
         # Not str(): the text of a parsed number is its mask, which other numbers have too.
         if isinstance(value, Masked):
             value = value.canonical
         if not issubclass(type(value), str):
             raise TypeError(f"of makes a str or a parsed number, not {type(value).__name__}")
         return _encoded(str.__str__(value), "what is looked up")
+
+    def _made_of(self, value: str) -> Any:
+        try:
+            return self._of(value)
+        except (TypeError, ValueError) as error:
+            kind, told = type(error), str(error)
+        if value and value in told:  # as int() does
+            told = f"of refuses what is looked up ({kind.__name__})"
+        raise (TypeError if issubclass(kind, TypeError) else ValueError)(told)
 
 
 class _Fingerprints:
@@ -298,10 +320,7 @@ class _Fingerprints:
     def make(self, value: Any) -> str:
         kind = type(value)
         if isinstance(value, _SECRETS) or getattr(kind, "__foobara_sensitive__", False):
-            raise ValueError(
-                f"a fingerprint of a {kind.__name__} is found out by trying: use purpose='lookup' with a "
-                "pepper, or purpose='password'"
-            )
+            raise ValueError(_GUESSED.format(kind.__name__))
         if issubclass(kind, str):
             value = _encoded(str.__str__(value), "what is hashed")
         elif not isinstance(value, (bytes, bytearray, memoryview)):
@@ -311,7 +330,10 @@ class _Fingerprints:
         return str(self._new(value).hexdigest())
 
     def verify(self, value: Any, made: str) -> bool:
-        return hmac.compare_digest(self.make(value).encode(), str(made).encode())
+        digest = self.make(value)
+        if not isinstance(made, str) or len(made) != len(digest) or not _is_hex(made):
+            raise ValueError(f"a fingerprint of this kind is {len(digest)} hexadecimal digits 0-9 a-f")
+        return hmac.compare_digest(digest, made)
 
     def needs_rehash(self, made: str) -> bool:
         raise TypeError("a fingerprint does not say how it was made")
@@ -319,7 +341,11 @@ class _Fingerprints:
 
 def _key(version: Any, key: Any) -> bytes:
     if not isinstance(version, str) or not _version(version):
-        raise ValueError(f"a version of a pepper is 1 to 32 of A-Z a-z 0-9 . _ -, not {version!r}")
+        # Not which: in peppers that are the wrong way round it is the key.
+        told = f"not {type(version).__name__}" if not isinstance(version, str) else "and one is not"
+        raise ValueError(
+            f"a version of a pepper is 1 to 32 of A-Z a-z 0-9 . _ -, {told}: peppers map version to key"
+        )
     key = revealed(key)
     if not isinstance(key, (bytes, bytearray)):
         raise TypeError(f"pepper {version} is bytes, not {type(key).__name__}")

@@ -45,6 +45,8 @@ class SanitizeHTMLTransformer(Transformer[str]):
     def __post_init__(self) -> None:
         tags = _names("tags", self.tags)
         attributes = _attributes(self.attributes, tags)
+        if self.link_rel is not None and not isinstance(self.link_rel, str):
+            raise TypeError(f"link_rel is a str or None, not {type(self.link_rel).__name__}")
         schemes = _names("url_schemes", self.url_schemes)
         _refuse_code(tags, attributes, schemes)
         if self.link_rel is not None and any("rel" in names for names in attributes.values()):
@@ -142,6 +144,9 @@ def _attributes(given: Any, tags: frozenset[str]) -> Mapping[str, frozenset[str]
         return MappingProxyType({tag: names for tag, names in ATTRIBUTES.items() if tag in tags})
     if not isinstance(given, Mapping):
         raise TypeError(f"attributes maps a tag to names of attributes, not {type(given).__name__}")
+    for tag in given:
+        if not isinstance(tag, str):
+            raise TypeError(f"attributes maps names of tags, not {type(tag).__name__}")
     allowed = {tag: _names(f"attributes[{tag!r}]", names) for tag, names in given.items()}
     if strange := sorted(allowed.keys() - tags - {"*"}):
         raise ValueError(f"attributes names tags that are not in tags: {', '.join(strange)}")
