@@ -292,7 +292,7 @@ class _Tokens:
                 raise ValueError(self._of.told(verdict))
             value = verdict.canonical
         elif isinstance(value, str) and self._of is not None:
-            value = self._made_of(value)
+            value = self._made_of(self._of, value)
         # Not str(): the text of a parsed number is its mask, which other numbers have too.
         if isinstance(value, Masked):
             value = value.canonical
@@ -300,9 +300,10 @@ class _Tokens:
             raise TypeError(f"of makes a str or a parsed number, not {type(value).__name__}")
         return _encoded(str.__str__(value), "what is looked up")
 
-    def _made_of(self, value: str) -> Any:
+    @staticmethod
+    def _made_of(of: Callable[[str], Any], value: str) -> Any:
         try:
-            return self._of(value)
+            return of(value)
         except (TypeError, ValueError) as error:
             kind, told = type(error), str(error)
         if value and value in told:  # as int() does
