@@ -766,6 +766,22 @@ def test_the_bounds_of_a_sensitive_type_show_nothing_of_what_they_refuse(types: 
     }
 
 
+def test_no_fingerprint_is_made_of_what_a_type_has_checked_to_be_a_secret(
+    types: ModuleType, sub: Sub
+) -> None:
+    own = sub("types")
+    card, print_ = own.CreditCardValidator(canonical=True), own.HashTransformer(purpose="fingerprint")
+    said = r"^type card: a fingerprint of a sensitive value .* use purpose='lookup' with a pepper"
+    with pytest.raises(TypeError, match=said):
+        types.FoobaraType("card", str, casters=[card], transformers=[print_])
+    with pytest.raises(TypeError, match=said):
+        types.FoobaraType("card", str, casters=[card]).with_transformers(print_)
+    assert types.FoobaraType("note", str, transformers=[print_]).process("x") == print_.process("x")
+    lookup = own.HashTransformer(purpose="lookup", peppers={"1": b"k" * 32})
+    kept = types.FoobaraType("card", str, casters=[card], transformers=[lookup])
+    assert kept.process("4111111111111111") == lookup.process("4111111111111111")
+
+
 def test_manifest(types: ModuleType) -> None:
     assert types.EmailType.array().to_manifest() == {
         "name": "array_of_email",

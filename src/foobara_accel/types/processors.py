@@ -37,6 +37,9 @@ class TypeProcessor(Generic[T]):
     # each call whether the stock ones are as they came (bench case "FoobaraType.process, ten steps").
     __slots__ = ()
 
+    # True of one whose result may be found out by trying, so that nothing sensitive may come before it.
+    _guessable: Any = False
+
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         if cls.process is TypeProcessor.process:
             raise TypeError(f"{cls.__name__} has no process(self, value) of its own: a processor needs one")

@@ -260,6 +260,19 @@ class FoobaraType(Generic[T]):
         self.max_length = max_length
         self.pattern = pattern
         self.examples = list(examples or ())
+        self._refuse_guessable()
+
+    def _refuse_guessable(self) -> None:
+        before = [self.python_type, *self.casters]
+        for each in self.transformers:
+            if getattr(each, "_guessable", False) is True and any(
+                getattr(other, "__foobara_sensitive__", False) for other in before
+            ):
+                raise TypeError(
+                    f"type {self.name}: a fingerprint of a sensitive value is found out by trying: "
+                    "use purpose='lookup' with a pepper, or purpose='password'"
+                )
+            before.append(each)
 
     def process(self, value: Any) -> T:
         """Return *value* after all processors.
@@ -351,6 +364,7 @@ class FoobaraType(Generic[T]):
             setattr(made, name, list(getattr(self, name)))
         for name, value in changes.items():
             setattr(made, name, value)
+        made._refuse_guessable()
         return made
 
     def __getstate__(self) -> dict[str, Any]:

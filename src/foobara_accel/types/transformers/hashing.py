@@ -128,6 +128,10 @@ class HashTransformer(Transformer[str]):
         """True where what is hashed is a secret: errors and outcomes hide the fields that it stands at."""
         return self.purpose in ("password", "lookup")
 
+    @property
+    def _guessable(self) -> bool:
+        return not self.__foobara_sensitive__
+
     def process(self, value: Any) -> str:
         """Return the hash of *value*: a PHC string, a token, or hexadecimal digits.
 
