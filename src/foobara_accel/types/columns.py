@@ -345,10 +345,10 @@ def _check(asked: _Asked, result: object, out: object) -> None:
         # What is no word may be a value that went astray.
         shown = repr(result) if isinstance(result, str) and result.isalpha() else kind_of(result)
         raise ValueError(f"{name}(): result is 'numpy' or 'arrow', not {shown}")
-    if result == "arrow" and twin.export is _arrow.export:
-        _arrow.library(name)  # now, not when it is read
     if out is not None and result == "arrow":
         raise ValueError(f"{name}(): out takes answers as NumPy has them: leave it out with result='arrow'")
+    if result == "arrow" and twin.export is _arrow.export:
+        _arrow.library(name)  # now, not when it is read
 
 
 def _fits(name: str, out: object, dtype: np.dtype[Any]) -> None:
