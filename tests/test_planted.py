@@ -127,7 +127,8 @@ def read(caplog: pytest.LogCaptureFixture) -> Iterator[Read]:
     made.add("log", caplog.text, *[repr(record.__dict__) for record in caplog.records])
     leaks = {where: sorted(set(found("\n".join(texts)))) for where, texts in made.texts.items()}
     assert {where: what for where, what in leaks.items() if what} == {}
-    assert sum(map(len, made.texts.values())) > 10
+    if made.texts.keys() - {"warnings", "log"}:  # not of a test that was skipped
+        assert sum(map(len, made.texts.values())) > 10
 
 
 def test_the_search_finds_what_is_planted() -> None:

@@ -998,6 +998,7 @@ def test_a_field_makes_no_fingerprint_of_what_was_checked_to_be_a_number(
 def test_a_union_writes_what_is_of_another_type_than_html_and_tokens(
     fa: ModuleType, transformers: ModuleType
 ) -> None:
+    pytest.importorskip("nh3")
     html = transformers.SanitizedHTML
     token = Annotated[fa.CardNumber, transformers.HashTransformer(purpose="lookup", peppers=PEPPERS)]
     for kind in (html, token):
