@@ -901,7 +901,7 @@ def test_odd_arguments(columns: ModuleType) -> None:
             return 5
 
     assert columns.luhn_valid(Lies([VISA])).tolist() == [True]
-    with pytest.raises(TypeError, match="out is a NumPy array, not a MaskedArray$"):
+    with pytest.raises(TypeError, match=r"out is a NumPy array, not a MaskedArray$"):
         columns.luhn_valid([VISA], out=np.ma.masked_array(np.zeros(1, np.bool_)))
     for result, shown in ((np.array([1, 2]), "a ndarray"), (PLANTED, "a str"), ("polars", "'polars'")):
         with pytest.raises(ValueError, match=f"result is 'numpy' or 'arrow', not {shown}$"):
