@@ -11,6 +11,7 @@ __all__ = ["note_row", "rows_of"]
 
 # What pyarrow and polars call the list of their rows as dicts.
 _LISTS = ("to_pylist", "to_dicts")
+_PER_MICROSECOND = {"ns": 10**3, "ps": 10**6, "fs": 10**9, "as": 10**12}
 
 
 def rows_of(given: Any, name: str) -> list[Mapping[str, Any]]:
@@ -92,21 +93,23 @@ def _times(column: Any, values: list[Any], which: str) -> list[Any]:
         return values
     import numpy as np
 
-    unit = np.datetime_data(column.dtype)[0]
-    if column.dtype.kind == "m" and unit in ("Y", "M", "generic"):
+    kind = column.dtype.kind
+    unit, count = np.datetime_data(column.dtype)
+    if kind == "m" and unit in ("Y", "M", "generic"):
         raise TypeError(
             f"{which} is of {column.dtype}: how long that is, nothing tells; give a unit up to weeks"
         )
-    try:
-        exact = column.astype(f"{column.dtype.kind}8[us]")
-        same = bool((np.isnat(column) | (exact == column)).all())
-        values = exact.tolist()
-    except OverflowError:
-        same = False
-    if not same or any(type(each) is int for each in values):
+    # By whole numbers: what is too far away wraps around where NumPy converts it.
+    step, rest = divmod(_PER_MICROSECOND.get(unit, 0), count)
+    if step and not rest:
+        raw = column.astype(column.dtype.newbyteorder("=")).view(np.int64)
+        missing = np.isnat(column)
+        if (missing | (raw % step == 0)).all():
+            values = np.where(missing, raw, raw // step).view(f"{kind}8[us]").tolist()
+    if any(type(each) is int for each in values):
         raise ValueError(
             f"{which} has times that Python has none for, finer than microseconds or too far away: "
-            f"round them, as in .astype('{column.dtype.kind}8[us]')"
+            f"round them, as in .astype('{kind}8[us]')"
         )
     return values
 
