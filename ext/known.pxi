@@ -92,17 +92,16 @@ cdef bint _keeps(int code, const Own* own, PyObject* value) noexcept:
     """Whether an instance of the very class comes out as it went in."""
     cdef PyObject* canonical
     cdef PyObject* again
-    cdef bint kept = True
+    cdef bint kept
     if code == CODE_HTML or not own.anew:
         return True
     canonical = (<PyObject**> (<char*> value + own.slot))[0]
     if canonical == NULL or not PyUnicode_CheckExact(canonical) or not FA_STR_READY(canonical):
         return False
     Py_INCREF(canonical)
-    if code != CODE_IBAN:      # of which the checksum is not asked again
-        again = _canonical(code, own, canonical)
-        kept = again != NULL
-        Py_XDECREF(again)
+    again = _canonical(code, own, canonical)
+    kept = again != NULL
+    Py_XDECREF(again)
     kept = kept and (code == CODE_PHONE or _allowed(own, canonical))
     Py_DECREF(canonical)
     return kept

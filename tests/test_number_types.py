@@ -400,3 +400,20 @@ def test_options_that_are_no_names_are_refused_without_a_number(sub: Sub) -> Non
         with pytest.raises(ValueError, match=option) as caught:
             cls(**{option: [number]})
         assert not planted(caught.value)
+
+
+def test_a_command_judges_a_parsed_number_by_the_field_s_own_options(fa: ModuleType, sub: Sub) -> None:
+    own = sub("types")
+    kind = Annotated[own.IBAN, own.IBANValidator()]
+    model = create_model("Inputs", iban=(kind, ...))
+    command: Any = types.new_class(
+        "Pays", (fa.Command[model, Any],), {}, lambda space: space.update(execute=lambda self: 1)
+    )
+    right = own.parse_iban("GB82WEST12345698765432")
+    assert command.run(iban=right).is_success()
+    for wrong in (
+        own.parse_iban("DZ580002100001113000000570", aspirational=True),
+        own.parse_iban("AX2112345600000785", lenient=True),
+    ):
+        (error,) = command.run(iban=wrong).errors
+        assert (error.symbol, error.path) == ("iban", ("iban",))
