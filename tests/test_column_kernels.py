@@ -14,6 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "tests" / "kernels" / "fuzz.c"
 CORPUS = sorted(map(str, (ROOT / "tests" / "kernels" / "corpus").iterdir()))
 COMPILER = shutil.which(os.environ.get("CC", "gcc")) or shutil.which("cc")
+if COMPILER and subprocess.run([COMPILER, "--version"], capture_output=True).returncode:
+    COMPILER = None  # CC=/bin/false is how one says that there is none
 RUNS = os.environ.get("FOOBARA_ACCEL_FUZZ_RUNS", "2000")
 SANITIZE = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
 

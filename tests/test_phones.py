@@ -591,7 +591,7 @@ def test_caches_show_nothing_and_can_be_emptied(phones: ModuleType, sub: Sub) ->
     assert phones.is_valid_phone("(201) 555-0123", "US") and phones.parse_phone(US).national
     for kept in (numbering._judged, numbering._formatted):
         assert kept.cache_info().currsize == 1 and kept.cache_info().maxsize == numbering.CACHED
-        assert "555" not in repr(kept)
+        assert "5550123" not in repr(kept) and "555-0123" not in repr(kept)  # 555 may be in an address
     phones.forget_phones()
     assert numbering._judged.cache_info().currsize == numbering._formatted.cache_info().currsize == 0
 
