@@ -914,7 +914,7 @@ def test_no_thread_has_the_buffers_when_a_call_ends(
     running, seen = threading.Event(), []
 
     def slow(start: int, stop: int) -> int:
-        if start:
+        if threading.current_thread() is not threading.main_thread():
             running.set()
             for _ in range(100):
                 if len(seen) == 2:
@@ -938,6 +938,31 @@ def test_no_thread_has_the_buffers_when_a_call_ends(
     with pytest.raises(KeyboardInterrupt):
         columns._spread(slow, 200_000, 2)
     assert seen == ["interrupted", "interrupted", "judged"]
+
+
+def test_an_interrupt_between_two_threads_leaves_none_behind(
+    columns: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool, started, ended = columns._pool(), threading.Event(), []
+
+    class Pool:
+        def submit(self, work: Any) -> Any:
+            if started.is_set():
+                raise KeyboardInterrupt
+            submitted = pool.submit(work)
+            assert started.wait(10)
+            return submitted
+
+    def slow(start: int, stop: int) -> int:
+        started.set()
+        threading.Event().wait(0.1)
+        ended.append(start)
+        return -1
+
+    monkeypatch.setattr(columns, "_pool", Pool)
+    with pytest.raises(KeyboardInterrupt):
+        columns._spread(slow, 300_000, 4)
+    assert ended == [0]
 
 
 def test_threads_at_the_end_of_the_interpreter(columns: ModuleType) -> None:

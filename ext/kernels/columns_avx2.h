@@ -178,7 +178,7 @@ FA_AVX2 static size_t fa_card_sixteen_avx2(const unsigned char *s, size_t count,
  * and FA_IBAN_AFTER of memory from the first on; *lengths as u32. */
 FA_AVX2_INLINE int fa_eight_views(const fa_rows *rows, const unsigned char *view, int32_t which, int32_t before,
                                   __m256i *lengths) {
-    const int64_t last = rows->sizes[which] - FA_IBAN_AFTER - before;
+    const int64_t last = which < 0 ? -1 : rows->sizes[which] - FA_IBAN_AFTER - before;
     const __m256i most = _mm256_set1_epi32((int32_t)(last < INT32_MAX ? last : INT32_MAX));
     __m256i half[4], starts, fits;
     unsigned k;
@@ -199,11 +199,13 @@ FA_AVX2_INLINE int fa_eight_views(const fa_rows *rows, const unsigned char *view
     return _mm256_movemask_epi8(fits) == -1;
 }
 
-/* The buffer that a view points into, if there is such a one. */
-static inline int32_t fa_view_buffer(const fa_rows *rows, const unsigned char *view) {
+/* The buffer that a view points into and where it lies; -1 if there is none such. */
+static inline int32_t fa_view_buffer(const fa_rows *rows, const unsigned char *view, const unsigned char **data) {
     int32_t which;
     memcpy(&which, view + 8, sizeof which);
-    return which < 0 || which >= rows->buffer_count ? -1 : which;
+    if (which < 0 || which >= rows->buffer_count) return -1;
+    *data = rows->buffers[which];
+    return which;
 }
 
 static inline uint32_t fa_u32(const unsigned char *s) {
@@ -240,10 +242,8 @@ FA_AVX2 static size_t fa_card_direct_avx2(const fa_rows *rows, size_t first, siz
         }
     } else if (rows->layout == FA_VIEWS && count >= 8) {
         const unsigned char *view = data + 16 * first;
-        const int32_t which = fa_view_buffer(rows, view);
+        const int32_t which = fa_view_buffer(rows, view, &data);
         __m256i lengths;
-        if (which < 0) return 0;
-        data = rows->buffers[which];
         for (; i + 8 <= count && fa_eight_views(rows, view, which, FA_CARD_BEFORE, &lengths); i += 8, view += 128)
             FA_EIGHT_CARDS(data + fa_u32(view + 16 * k_ + 12) + fa_u32(view + 16 * k_), fa_u32(view + 16 * k_), lengths,
                            out + i);
@@ -400,10 +400,8 @@ FA_AVX2 static size_t fa_iban_direct_avx2(const fa_rows *rows, size_t first, siz
                            out + i);
     } else if (rows->layout == FA_VIEWS && count >= 8) {
         const unsigned char *view = data + 16 * first;
-        const int32_t which = fa_view_buffer(rows, view);
+        const int32_t which = fa_view_buffer(rows, view, &data);
         __m256i lengths;
-        if (which < 0) return 0;
-        data = rows->buffers[which];
         for (; i + 8 <= count && fa_eight_views(rows, view, which, 0, &lengths); i += 8, view += 128)
             FA_EIGHT_IBANS(data + fa_u32(view + 16 * (o_ + k_) + 12), fa_u32(view + 16 * (o_ + k_)), 1, out + i);
     }

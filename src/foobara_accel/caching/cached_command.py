@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from .._reports import is_secret
 from ..core.inputs import model_of
 from ..core.outcome import CommandOutcome
-from ..types._elements import _is_shown
+from ..types._elements import is_shown
 from ..types._masked import Masked
 from .cache_backends import CacheBackend, InMemoryCache, get_default_cache
 
@@ -121,7 +121,7 @@ def _written(value: Any, where: str, numbers: bool) -> str:
 
 def _place(where: str, key: object) -> str:
     # A key may be a secret as much as a value.
-    return f"{where}[{key!r}]" if _is_shown(key) else f"a value of {where}"
+    return f"{where}[{key!r}]" if is_shown(key) else f"a value of {where}"
 
 
 def cache_key(*fields: str) -> KeyFunction:

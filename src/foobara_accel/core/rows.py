@@ -25,10 +25,9 @@ def rows_of(given: Any, name: str) -> list[Mapping[str, Any]]:
     if isinstance(given, type):
         raise TypeError(f"{name}.run_many() takes rows, not the class {given.__name__}")
     named = getattr(given, "column_names", ())
-    if isinstance(named, list) and (twice := [each for at, each in enumerate(named) if each in named[:at]]):
-        raise ValueError(
-            f"{name}.run_many(): the table has two columns {twice[0]!r}; rows have one of a name"
-        )
+    if isinstance(named, list) and len(set(named)) < len(named):
+        twice = next(each for each in named if named.count(each) > 1)
+        raise ValueError(f"{name}.run_many(): the table has two columns {twice!r}; rows have one of a name")
     for method in _LISTS:
         if callable(getattr(given, method, None)):
             given = getattr(given, method)()

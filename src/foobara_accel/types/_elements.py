@@ -47,7 +47,7 @@ def locate(error: BaseException, what: str, position: int, key: Any) -> BaseExce
     if not isinstance(error, (ValueError, TypeError)):
         return error
     if what == "value":
-        entry, where = key, f"the value of {key!r}" if _is_shown(key) else f"value {position}"
+        entry, where = key, f"the value of {key!r}" if is_shown(key) else f"value {position}"
     else:
         entry, where = position, f"{what} {position}"
     if isinstance(error, ElementError):
@@ -60,7 +60,7 @@ def locate(error: BaseException, what: str, position: int, key: Any) -> BaseExce
     return made
 
 
-def _is_shown(key: object) -> bool:
+def is_shown(key: object) -> bool:
     if type(key) is int:
         return abs(key) < int(10**_KEY_DIGITS)
     return (

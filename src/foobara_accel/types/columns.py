@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -29,6 +30,7 @@ from .._arrow import Chunk
 from .._pure import _iban_table as table
 from .._reports import kind_of
 from . import cards
+from ._elements import is_shown
 
 if TYPE_CHECKING:
     from .._pure import columns as twin
@@ -342,8 +344,8 @@ def _check(asked: _Asked, result: object, out: object) -> None:
         shown = threads if type(threads) is int else f"a {type(threads).__name__}"
         raise ValueError(f"{name}(): threads is a number from 1 up, not {shown}")
     if not isinstance(result, str) or result not in ("numpy", "arrow"):
-        # What is no word may be a value that went astray.
-        shown = repr(result) if isinstance(result, str) and result.isalpha() else kind_of(result)
+        # It may be a value that went astray.
+        shown = repr(result) if isinstance(result, str) and is_shown(result) else kind_of(result)
         raise ValueError(f"{name}(): result is 'numpy' or 'arrow', not {shown}")
     if out is not None and result == "arrow":
         raise ValueError(f"{name}(): out takes answers as NumPy has them: leave it out with result='arrow'")
@@ -489,24 +491,37 @@ def _spread(judge: Callable[[int, int], int], count: int, threads: int) -> list[
     bounds = [count * piece // pieces for piece in range(pieces + 1)]
     if pieces == 1:
         return [judge(0, count)]
-    pairs = list(pairwise(bounds))
-    others: list[Future[int]] = []
-    with suppress(RuntimeError):  # at the end of the interpreter no thread starts: the rest is judged here
-        for pair in pairs[1:]:
-            others.append(_pool().submit(judge, *pair))
+    left = deque(pairwise(bounds))
+    found: list[int] = []
+
+    def work() -> None:
+        while True:
+            try:
+                piece = left.popleft()
+            except IndexError:
+                return
+            found.append(judge(*piece))
+
+    others: list[Future[None]] = []
     try:
-        here = [judge(*pair) for pair in (pairs[0], *pairs[1 + len(others) :])]
-        return here + [each.result() for each in others]
+        with suppress(RuntimeError):  # no thread starts, as at the interpreter's end: all is done here
+            for _ in range(pieces - 1):
+                others.append(_pool().submit(work))
+        work()
+        for each in others:
+            each.result()
     finally:
-        _await([each for each in others if not each.cancel()])
+        left.clear()
+        _await(others)
+    return found
 
 
-def _await(others: list[Future[int]]) -> None:
+def _await(others: list[Future[None]]) -> None:
     """Wait until no thread has the buffers, which then are the caller's again; what interrupts is kept."""
     interrupted: BaseException | None = None
-    while not all(each.done() for each in others):
+    while running := [each for each in others if not each.done() and not each.cancel()]:
         try:
-            wait(others)
+            wait(running)
         except BaseException as error:
             interrupted = error
     if interrupted is not None:

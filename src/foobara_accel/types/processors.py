@@ -66,7 +66,7 @@ class TypeProcessor(Generic[T]):
             inner,
             type(self).__name__,
             first=isinstance(self, Caster),
-            hides=_is_secret(self, source, inner),
+            hides=is_secret_field(self, source, inner),
         )
 
     def __repr__(self) -> str:
@@ -115,7 +115,7 @@ def refused(error: Exception, title: str) -> Exception:
     return refusal(title, "value_error", "Value error, {told}", told=str(error))
 
 
-def _is_secret(processor: Any, source: Any, schema: Any) -> bool:
+def is_secret_field(processor: Any, source: Any, schema: Any) -> bool:
     """Return whether a field is sensitive: by the processor, its type, or what stands between them."""
     from .._reports import is_secret_type
 

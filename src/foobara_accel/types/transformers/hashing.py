@@ -14,7 +14,7 @@ from pydantic import Secret, SecretBytes, SecretStr
 from pydantic_core import core_schema
 
 from .._masked import Masked, described_str, in_place_of_str, no_string, of_str, refusal
-from ..processors import Transformer, _is_secret
+from ..processors import Transformer, is_secret_field
 from ..validators.numbers import NumberValidator
 from .passwords import HashedPassword, PasswordRules, has_surrogate, revealed
 
@@ -178,7 +178,7 @@ class HashTransformer(Transformer[str]):
     def _core_schema(self, source: Any, handler: Any) -> Any:
         inner = handler(source)
         if source is str:
-            if not self.__foobara_sensitive__ and _is_secret(self, source, inner):
+            if not self.__foobara_sensitive__ and is_secret_field(self, source, inner):
                 raise TypeError(_GUESSED.format("value that is sensitive by what stands before it"))
             return of_str(inner, self._of_str, "HashTransformer")
         # In the place of the type's own check: what stood between them would be dropped.

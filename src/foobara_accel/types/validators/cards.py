@@ -10,7 +10,7 @@ from ..._backend import checks
 from .._known import Known
 from .._masked import Masked
 from ..cards import BRANDS, CardNumber, brand_of, is_valid_card, mask_card
-from .numbers import NumberValidator, Verdict, shown_name as _shown
+from .numbers import NumberValidator, Verdict, unknown_names
 
 __all__ = ["CardVerdict", "CreditCardValidator"]
 
@@ -134,7 +134,7 @@ def _known(brands: Collection[str]) -> frozenset[str]:
         raise TypeError(f"brands is a collection of names, as in ('visa',), not {type(brands).__name__}")
     if not all(isinstance(brand, str) for brand in brands):
         raise TypeError("brands holds something that is no str")
-    unknown = sorted(_shown(brand) for brand in brands if brand not in BRANDS)
+    unknown = unknown_names(brands, BRANDS)
     if unknown or not brands:
         what = f"knows no {', '.join(unknown)}" if unknown else "is empty"
         raise ValueError(f"brands {what}: the brands are {', '.join(BRANDS)}")

@@ -10,7 +10,7 @@ from ..._backend import checks
 from .._known import Known
 from .._masked import Masked
 from ..ibans import ASPIRATIONAL, COUNTRIES, IBAN, REGISTRY_RELEASE, is_valid_iban
-from .numbers import NumberValidator, Verdict, shown_name as _shown
+from .numbers import NumberValidator, Verdict, unknown_names
 
 __all__ = ["IBANValidator", "IBANVerdict"]
 
@@ -150,7 +150,7 @@ def _known(countries: Collection[str], aspirational: bool) -> frozenset[str]:
     taken = COUNTRIES | ASPIRATIONAL if aspirational else COUNTRIES
     if not all(isinstance(code, str) for code in countries):
         raise TypeError("countries holds something that is no str")
-    unknown = sorted(_shown(code) for code in countries if code not in taken)
+    unknown = unknown_names(countries, taken)
     if unknown or not countries:
         what = f"has {', '.join(unknown)}, not in the registry" if unknown else "is empty"
         fix = "prefixes are as in DE, GB, FR"

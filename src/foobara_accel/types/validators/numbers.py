@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, ClassVar, Generic, LiteralString, NoReturn, TypeVar
 
 from pydantic_core import SchemaSerializer, core_schema
 
+from .._elements import is_shown
 from .._known import Known, function_of, is_plain_str
-from .._masked import WRITTEN, Masked, described_str, in_place_of_str, no_string, of_str, refusal
+from .._masked import HIDDEN, WRITTEN, Masked, described_str, in_place_of_str, no_string, of_str, refusal
 from ..processors import Validator
 
 __all__ = ["NumberValidator", "Verdict"]
@@ -83,9 +84,9 @@ class Verdict:
         return type(self), (self.canonical, self.rule, self.reason)
 
 
-def shown_name(name: str) -> str:
-    """Return the name of an option that is not known; one with digits may be a number, and is not shown."""
-    return "**********" if sum(map(str.isdigit, name)) > 5 else name
+def unknown_names(given: Iterable[str], known: Container[str]) -> list[str]:
+    """Return which names *given* for an option are not *known*, as an error may show them."""
+    return sorted(name if is_shown(name) else HIDDEN for name in given if name not in known)
 
 
 class NumberValidator(Validator[str], Generic[V]):
