@@ -10,7 +10,7 @@ import re
 import types
 from collections.abc import Callable
 from types import ModuleType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Union
 
 import pydantic_core
 import pytest
@@ -315,6 +315,28 @@ def test_a_union_writes_what_another_member_took(fa: ModuleType, sub: Sub) -> No
             assert json.loads(adapter.dump_json(value)) == adapter.dump_python(value) == value
     # Nothing tells whether a str was meant for the other member.
     assert TypeAdapter(types_.PhoneNumber | str).dump_json("a@b.co") == b'"**********"'
+
+
+def test_an_error_of_a_union_names_the_type(fa: ModuleType, sub: Sub) -> None:
+    types_, validators, declarations = sub("types"), sub("types.validators"), sub("types.type_declarations")
+    code = declarations.FoobaraType(
+        name="code", python_type=str, validators=[validators.MinLengthValidator(3)]
+    )
+    named = {
+        "CardNumber": fa.CardNumber,
+        "IBAN": Annotated[str, validators.IBANValidator()],
+        "PhoneNumber": Annotated[types_.PhoneNumber, validators.PhoneNumberValidator(region="US")],
+        "MinLengthValidator": Annotated[str, validators.MinLengthValidator(3)],
+        "code": code,
+    }
+    union = Union[(*named.values(), int)]  # type: ignore[valid-type]
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(union).validate_python("x")
+    assert [line["loc"] for line in caught.value.errors()] == [(name,) for name in (*named, "int")]
+    for name in ("SanitizedHTML", "HashedPassword"):
+        with pytest.raises(ValidationError) as caught:
+            TypeAdapter(getattr(types_, name) | int).validate_python(None)
+        assert [line["loc"] for line in caught.value.errors()] == [(name,), ("int",)]
 
 
 def test_the_config_of_str_comes_before_a_validator_at_a_str(fa: ModuleType, sub: Sub) -> None:

@@ -30,6 +30,7 @@ __all__ = [
     "no_string",
     "of_str",
     "refusal",
+    "tagged",
 ]
 
 HIDDEN = "**********"  # what Pydantic shows of its own secrets
@@ -79,9 +80,10 @@ def of_str(inner: Any, function: Callable[[Any], Any], title: str) -> Any:
     Its errors hide the input too. The owner of *function* may have ``_as_text``, which makes the text of what
     is taken besides, and ``_known``, which tells the guard of it where nothing stands between them.
     """
-    return core_schema.no_info_wrap_validator_function(
+    schema = core_schema.no_info_wrap_validator_function(
         _OfStr(inner, function, title).validate, inner, serialization=core_schema.simple_ser_schema("str")
     )
+    return tagged(schema, title)
 
 
 class _OfStr:
@@ -183,14 +185,23 @@ WRITTEN = core_schema.plain_serializer_function_ser_schema(
 )
 
 
-def in_place_of_str(function: Callable[..., Any]) -> Any:
+def in_place_of_str(function: Callable[..., Any], name: str) -> Any:
     """Return the schema of a masked type whose *function* makes the value, without calling its handler.
 
-    It is laid around str so that ``strict``, which means nothing to a type of one form, has a place.
+    It is laid around str so that ``strict``, which means nothing to a type of one form, has a place. *name*
+    is what the path of an error calls it where it is a member of a union.
     """
-    return core_schema.no_info_wrap_validator_function(
+    schema = core_schema.no_info_wrap_validator_function(
         function, core_schema.str_schema(), serialization=WRITTEN
     )
+    return tagged(schema, name)
+
+
+def tagged(schema: Any, name: str) -> Any:
+    """Return *schema* as the member *name* of a union; without it Pydantic names the function that checks."""
+    from pydantic import Tag
+
+    return Tag(name).__get_pydantic_core_schema__(None, cast(Any, lambda _: schema))
 
 
 class Masked:
@@ -270,7 +281,7 @@ class Masked:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        return in_place_of_str(cls._of_field)
+        return in_place_of_str(cls._of_field, cls.__name__)
 
     @classmethod
     def __foobara_guard__(cls, schema: Mapping[str, Any]) -> Known | None:

@@ -79,9 +79,11 @@ def schema_of(process: Callable[[Any], Any], inner: Any, title: str, *, first: b
     """Return the schema of *process* before (*first*) or after *inner*.
 
     A TypeError of it, which Pydantic would let pass, is an error of the field. Where it *hides*, no error
-    holds the input, one of *inner* neither.
+    holds the input, one of *inner* neither. *title* names it in the paths of errors of a union.
     """
     from pydantic_core import core_schema
+
+    from ._masked import tagged
 
     def processed(value: Any) -> Any:
         try:
@@ -98,10 +100,10 @@ def schema_of(process: Callable[[Any], Any], inner: Any, title: str, *, first: b
 
     if hides:
         hidden.__foobara_sensitive__ = True  # type: ignore[attr-defined] # what stands after it hides too
-        return core_schema.no_info_wrap_validator_function(hidden, inner)
+        return tagged(core_schema.no_info_wrap_validator_function(hidden, inner), title)
     if first:
-        return core_schema.no_info_before_validator_function(processed, inner)
-    return core_schema.no_info_after_validator_function(processed, inner)
+        return tagged(core_schema.no_info_before_validator_function(processed, inner), title)
+    return tagged(core_schema.no_info_after_validator_function(processed, inner), title)
 
 
 def refused(error: Exception, title: str) -> Exception:

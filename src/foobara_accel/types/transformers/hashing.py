@@ -184,7 +184,7 @@ class HashTransformer(Transformer[str]):
         # In the place of the type's own check: what stood between them would be dropped.
         own = source is HashedPassword and inner.get("function", {}).get("function") == source._of_field
         if own and self.purpose == "password":
-            return in_place_of_str(self._password_of_field)
+            return in_place_of_str(self._password_of_field, "HashedPassword")
         if isinstance(source, type) and issubclass(source, Masked) and self.purpose == "lookup":
             return core_schema.no_info_after_validator_function(
                 self._of_field, inner, serialization=core_schema.simple_ser_schema("str")

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError, core_schema
 
 from ..._backend import checks
 from .._known import Known, function_of, is_plain_str
+from .._masked import tagged
 from ..processors import Transformer
 
 __all__ = ["ATTRIBUTES", "TAGS", "URL_SCHEMES", "SanitizeHTMLTransformer", "SanitizedHTML"]
@@ -206,9 +207,10 @@ class SanitizedHTML(str):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        return core_schema.no_info_wrap_validator_function(
+        schema = core_schema.no_info_wrap_validator_function(
             cls._of_field, core_schema.str_schema(), serialization=core_schema.simple_ser_schema("str")
         )
+        return tagged(schema, cls.__name__)
 
     @classmethod
     def _of_field(cls, value: Any, as_str: Callable[[Any], str]) -> str:

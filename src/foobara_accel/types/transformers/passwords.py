@@ -214,7 +214,7 @@ class HashedPassword(Masked):
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
         PasswordRules().hasher()
-        return in_place_of_str(cls._of_field)
+        return in_place_of_str(cls._of_field, cls.__name__)
 
 
 HashedPassword.__module__ = "foobara_accel.types.transformers.passwords"

@@ -164,7 +164,8 @@ class NumberValidator(Validator[str], Generic[V]):
             inner = handler(source)
             if inner.get("function", {}).get("function") == source._of_field:
                 own = source is self._TYPE
-                return in_place_of_str(self._number_of_field if own else _OfDerived(self, source).validate)
+                function = self._number_of_field if own else _OfDerived(self, source).validate
+                return in_place_of_str(function, source.__name__)
             raise TypeError(self._misplaced(source.__name__, inner))
         raise TypeError(
             f"{type(self).__name__} stands directly at {self._TYPE.__name__} or str, as in "
