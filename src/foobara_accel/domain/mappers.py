@@ -400,7 +400,7 @@ def _find(value: Any, to: Any, domain: str) -> tuple[type[DomainMapper[Any, Any]
 
 def _scored(mapper: type[DomainMapper[Any, Any]], found: Any) -> Any:
     try:
-        found > 0  # noqa: B015
+        _ = found > 0
     except TypeError:
         raise TypeError(
             f"{mapper.__qualname__}.match_score() returns a number, 0 where it does not fit, "
