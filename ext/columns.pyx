@@ -11,14 +11,13 @@ they hold is not believed: a row that is out of bounds is BAD_VIEW or the number
 from cpython.buffer cimport PyBUF_ANY_CONTIGUOUS, PyBUF_FORMAT, PyBUF_STRIDES, PyBUF_WRITABLE, \
     PyBuffer_Release, PyObject_GetBuffer
 from cpython.object cimport PyObject
-from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid, PyCapsule_New
+from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_New
 from libc.stdint cimport int8_t, int64_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 cdef extern from "Python.h":
     bint PyUnicode_Check(PyObject *value)
-    bint PyUnicode_IS_COMPACT_ASCII(PyObject *value)
     Py_ssize_t PyUnicode_GET_LENGTH(PyObject *value)
     const unsigned char *PyUnicode_1BYTE_DATA(PyObject *value)
     PyObject *PyTuple_GET_ITEM(PyObject *values, Py_ssize_t at)

@@ -895,6 +895,16 @@ def test_nulls_of_a_dictionary_are_null(columns: ModuleType) -> None:
     assert columns.luhn_valid(full).tolist() == [False, True]
 
 
+def test_out_of_another_length_is_not_touched(columns: ModuleType) -> None:
+    out = np.ones(3, np.bool_)
+    with pytest.raises(ValueError, match=r"out has 3 rows, the column 2$"):
+        columns.luhn_valid([VISA, WRONG], out=out)
+    assert out.all()
+    with pytest.raises(TypeError, match="row 1 is an int"):
+        columns.luhn_valid([VISA, 5, None], out=out)
+    assert not out.any()
+
+
 def test_odd_arguments(columns: ModuleType) -> None:
     class Lies(list[Any]):
         def __len__(self) -> int:
@@ -926,15 +936,14 @@ def test_no_thread_has_the_buffers_when_a_call_ends(
         running.wait(10)
         raise KeyboardInterrupt
 
-    wait = columns.wait
+    class Interrupted(columns.SimpleQueue):
+        def get(self) -> Any:
+            if len(seen) < 2:
+                seen.append("interrupted")
+                raise KeyboardInterrupt
+            return super().get()
 
-    def interrupted(others: Any) -> Any:
-        if len(seen) < 2:
-            seen.append("interrupted")
-            raise KeyboardInterrupt
-        return wait(others)
-
-    monkeypatch.setattr(columns, "wait", interrupted)
+    monkeypatch.setattr(columns, "SimpleQueue", Interrupted)
     with pytest.raises(KeyboardInterrupt):
         columns._spread(slow, 200_000, 2)
     assert seen == ["interrupted", "interrupted", "judged"]
@@ -963,6 +972,30 @@ def test_an_interrupt_between_two_threads_leaves_none_behind(
     with pytest.raises(KeyboardInterrupt):
         columns._spread(slow, 300_000, 4)
     assert ended == [0]
+
+
+def test_a_thread_that_the_pool_could_not_start_is_waited_for(
+    columns: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started, ended = threading.Event(), []
+
+    class Pool:
+        def submit(self, work: Any) -> Any:
+            threading.Thread(target=work).start()  # as one that found the work in the queue
+            raise RuntimeError("can't start new thread")
+
+    def slow(start: int, stop: int) -> int:
+        if threading.current_thread() is threading.main_thread():
+            assert started.wait(10)
+        else:
+            started.set()
+            threading.Event().wait(0.1)
+        ended.append((start, stop))
+        return start
+
+    monkeypatch.setattr(columns, "_pool", Pool)
+    assert sorted(columns._spread(slow, 200_000, 2)) == [0, 100_000]
+    assert sorted(ended) == [(0, 100_000), (100_000, 200_000)]
 
 
 def test_threads_at_the_end_of_the_interpreter(columns: ModuleType) -> None:

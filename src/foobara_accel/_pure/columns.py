@@ -107,9 +107,13 @@ def views(kind: int, rows: Array, buffers: Sequence[Array], out: Array, lenient:
     at = np.flatnonzero(inside)
     _judge_some(kind, flat, at, 16 * at + 4, lengths, out, lenient, given)
     out[~inside] = BAD_VIEW
+    # In the order of their buffers, of which there may be one for every few thousand rows.
+    far = np.flatnonzero(lengths > 12)
+    far = far[np.argsort(which[far], kind="stable")]
+    ends = np.searchsorted(which[far], np.arange(len(buffers) + 1))
     for number, text in enumerate(buffers):
-        mine = (lengths > 12) & (which == number) & (starts >= 0) & (starts + lengths <= len(text))
-        at = np.flatnonzero(mine)
+        at = far[ends[number] : ends[number + 1]]
+        at = at[(starts[at] >= 0) & (starts[at] + lengths[at] <= len(text))]
         _judge_some(kind, text, at, starts[at], lengths, out, lenient, given)
 
 

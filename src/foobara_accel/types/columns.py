@@ -12,10 +12,11 @@ import functools
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import pairwise
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 try:
@@ -284,15 +285,7 @@ def _booleans(asked: _Asked, values: object, out: Array | None, result: Result) 
     _check(asked, result, out)
     if out is not None:
         _fits(asked.name, out, np.dtype(np.bool_))
-    bytes_of = None if out is None else out.view(np.int8)
-    try:
-        answers, nulls = _judge(asked, values, bytes_of)
-    except BaseException:
-        if bytes_of is not None:
-            bytes_of[:] = 0  # a mark of the twin's is no bool
-        raise
-    if nulls is not None:
-        answers[nulls] = 0
+    answers, nulls = _judge(asked, values, None if out is None else out.view(np.int8))
     if result == "numpy":
         return answers.view(np.bool_) if out is None else out
     data = np.packbits(answers.view(np.bool_), bitorder="little").tobytes()
@@ -307,9 +300,7 @@ def _names(
     texts = np.array([*known, ""])
     if out is not None:
         _fits(asked.name, out, np.dtype(np.int8) if codes else texts.dtype)
-    answers, nulls = _judge(asked, values, out if codes else None)
-    if nulls is not None:
-        answers[nulls] = -1
+    answers, _ = _judge(asked, values, out if codes else None)
     if result == "arrow":
         words = [word.encode() for word in known]
         ends = np.cumsum([0, *map(len, words)], dtype=np.int32).tobytes()
@@ -363,18 +354,35 @@ def _fits(name: str, out: object, dtype: np.dtype[Any]) -> None:
 def _judge(asked: _Asked, values: object, out: Array | None) -> tuple[Array, Array | None]:
     """Return an int8 per row, and which are null (None: none of them); writes to *out* if given."""
     answers: list[Array] = []
+    try:
+        nulls = _judge_all(asked, values, out, answers)
+        return _joined(answers, nulls, out)
+    except BaseException:
+        if out is not None and any(part is out for part in answers):
+            out[:] = asked.none  # a mark of the twin's is no bool
+        raise
+
+
+def _judge_all(asked: _Asked, values: object, out: Array | None, answers: list[Array]) -> list[Array | None]:
+    """Append the answers of each chunk to *answers*, *out* itself where it is as long; returns the nulls."""
     nulls: list[Array | None] = []
     done = 0
     for chunk in _chunks(values, asked.name):
         whole = out is not None and not done and chunk.rows == len(out)
         part = out if whole and out is not None else np.empty(chunk.rows, np.int8)
-        null = _answer(asked, chunk, part, done)
         answers.append(part)
+        null = _answer(asked, chunk, part, done)
+        if null is not None:
+            part[null] = asked.none
         nulls.append(null)
         done += chunk.rows
         del chunk  # before the next is fetched
     if out is not None and done != len(out):
         raise ValueError(f"{asked.name}(): out has {len(out)} rows, the column {done}")
+    return nulls
+
+
+def _joined(answers: list[Array], nulls: list[Array | None], out: Array | None) -> tuple[Array, Array | None]:
     absent = None
     if any(each is not None for each in nulls):
         filled = (
@@ -402,9 +410,10 @@ def _answer(asked: _Asked, chunk: Chunk, out: Array, done: int, row: str = "row"
         at = twin.objects(asked.kind, values, out, asked.lenient, asked.given)
         if at >= 0:
             kind = kind_of(values[at])
-            raise TypeError(
-                f"{asked.name}(): {row} {done + at} is {kind}; rows are str, or None where missing"
-            )
+            told = f"{asked.name}(): {row} {done + at} is {kind}; rows are str, or None where missing"
+            if isinstance(values[at], float) and values[at] != values[at]:
+                told += " (NaN is missing in a pandas object alone: pass that instead of its values)"
+            raise TypeError(told)
         absent = out == twin.NULL_ROW
         if absent.any():
             nulls = absent if nulls is None else nulls | absent
@@ -491,41 +500,66 @@ def _spread(judge: Callable[[int, int], int], count: int, threads: int) -> list[
     bounds = [count * piece // pieces for piece in range(pieces + 1)]
     if pieces == 1:
         return [judge(0, count)]
-    left = deque(pairwise(bounds))
-    found: list[int] = []
+    return _Shared(functools.partial(judge, *each) for each in pairwise(bounds)).done(pieces - 1)
 
-    def work() -> None:
+
+class _Shared:
+    """Pieces of work that the caller and threads of the pool take one after another.
+
+    Nothing here depends on what the pool says of its threads: one that it could not start may do its part
+    nevertheless, in another thread and late. Who takes no piece any more is told by ``_working`` alone.
+    """
+
+    def __init__(self, pieces: Iterable[Callable[[], int]]) -> None:
+        self._left = deque(pieces)
+        self._found: list[int] = []
+        self._failed: list[BaseException] = []
+        self._working: list[object] = []
+        self._finished: SimpleQueue[None] = SimpleQueue()  # of C, so that an interrupt leaves no lock behind
+
+    def done(self, helpers: int) -> list[int]:
+        """Return what all pieces answered, once no thread has a buffer, which then is the caller's again."""
+        try:
+            with suppress(RuntimeError):  # no thread starts, as at the interpreter's end: all is done here
+                for _ in range(helpers):
+                    _pool().submit(self._help)
+            self._take()
+        finally:
+            self._left.clear()
+            self._wait()
+        if self._failed:
+            raise self._failed.pop()
+        return self._found
+
+    def _take(self) -> None:
         while True:
             try:
-                piece = left.popleft()
+                piece = self._left.popleft()
             except IndexError:
                 return
-            found.append(judge(*piece))
+            self._found.append(piece())
 
-    others: list[Future[None]] = []
-    try:
-        with suppress(RuntimeError):  # no thread starts, as at the interpreter's end: all is done here
-            for _ in range(pieces - 1):
-                others.append(_pool().submit(work))
-        work()
-        for each in others:
-            each.result()
-    finally:
-        left.clear()
-        _await(others)
-    return found
-
-
-def _await(others: list[Future[None]]) -> None:
-    """Wait until no thread has the buffers, which then are the caller's again; what interrupts is kept."""
-    interrupted: BaseException | None = None
-    while running := [each for each in others if not each.done() and not each.cancel()]:
+    def _help(self) -> None:
+        worker = object()
+        self._working.append(worker)  # before a piece is taken: who clears the pieces sees it then
         try:
-            wait(running)
+            self._take()
         except BaseException as error:
-            interrupted = error
-    if interrupted is not None:
-        raise interrupted
+            self._failed.append(error)
+        finally:
+            self._working.remove(worker)
+            self._finished.put(None)
+
+    def _wait(self) -> None:
+        """Wait for the other threads; what interrupts is raised afterwards."""
+        interrupted: BaseException | None = None
+        while self._working:
+            try:
+                self._finished.get()
+            except BaseException as error:
+                interrupted = error
+        if interrupted is not None:
+            raise interrupted
 
 
 @functools.cache
