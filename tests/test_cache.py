@@ -11,7 +11,7 @@ import typing
 import weakref
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Annotated, Any, Literal, NamedTuple, Optional, Union
+from typing import Annotated, Any, Literal, NamedTuple, NewType, Optional, TypeVar, Union
 
 import pytest
 from annotated_types import Gt
@@ -474,6 +474,15 @@ def test_a_class_that_left_the_table_is_missed_however_often_it_was_hit(cache):
     assert left(lambda: table.get_validator(int))
     assert left(lambda: table.invalidate(Money))
     assert left(table.clear)
+
+
+@pytest.mark.parametrize("make", [lambda i: NewType(f"N{i}", int), lambda i: TypeVar(f"T{i}", bound=int)])
+def test_types_that_are_found_by_identity_are_counted(cache, make):
+    table = cache.ValidationCache(max_entries=3)
+    kept = [make(i) for i in range(10)]
+    for each in kept:
+        assert table.get_validator(each).validate_python("5") == 5
+    assert (len(table), table.statistics().evictions, len(table._entries)) == (3, 7, 3)
 
 
 def test_eviction_follows_use_exactly(cache):

@@ -588,7 +588,8 @@ class ValidationCache:
         with self._lock:
             self._misses += count
             self._store(structure, entry)
-            if plain is target and self._entries.get(structure) is entry:
+            # The structure of a NewType, for one, is its identity.
+            if plain is target and structure != id(target) and self._entries.get(structure) is entry:
                 self._entries[id(target)] = entry
                 self._aliases[id(target)] = structure
         return entry, compiled.validator
