@@ -187,6 +187,8 @@ def test_extensions_are_kept(phones: ModuleType) -> None:
         assert parsed != plain and phones.PhoneNumber(parsed.canonical) == parsed
         assert parsed.national == "(201) 555-0123 ext. 45" and parsed.region == "US"
     assert plain.extension == ""
+    wide = phones.parse_phone(f"{US} ext. \uff14\u0665")
+    assert wide == phones.parse_phone(f"{US} ext. 45") and wide.canonical == f"{US};ext=45"
 
 
 @needs_phonenumbers
@@ -205,6 +207,13 @@ def test_the_forms_of_output(phones: ModuleType, sub: Sub) -> None:
         assert validator("GB", output=output).process("020 7946 0018") == text
         assert validator("GB", output=output)("020 7946 0018") == text
     assert validator("GB").process(parsed) is parsed
+    # Without its calling code it would be another number.
+    national = validator("US", output="national")
+    assert national.process("+52 55 1234 5678") == "+52 55 1234 5678" == national.process("+525512345678")
+    assert national.process("+14165550123") == "(416) 555-0123"
+    field = TypeAdapter(Annotated[str, national])
+    assert field.validate_python(field.validate_python("+525512345678")) == "+52 55 1234 5678"
+    assert validator(None, output="national").process(GB) == "020 7946 0018"
     assert validator("GB", output="e164").process(parsed) == GB
 
 

@@ -314,7 +314,7 @@ def _judged(text: str, region: str | None) -> Reading | str:
     e164: str = module.format_number(number, module.PhoneNumberFormat.E164)
     if module.is_valid_number(number):
         kind: str = module.PhoneNumberType.to_string(module.number_type(number))
-        return e164, number.extension or "", module.region_code_for_number(number), kind.lower()
+        return e164, _ascii(number.extension or ""), module.region_code_for_number(number), kind.lower()
     why = phone.examine(e164)
     if why == _OTHER:
         possible = module.is_possible_number_with_reason(number)
@@ -322,6 +322,11 @@ def _judged(text: str, region: str | None) -> Reading | str:
         why = _TOO_SHORT if possible in short else _UNASSIGNED
         why = _TOO_LONG if possible == module.ValidationResult.TOO_LONG else why
     return _WHY.get(why, "unassigned")
+
+
+def _ascii(digits: str) -> str:
+    """Return digits of any script as 0-9: libphonenumber keeps those of an extension as they were written."""
+    return "".join(str(int(digit)) for digit in digits)
 
 
 def _parse_rule(module: ModuleType, error_type: int, text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 from ..._backend import phone
 from .. import _numbering
@@ -87,8 +87,9 @@ class PhoneNumberValidator(NumberValidator[PhoneVerdict]):
     *region* (ISO 3166-1 alpha-2) is where a number without "+" is dialled from; None takes none such. It
     does not limit what is valid: *regions* does, to numbers of these regions, and *types* to these kinds of
     number (where a plan cannot tell fixed lines from mobiles, either name takes both). *output* has
-    ``process`` return e164, international, national or rfc3966 instead of the value. Raises ValueError or
-    TypeError for options that mean nothing.
+    ``process`` return e164, international, national or rfc3966 instead of the value; a number of another
+    calling code than that of *region* is written internationally where national is asked for, as it would
+    be another number there. Raises ValueError or TypeError for options that mean nothing.
     """
 
     region: str | None = "US"
@@ -131,7 +132,7 @@ class PhoneNumberValidator(NumberValidator[PhoneVerdict]):
         if self.output is None:
             return found
         number = found if isinstance(found, PhoneNumber) else self.validate(found).number
-        return str(getattr(number, self.output))
+        return self._written(number)
 
     def validate(self, value: Any) -> PhoneVerdict:
         """Return the verdict on *value*: rule and reason, or canonical form, region and type."""
@@ -164,7 +165,15 @@ class PhoneNumberValidator(NumberValidator[PhoneVerdict]):
 
     def _text_of_field(self, value: Any) -> Any:
         found = self._of_field(value)
-        return value if self.output is None else getattr(PhoneNumber._made(found), self.output)
+        return value if self.output is None else self._written(PhoneNumber._made(found))
+
+    def _written(self, number: Any) -> str:
+        output = self.output
+        if output == "national" and self.region is not None:
+            home = _numbering.library().country_code_for_region(self.region)
+            if number.calling_code != str(home):
+                output = "international"
+        return str(getattr(number, cast(str, output)))
 
     def _taken(self) -> dict[str, Any]:
         region = self.region
