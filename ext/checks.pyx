@@ -23,7 +23,7 @@ cdef extern from "Python.h":
 
 cdef extern from "kernels/checks.h":
     int FA_OK, FA_EMPTY, FA_CHARACTER
-    int FA_CARD_LEAST, FA_CARD_MIN, FA_CARD_MAX, FA_IBAN_MAX, FA_IBAN_LISTED, FA_IBAN_ASPIRATIONAL
+    int FA_CARD_LEAST, FA_CARD_MIN, FA_CARD_MAX, FA_IBAN_LISTED, FA_IBAN_ASPIRATIONAL
     bint fa_card_ok(const unsigned char *s, size_t n) noexcept nogil
     int fa_card_rule(const unsigned char *s, size_t n, size_t least) noexcept nogil
     int fa_card_display(const unsigned char *s, size_t n, unsigned char *out, size_t *count) noexcept nogil

@@ -11,9 +11,9 @@ import functools
 import re
 from collections.abc import Callable
 from operator import index
-from typing import Any
 
 from ._iban_table import ASPIRATIONAL, COUNTRIES, LISTED_ONLY, TERRITORIES
+from ._texts import capitalized, text_of
 
 __all__ = ["capitalized_ascii", "is_plain_html", "is_valid_card", "is_valid_iban", "parse_card", "parse_iban"]
 
@@ -26,7 +26,6 @@ _CLASSES = {"n": "[0-9]", "a": "[A-Z]", "c": "[A-Za-z0-9]"}
 # What a digit's code adds to the Luhn sum when it is doubled.
 _DOUBLED = bytes((2 * (code - 48) - 9 * (code > 52)) % 256 for code in range(256))
 _card_display = re.compile(r"[0-9](?:[0-9 -]*[0-9])?").fullmatch
-_word = re.compile(r"\S+").sub
 _expand = {char: str(int(char, 36)) for char in _DIGITS + _LETTERS}.__getitem__
 
 # Per prefix: match of the whole structure, the prefix as digits. Made at first use: all patterns take 20 ms.
@@ -40,7 +39,7 @@ def is_valid_card(value: str, /, *, lenient: object = False) -> bool:
     ``lenient=True`` takes the display form too. Raises TypeError for anything but a str.
     """
     if type(value) is not str:
-        value = _text(value, "is_valid_card")
+        value = text_of(value, "is_valid_card")
     if _CARD_MIN <= len(value) <= _CARD_MAX and value.isascii() and value.isdigit() and _luhn(value):
         return True
     return bool(lenient) and not _card(value, True, _CARD_MIN)[1]
@@ -54,7 +53,7 @@ def is_valid_iban(value: str, /, *, lenient: object = False, aspirational: objec
     anything but a str.
     """
     if type(value) is not str:
-        value = _text(value, "is_valid_iban")
+        value = text_of(value, "is_valid_iban")
     code = value[:2]
     plan = _plans.get(code) or _plan(code, False, bool(aspirational))
     if plan and plan[0](value) and "02" <= value[2:4] <= "98" and _mod97(value, plan[1]) == 1:
@@ -68,7 +67,7 @@ def parse_card(value: str, /, *, lenient: object = False, min_digits: int = _CAR
     Rules: empty, character, length, checksum. Raises TypeError for anything but a str, ValueError for
     *min_digits* outside 8 to 19.
     """
-    text, lenient, min_digits = _text(value, "parse_card"), bool(lenient), index(min_digits)
+    text, lenient, min_digits = text_of(value, "parse_card"), bool(lenient), index(min_digits)
     if not _CARD_LEAST <= min_digits <= _CARD_MAX:
         raise ValueError(f"min_digits is {_CARD_LEAST} to {_CARD_MAX}, not {min_digits!r}")
     return _card(text, lenient, min_digits)
@@ -81,7 +80,7 @@ def parse_iban(value: str, /, *, lenient: object = False, aspirational: object =
     Rules: empty, character, country, length, structure, check_digits, checksum. Raises TypeError for anything
     but a str.
     """
-    return _iban(_text(value, "parse_iban"), bool(lenient), bool(aspirational))
+    return _iban(text_of(value, "parse_iban"), bool(lenient), bool(aspirational))
 
 
 def is_plain_html(value: str, /) -> bool:
@@ -91,7 +90,7 @@ def is_plain_html(value: str, /) -> bool:
     TypeError for anything but a str.
     """
     if type(value) is not str:
-        value = _text(value, "is_plain_html")
+        value = text_of(value, "is_plain_html")
     if "<" in value or "&" in value or ">" in value or "\r" in value or "\0" in value:
         return False
     if value.isascii():
@@ -112,23 +111,7 @@ def capitalized_ascii(value: object, /) -> str | None:
     """
     if type(value) is not str or not value.isascii():
         return None
-    # Of white space only U+0020 is printable; splitting at it takes half of the time.
-    if value.isprintable():
-        return " ".join([word.capitalize() for word in value.split(" ")])
-    return _word(_capital, value)
-
-
-def _capital(found: re.Match[str]) -> str:
-    return found[0].capitalize()
-
-
-def _text(value: Any, name: str) -> str:
-    if type(value) is str:
-        return value
-    # Not isinstance: an object may claim another __class__.
-    if not issubclass(type(value), str):
-        raise TypeError(f"{name}() takes a str, not {type(value).__name__}")
-    return str.__str__(value)
+    return capitalized(value)
 
 
 def _card(text: str, lenient: object, least: int) -> tuple[str, str]:

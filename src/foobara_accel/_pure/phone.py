@@ -11,6 +11,8 @@ from collections.abc import Callable, Collection
 from operator import length_hint
 from typing import Any
 
+from ._texts import text_of
+
 __all__ = ["bind", "examine", "is_valid_phone", "known_region", "use"]
 
 # What examine answers when there is no number; 2 and more say which kind of number it is.
@@ -49,7 +51,7 @@ def is_valid_phone(value: str, /, region: str | None = None) -> bool:
     needed and missing: for any other form than "+" and digits.
     """
     if type(value) is not str:
-        value = _text(value, "is_valid_phone")
+        value = text_of(value, "is_valid_phone")
     if region is not None or _regions is None:
         region = known_region(region, "is_valid_phone")
     verdict = _walk(_table, value)
@@ -68,7 +70,7 @@ def examine(text: str, /) -> int:
     -2: too short; -3: too long.
     """
     if type(text) is not str:
-        text = _text(text, "examine")
+        text = text_of(text, "examine")
     if _regions is None:
         known_region(None, "examine")
     table = _table
@@ -143,15 +145,6 @@ def _why(rows: array[int], valid: int, text: str, at: int, left: int) -> int:
         if 1 < at < valid:
             return TOO_LONG
     return UNASSIGNED
-
-
-def _text(value: Any, name: str) -> str:
-    if type(value) is str:
-        return value
-    # Not isinstance: an object may claim another __class__.
-    if not issubclass(type(value), str):
-        raise TypeError(f"{name}() takes a str, not {type(value).__name__}")
-    return str.__str__(value)
 
 
 is_valid_phone.__module__ = "foobara_accel.types"

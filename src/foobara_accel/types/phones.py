@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, LiteralString
 
 from .._backend import phone
+from .._pure._texts import text_of
 from . import _numbering
 from ._known import Known
 from ._masked import Masked
@@ -29,7 +30,7 @@ def canonical_of(found: _numbering.Reading) -> str:
 
 
 def _read(value: Any, *, lenient: bool = False) -> tuple[str, str]:
-    found = _numbering.read(_text(value, "PhoneNumber"), None)
+    found = _numbering.read(text_of(value, "PhoneNumber"), None)
     return ("", found) if isinstance(found, str) else (canonical_of(found), "")
 
 
@@ -139,7 +140,7 @@ def parse_phone(value: str, /, region: str | None = None) -> PhoneNumber:
     unassigned) and never holds the number, or for an unknown region; TypeError for anything but a str;
     ImportError where phonenumbers is needed and missing.
     """
-    text = _text(value, "parse_phone")
+    text = text_of(value, "parse_phone")
     found = _numbering.read(text, phone.known_region(region, "parse_phone"))
     if isinstance(found, str):
         raise ValueError(told(found))
@@ -155,12 +156,3 @@ def told(rule: str) -> str:
     """Return the message for *rule*."""
     more = "; region='US' reads it as dialled in the US" if rule == "region" else ""
     return f"phone number {_numbering.RULES[rule]} (rule: {rule}){more}"
-
-
-def _text(value: Any, name: str) -> str:
-    if type(value) is str:
-        return value
-    # Not isinstance: an object may claim another __class__.
-    if not issubclass(type(value), str):
-        raise TypeError(f"{name}() takes a str, not {type(value).__name__}")
-    return str.__str__(value)

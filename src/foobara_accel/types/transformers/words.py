@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from ..._backend import checks
+from ..._pure._texts import capitalized
 from ..processors import Transformer
 
 __all__ = ["CapitalizeTransformer"]
-
-_word = re.compile(r"\S+").sub
-
-
-def _capital(match: re.Match[str]) -> str:
-    return match[0].capitalize()
 
 
 @dataclass(frozen=True)
@@ -31,8 +25,4 @@ class CapitalizeTransformer(Transformer[str]):
             return found
         if not isinstance(value, str):
             raise TypeError(f"text to capitalize is a str, not {type(value).__name__}")
-        value = str.__str__(value)  # a subclass may have a split of its own
-        # Of white space only U+0020 is printable; splitting at it takes half of the time.
-        if value.isprintable():
-            return " ".join([word.capitalize() for word in value.split(" ")])
-        return _word(_capital, value)
+        return capitalized(str.__str__(value))  # a subclass may have a split of its own
