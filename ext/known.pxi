@@ -17,6 +17,9 @@ cdef struct Own:
     bint copies                # a str comes out that is another object, even where it is equal
 
 
+# What a call on the way may refuse a value with.
+cdef tuple _REFUSALS = (ValueError, TypeError, AssertionError, ImportError)
+
 fa_html_setup(2)               # each extension has its own copy of the kernel
 
 
@@ -39,7 +42,7 @@ cdef int _learn_own(Own* own, object known) except -1:
 cdef PyObject* _own_value(const Field* field, PyObject* value) noexcept:
     """What pydantic makes of *value*, a new reference; NULL: that is not known here.
 
-    With NULL there is an exception only where a call was interrupted, by Ctrl-C for one.
+    With NULL there is an exception only where a call was interrupted, by Ctrl-C or what a signal handler raises.
     """
     cdef const Own* own = field.own
     cdef PyObject* made = NULL
@@ -51,7 +54,7 @@ cdef PyObject* _own_value(const Field* field, PyObject* value) noexcept:
     elif own.cls != NULL and Py_TYPE(value) == <PyTypeObject*> own.cls and _keeps(field.code, own, value):
         Py_INCREF(value)
         made = value
-    if made == NULL and PyErr_Occurred() != NULL and PyErr_ExceptionMatches(<PyObject*> Exception):
+    if made == NULL and PyErr_Occurred() != NULL and PyErr_ExceptionMatches(<PyObject*> _REFUSALS):
         PyErr_Clear()          # pydantic calls the same function, and tells what it raises
     return made
 

@@ -110,6 +110,12 @@ cdef extern from *:
         return PyObject_RichCompareBool(one, other, Py_LT);
     }
 
+    /* Whether the exception that is set is one of those that values are refused with. */
+    static inline int fa_refuses(void) {
+        return PyErr_ExceptionMatches(PyExc_TypeError) || PyErr_ExceptionMatches(PyExc_ValueError)
+            || PyErr_ExceptionMatches(PyExc_ArithmeticError) || PyErr_ExceptionMatches(PyExc_AttributeError);
+    }
+
     static inline PyObject *fa_process(PyObject *processor, PyObject *name, PyObject *value) {
         PyObject *arguments[3] = {NULL, processor, value};
         return PyObject_VectorcallMethod(name, arguments + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
@@ -131,6 +137,7 @@ cdef extern from *:
     Py_ssize_t fa_sized(PyObject *value) noexcept
     bint fa_is_number(PyObject *value) noexcept
     int fa_below(PyObject *one, PyObject *other) noexcept
+    bint fa_refuses() noexcept
     PyObject *fa_process(PyObject *processor, PyObject *name, PyObject *value) noexcept
     PyObject *fa_call_two(PyObject *function, PyObject *one, PyObject *two) noexcept
     bint fa_is_ascii(PyObject *text) noexcept
@@ -144,6 +151,7 @@ cdef extern from *:
     void Py_DECREF(PyObject *value) noexcept
     void Py_XDECREF(PyObject *value) noexcept
     void PyErr_Clear() noexcept
+    PyObject *PyErr_Occurred() noexcept
     int Py_EnterRecursiveCall(const char *where) noexcept
     void Py_LeaveRecursiveCall() noexcept
     bint PyUnicode_CheckExact(PyObject *value) noexcept
@@ -281,8 +289,8 @@ def processing(cls, whole, stock, locate=None):
     """Return the ``process`` of the types of class *cls*, a function of the type and a value.
 
     *whole* does the same in Python; *stock* has the classes of the stock processors by name. *locate* gets the
-    exception of an element, what it is (``element``, ``key``, ``value``), its position and its key, and returns the
-    exception to raise; without it exceptions pass as they are.
+    exception of an element, what it is (``element``, ``key``, ``value``), its position, its key and the type, and
+    returns the exception to raise; without it exceptions pass as they are.
     """
     cdef Machine m = Machine(cls, whole, stock, locate)
 
@@ -429,7 +437,8 @@ cdef PyObject *inside(Machine m, PyObject *self, PyObject *names, PyObject *valu
         value = made
     if wanted >= 0:
         wanted = is_one(self, names, KEY_TYPE)
-    if wanted > 0:
+    # Of foobara_py's types one alone does nothing.
+    if wanted > 0 and m.locate is None or wanted == 0 and m.locate is not None:
         wanted = is_one(self, names, VALUE_TYPE)
     if wanted > 0 and is_a(value, <PyObject *>dict, &wanted):
         made = of_dict(m, self, names, value)
@@ -463,7 +472,7 @@ cdef PyObject *of_list(Machine m, PyObject *self, PyObject *names, PyObject *val
     try:
         made = elements(m, self, names, value, &at)
     except BaseException as error:
-        return failed(m, error, "element", at, None)
+        return failed(m, error, "element", at, None, <object>self)
     Py_INCREF(<PyObject *>made)
     return <PyObject *>made
 
@@ -500,22 +509,27 @@ cdef PyObject *of_dict(Machine m, PyObject *self, PyObject *names, PyObject *val
     try:
         for key, item in (<object>value).items():
             what = "key"
-            new = one(m, checked(read(self, names, KEY_TYPE)), key)
+            new = part(m, checked(read(self, names, KEY_TYPE)), key)
             what = "value"
-            made[new] = one(m, checked(read(self, names, VALUE_TYPE)), item)
+            made[new] = part(m, checked(read(self, names, VALUE_TYPE)), item)
             at += 1
     except BaseException as error:
-        return failed(m, error, what, at, key)
+        return failed(m, error, what, at, key, <object>self)
     Py_INCREF(<PyObject *>made)
     return <PyObject *>made
 
 
-cdef PyObject *failed(Machine m, object error, str what, Py_ssize_t at, object key) noexcept:
+cdef inline object part(Machine m, object element, object value):
+    """A key or a value after its type, where it has one."""
+    return value if m.locate is not None and not element else one(m, element, value)
+
+
+cdef PyObject *failed(Machine m, object error, str what, Py_ssize_t at, object key, object type) noexcept:
     """Raise *error*, or what *locate* makes of it."""
     if m.locate is None:
         return raising(error)
     try:
-        raise m.locate(error, what, at, key)
+        raise m.locate(error, what, at, key, type)
     except BaseException as other:
         return raising(other)
 
@@ -598,8 +612,9 @@ cdef PyObject *step(Machine m, PyObject *processor, PyObject *value) noexcept:
     if kind != CALL:
         made = at_once(kind, processor, names, value)
     Py_XDECREF(names)
-    # An exception on the way here is that of the processor's own process, which says it again.
-    if made is NULL:
+    # What a value is refused with is that of the processor's own process, which says it again. Anything else, such as
+    # what a signal handler raised meanwhile, would be lost.
+    if made is NULL and (PyErr_Occurred() is NULL or fa_refuses()):
         PyErr_Clear()
         made = fa_process(processor, <PyObject *>PROCESS, value)
     return made

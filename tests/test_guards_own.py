@@ -466,6 +466,27 @@ def test_a_caller_that_changes_its_dict_meanwhile_harms_nothing(inputs, sub, bra
         assert (made.x.canonical, made.n, raw) == (CARD, 10**6 + 7, {})
 
 
+def test_what_a_signal_handler_raises_meanwhile_is_not_lost(fa, sub, branded, monkeypatch):
+    class Alarm(Exception):
+        pass
+
+    cls = types.new_class(
+        "Pay", (fa.Command[branded, Any],), {}, lambda space: space.update(execute=lambda self: 1)
+    )
+    told: list[str] = []
+
+    def look(number: str) -> str:
+        told.append(number)
+        if len(told) == 1:
+            raise Alarm
+        return "visa"
+
+    monkeypatch.setattr(sub("types.validators.cards"), "brand_of", look)
+    with pytest.raises(Alarm):
+        cls.run(x=CARD)
+    assert cls.run(x=CARD).is_success()
+
+
 # -- commands --------------------------------------------------------------------------------------
 
 

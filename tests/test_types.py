@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import copy
+import gc
+import linecache
 import math
 import pickle
+import re
 import threading
 from collections.abc import Callable
 from datetime import date, datetime
@@ -234,7 +237,35 @@ BAD: list[tuple[str, tuple[Any, ...], Any, type[Exception], str]] = [
     ("UniqueItemsValidator", (), ["secret", "secret"], ValueError, "two are equal"),
     ("UniqueItemsValidator", (), [["secret"], ["secret"]], ValueError, "two are equal"),
     ("ContainsValidator", ("@",), "secret", ValueError, "'@'"),
-    ("LowercaseTransformer", (), 5, AttributeError, "lower"),
+    ("ContainsValidator", ("@", False), 5, TypeError, "ContainsValidator takes a str, not int"),
+    *[
+        (f"{name}Transformer", (), 5, TypeError, f"{name}Transformer takes a str, not int")
+        for name in (
+            "StripWhitespace",
+            "NormalizeWhitespace",
+            "Lowercase",
+            "Uppercase",
+            "TitleCase",
+            "Slugify",
+        )
+    ],
+    *[
+        (name, arguments, Decimal(number), ValueError, said)
+        for number in ("NaN", "sNaN")
+        for name, arguments, said in (
+            ("MinValueValidator", (1,), "at least 1"),
+            ("MinValueValidator", (1, True), "greater than 1"),
+            ("MaxValueValidator", (1,), "at most 1"),
+            ("MaxValueValidator", (1, True), "less than 1"),
+            ("RangeValidator", (1, 2), "from 1 to 2"),
+            ("ClampTransformer", (1, 2), "not a number"),
+        )
+    ],
+    ("MinValueValidator", (Decimal(1),), math.nan, ValueError, "at least 1"),
+    ("RangeValidator", (Decimal(1), Decimal(2)), math.nan, ValueError, "from 1 to 2"),
+    ("ClampTransformer", (1, 2), math.nan, ValueError, "not a number"),
+    ("RoundTransformer", (2,), Decimal("1e30"), ValueError, "cannot be rounded to 2 places"),
+    ("RoundTransformer", (-308,), 1.7e308, ValueError, "cannot be rounded to -308 places"),
 ]
 
 
@@ -290,6 +321,80 @@ def test_a_key_that_may_be_a_number_of_somebody_is_not_told(types: ModuleType, k
     told = made.validate({"fine": 1, key: "x"})[1]
     assert told.startswith("value 1: ")
     assert str(key) not in told
+
+
+def test_a_key_of_a_sensitive_type_is_not_told(types: ModuleType, sub: Sub) -> None:
+    hashes = sub("types.transformers").HashTransformer(purpose="lookup", peppers={"1": b"x" * 32})
+    token = types.FoobaraType("token", str, transformers=[hashes])
+    made = types.FoobaraType("x", dict, key_type=token, value_type=types.IntegerType.array())
+    with pytest.raises(types.ElementValueError) as raised:
+        made.process({"s3cret": [1, "x"]})
+    assert str(raised.value).startswith("value 0, element 1: ") and raised.value.path == (0, 1)
+    assert "s3cret" not in str(TypeAdapter(Annotated[dict[str, Any], made]).json_schema())
+    with pytest.raises(ValidationError) as refused:
+        TypeAdapter(Annotated[dict[str, Any], made]).validate_python({"s3cret": ["x"]})
+    assert "s3cret" not in str(refused.value)
+
+
+def test_keys_or_values_may_have_a_type_alone(types: ModuleType) -> None:
+    number = types.IntegerType
+    values = types.FoobaraType("v", dict, value_type=number)
+    keys = types.FoobaraType("k", dict, key_type=number)
+    assert values.process({"1": "2"}) == {"1": 2} and keys.process({"1": "2"}) == {1: "2"}
+    assert values.validate({"a": "x"})[1].startswith("the value of 'a': this cannot")
+    assert keys.validate({"x": "a"})[1].startswith("key 0: this cannot")
+    assert set(values.to_manifest()) == {"name", "type", "nullable", "value_type"}
+    assert set(keys.to_manifest()) == {"name", "type", "nullable", "key_type"}
+    # What was written for a type without them sees them when they come.
+    later = types.FoobaraType("l", dict)
+    assert later.process({"1": "2"}) == {"1": "2"}
+    later.value_type = number
+    assert later.process({"1": "2"}) == {"1": 2}
+
+
+def test_what_interrupts_a_stock_processor_is_not_lost(types: ModuleType) -> None:
+    class Alarm(Exception):
+        """As a signal handler raises it."""
+
+    for kind in (Alarm, KeyboardInterrupt):
+
+        class Item:
+            def __hash__(self, kind: Any = kind, told: list[Any] = []) -> int:  # noqa: B006
+                if not told:
+                    told.append(kind)
+                    raise kind
+                return 1
+
+        with pytest.raises(kind):
+            types.FoobaraType("x", list, validators=[types.UniqueItemsValidator()]).process([Item()])
+
+
+def test_messages_follow_what_was_changed(types: ModuleType) -> None:
+    one_of, pattern = types.OneOfValidator(["b", "a"]), types.PatternValidator("a")
+    made = types.FoobaraType("x", str, validators=[one_of])
+    assert made.validate("q")[1] == "the value must be one of 'b', 'a'"
+    one_of.allowed_values = frozenset(["z"])
+    assert made.validate("a")[1] == "the value must be one of 'z'"
+    pattern.pattern = re.compile("b")
+    assert types.FoobaraType("x", str, validators=[pattern]).validate("a")[1].endswith("the pattern b")
+    pattern.message = "no"
+    assert types.FoobaraType("x", str, validators=[pattern]).validate("a")[1] == "no"
+    assert repr(one_of) == "OneOfValidator(allowed_values=frozenset({'z'}))"
+
+
+def test_what_is_written_for_types_is_dropped_with_them(types: ModuleType, sub: Sub) -> None:
+    maker = getattr(sub("_backend").pipeline, "_maker", None)
+    if maker is None:
+        pytest.skip("the compiled backend writes nothing")
+    maker.cache_clear()
+    gc.collect()
+    before = {name for name in linecache.cache if name.startswith("<foobara_accel process ")}
+    types.FoobaraType("x", str, validators=[types.RequiredValidator()] * 7).process("a")
+    gc.collect()
+    (name,) = {name for name in linecache.cache if name.startswith("<foobara_accel process ")} - before
+    maker.cache_clear()
+    gc.collect()
+    assert name not in linecache.cache
 
 
 def test_other_exceptions_of_elements_pass_as_they_are(types: ModuleType) -> None:
@@ -492,6 +597,36 @@ def test_what_is_no_type_is_refused(types: ModuleType, arguments: dict[str, Any]
 def test_a_class_in_the_place_of_a_processor_is_told(types: ModuleType) -> None:
     with pytest.raises(TypeError, match=r"write NotEmptyValidator\(\)"):
         types.FoobaraType("x", str, validators=[types.NotEmptyValidator])
+
+
+@pytest.mark.parametrize("at", [str, str | None, list[str]])
+def test_a_class_in_the_place_of_a_processor_in_annotated_is_told(types: ModuleType, at: Any) -> None:
+    with pytest.raises(TypeError, match=r"made with parentheses, as in Annotated\[str, EmailValidator\(\)\]"):
+        create_model("M", x=(Annotated[at, types.NotEmptyValidator], ...))
+
+
+def test_a_failed_assertion_at_a_sensitive_field_shows_no_input(types: ModuleType) -> None:
+    class Check(types.Validator):  # type: ignore[name-defined, misc]
+        __foobara_sensitive__ = True
+
+        def process(self, value: str) -> str:
+            if len(value) != 16:
+                raise AssertionError("length")
+            return value
+
+    whole = types.FoobaraType("card", str, validators=[Check()])
+    for kind in (Annotated[str, Check()], Annotated[str, whole]):
+        with pytest.raises(ValidationError) as raised:
+            TypeAdapter(kind).validate_python("4111111111111")
+        (line,) = raised.value.errors()
+        assert (line["type"], line["msg"], line["input"]) == (
+            "assertion_error",
+            "Assertion failed, length",
+            "**********",
+        )
+    with pytest.raises(ValidationError) as raised:
+        whole.create_pydantic_model("M", {"card": whole})(card="4111111111111")
+    assert "4111111111111" not in str(raised.value)
 
 
 def test_a_processor_needs_a_process(types: ModuleType) -> None:

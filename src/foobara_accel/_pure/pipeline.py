@@ -10,14 +10,18 @@ still have their own ``process``; it keeps no attribute of a processor.
 from __future__ import annotations
 
 import linecache
+import weakref
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from functools import lru_cache, partial
-from itertools import accumulate
+from itertools import accumulate, count
 from typing import Any
 from uuid import UUID
 
 __all__ = ["PROCESSORS", "processing"]
+
+# Of these no comparison raises, whatever number the bound is.
+_NUMBER = "(type(value) is int or type(value) is float and value == value)"
 
 # What a stock processor does with ``value``; {p} is the processor. These are its own words, as far as they
 # go.
@@ -34,27 +38,36 @@ _BODIES: dict[str, str] = {
     "RequiredValidator": "if value is None: value = {p}.process(value)",
     "MinLengthValidator": "if len(value) < {p}.min_length: value = {p}.process(value)",
     "MaxLengthValidator": "if len(value) > {p}.max_length: value = {p}.process(value)",
-    "MinValueValidator": "if {p}.exclusive or not value >= {p}.min_value: value = {p}.process(value)",
-    "MaxValueValidator": "if {p}.exclusive or not value <= {p}.max_value: value = {p}.process(value)",
+    "MinValueValidator": (
+        f"if not {_NUMBER} or {{p}}.exclusive or not value >= {{p}}.min_value: value = {{p}}.process(value)"
+    ),
+    "MaxValueValidator": (
+        f"if not {_NUMBER} or {{p}}.exclusive or not value <= {{p}}.max_value: value = {{p}}.process(value)"
+    ),
     "PatternValidator": "if not {p}.pattern.match(value): value = {p}.process(value)",
     "OneOfValidator": "value = {p}.process(value)",
     "EmailValidator": "if not {p}.EMAIL_PATTERN.match(value): value = {p}.process(value)",
     "URLValidator": "if not {p}.URL_PATTERN.match(value): value = {p}.process(value)",
     "RangeValidator": (
-        "if not (value >= {p}.min_value and value <= {p}.max_value): value = {p}.process(value)"
+        f"if not ({_NUMBER} and value >= {{p}}.min_value and value <= {{p}}.max_value): "
+        "value = {p}.process(value)"
     ),
     "NotEmptyValidator": "if not value: value = {p}.process(value)",
     "UniqueItemsValidator": "value = {p}.process(value)",
     "ContainsValidator": "if not ({p}.case_sensitive and {p}.substring in value): value = {p}.process(value)",
-    "StripWhitespaceTransformer": "value = value.strip()",
-    "LowercaseTransformer": "value = value.lower()",
-    "UppercaseTransformer": "value = value.upper()",
-    "TitleCaseTransformer": "value = value.title()",
-    "RoundTransformer": "value = round(value, {p}.decimal_places)",
-    "ClampTransformer": "value = max({p}.min_value, min(value, {p}.max_value))",
+    "StripWhitespaceTransformer": "value = value.strip() if type(value) is str else {p}.process(value)",
+    "LowercaseTransformer": "value = value.lower() if type(value) is str else {p}.process(value)",
+    "UppercaseTransformer": "value = value.upper() if type(value) is str else {p}.process(value)",
+    "TitleCaseTransformer": "value = value.title() if type(value) is str else {p}.process(value)",
+    "RoundTransformer": "value = {p}.process(value)",
+    "ClampTransformer": (
+        f"value = max({{p}}.min_value, min(value, {{p}}.max_value)) if {_NUMBER} else {{p}}.process(value)"
+    ),
     "DefaultTransformer": "value = {p}.process(value)",
     "TruncateTransformer": "if len(value) > {p}.max_length: value = {p}.process(value)",
-    "NormalizeWhitespaceTransformer": "value = ' '.join(value.split())",
+    "NormalizeWhitespaceTransformer": (
+        "value = ' '.join(value.split()) if type(value) is str else {p}.process(value)"
+    ),
 }
 _FOREIGN = "value = {p}.process(value)"
 
@@ -62,6 +75,8 @@ _FOREIGN = "value = {p}.process(value)"
 PROCESSORS: tuple[str, ...] = tuple(_BODIES)
 
 _PHASES = ("casters", "transformers", "validators")
+
+_written = count(1)
 
 
 class Plan:
@@ -79,14 +94,14 @@ def processing(
     cls: type[Any],
     whole: Callable[[Any, Any], Any],
     stock: Mapping[str, Any],
-    locate: Callable[[BaseException, str, int, Any], BaseException] | None = None,
+    locate: Callable[[BaseException, str, int, Any, Any], BaseException] | None = None,
 ) -> Callable[[Any, Any], Any]:
     """Return the ``process`` of the types of class *cls*, a function of the type and a value.
 
     *whole* does the same, step by step; *stock* has the classes of the stock processors by name, whose
     ``process`` is what is written here. *locate* gets the exception of an element, what it is (``element``,
-    ``key``, ``value``), its position and its key, and returns the exception to raise; without it exceptions
-    pass as they are. A type keeps what is written for it as its ``_plan``.
+    ``key``, ``value``), its position, its key and the type, and returns the exception to raise; without it
+    exceptions pass as they are. A type keeps what is written for it as its ``_plan``.
     """
     kinds = {stock[name]: (name, vars(stock[name])["process"]) for name in PROCESSORS if name in stock}
 
@@ -153,7 +168,9 @@ def processing(
         """Return *value* with its elements, or keys and values, processed."""
         if self.element_type and isinstance(value, list):
             value = of_list(self, value)
-        if self.key_type and self.value_type and isinstance(value, dict):
+        # Of foobara_py's types, which have no *locate*, one alone does nothing.
+        keys, items = self.key_type, self.value_type
+        if (keys and items if locate is None else keys or items) and isinstance(value, dict):
             value = of_dict(self, value)
         return value
 
@@ -172,7 +189,7 @@ def processing(
         except Exception as error:
             if locate is None:
                 raise
-            raise locate(error, "element", len(made), None)  # noqa: B904 (it has its cause)
+            raise locate(error, "element", len(made), None, self)  # noqa: B904 (it has its cause)
         return made
 
     def alone(element: Any) -> Any:
@@ -193,14 +210,14 @@ def processing(
         try:
             for key, item in value.items():
                 what = "key"
-                new = self.key_type.process(key)
+                new = self.key_type.process(key) if self.key_type or locate is None else key
                 what = "value"
-                made[new] = self.value_type.process(item)
+                made[new] = self.value_type.process(item) if self.value_type or locate is None else item
                 position += 1
         except Exception as error:
             if locate is None:
                 raise
-            raise locate(error, what, position, key)  # noqa: B904 (it has its cause)
+            raise locate(error, what, position, key, self)  # noqa: B904 (it has its cause)
         return made
 
     return process
@@ -264,8 +281,7 @@ def _maker(
         partial(_changed, which=which, kinds=kinds, first=end - len(kinds))
         for which, kinds, end in zip(_PHASES, phases, ends, strict=True)
     ]
-    # Without a type for the keys, one for the values does nothing.
-    of_inner = " or self.element_type is not None or self.key_type is not None"
+    of_inner = "".join(f" or self.{each}_type is not None" for each in ("element", "key", "value"))
     lines += ["    def run(self, value):", f"        if value is None or {changed[0]('self.casters')}{own}:"]
     lines.append("            return again(self, value)")
     number = 0
@@ -301,8 +317,11 @@ def _maker(
         lines.append("        return value")
     lines += ["    return run, steps, valid", ""]
     text = "\n".join(lines)
-    filename = f"<foobara_accel process {_maker.cache_info().misses}>"
+    filename = f"<foobara_accel process {next(_written)}>"
     linecache.cache[filename] = len(text), None, text.splitlines(keepends=True), filename
     names: dict[str, Any] = {"date": date, "datetime": datetime, "UUID": UUID}
     exec(compile(text, filename, "exec", dont_inherit=True), names)
-    return names["make"]
+    make = names.pop("make")
+    # What is dropped here leaves no text behind.
+    weakref.finalize(make, linecache.cache.pop, filename, None).atexit = False
+    return make

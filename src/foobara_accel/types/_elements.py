@@ -13,8 +13,8 @@ _KEY_SIZE, _KEY_DIGITS = 64, 6
 class ElementError(Exception):
     """What both errors of elements are: *path* leads to the value, *reason* says why it was refused.
 
-    An entry of the path is the index of an element or the key of a value; of a key that was refused it is its
-    position in the dict. The text shows keys that are short and have few digits.
+    An entry of the path is the index of an element or the key of a value; of a key that was refused or is
+    sensitive it is its position in the dict. The text shows keys that are short and have few digits.
     """
 
     path: tuple[Any, ...]
@@ -39,14 +39,15 @@ class ElementTypeError(ElementError, TypeError):
     """An element, a key or a value was refused with a TypeError, which is the cause."""
 
 
-def locate(error: BaseException, what: str, position: int, key: Any) -> BaseException:
-    """Return the exception to raise for *error* of an element, a key or a value.
+def locate(error: BaseException, what: str, position: int, key: Any, of: Any = None) -> BaseException:
+    """Return the exception to raise for *error* of an element, a key or a value of what the type *of* takes.
 
-    Anything but a ValueError and a TypeError is returned as it is.
+    Anything but a ValueError and a TypeError is returned as it is. A key that is sensitive is told by its
+    position.
     """
     if not isinstance(error, (ValueError, TypeError)):
         return error
-    if what == "value":
+    if what == "value" and not getattr(of.key_type, "__foobara_sensitive__", False):
         entry, where = key, f"the value of {key!r}" if is_shown(key) else f"value {position}"
     else:
         entry, where = position, f"{what} {position}"

@@ -56,7 +56,14 @@ class TypeProcessor(Generic[T]):
         if handler is None:  # of the class: a processor is the value of a field, not what looks at it
             from pydantic_core import core_schema
 
-            return core_schema.is_instance_schema(get_origin(self) or self)
+            kind = get_origin(self) or self
+            # In Annotated a class is called with what it stands at in the place of itself.
+            if not (isinstance(kind, type) and issubclass(kind, TypeProcessor)):
+                raise TypeError(
+                    "what stands in Annotated is a processor, made with parentheses, as in "
+                    f"Annotated[str, EmailValidator()]: at {self!r} its class stands"
+                )
+            return core_schema.is_instance_schema(kind)
         return self._core_schema(source, handler)
 
     def _core_schema(self, source: Any, handler: Any) -> Any:
@@ -71,6 +78,7 @@ class TypeProcessor(Generic[T]):
 
     def __repr__(self) -> str:
         names = [name for cls in type(self).__mro__ for name in getattr(cls, "__slots__", ())]
+        names = [name for name in names if not name.startswith("_")]
         set_ = ", ".join(f"{name}={getattr(self, name)!r}" for name in names if hasattr(self, name))
         return f"{type(self).__name__}({set_})"
 
@@ -94,7 +102,11 @@ def schema_of(process: Callable[[Any], Any], inner: Any, title: str, *, first: b
     def hidden(value: Any, validate: Callable[[Any], Any]) -> Any:
         try:
             return validate(process(value)) if first else process(validate(value))
-        except (TypeError, ValueError) as error:
+        except (
+            TypeError,
+            ValueError,
+            AssertionError,
+        ) as error:  # what Pydantic takes for a refusal, and ours
             found = error
         raise refused(found, title)
 
@@ -114,6 +126,8 @@ def refused(error: Exception, title: str) -> Exception:
 
     if isinstance(error, ValidationError):
         return hidden(error, title)
+    if isinstance(error, AssertionError):
+        return refusal(title, "assertion_error", "Assertion failed, {told}", told=str(error))
     return refusal(title, "value_error", "Value error, {told}", told=str(error))
 
 

@@ -298,7 +298,7 @@ class FoobaraType(Generic[T]):
             value = transformer.process(value)
         if self.element_type and isinstance(value, list):
             value = self._elements(value)
-        if self.key_type and self.value_type and isinstance(value, dict):
+        if (self.key_type or self.value_type) and isinstance(value, dict):
             value = self._items(value)
         for validator in self.validators:
             value = validator.process(value)
@@ -310,7 +310,7 @@ class FoobaraType(Generic[T]):
             for element in value:
                 made.append(self.element_type.process(element))
         except Exception as error:
-            raise locate(error, "element", len(made), None)  # noqa: B904 (it has its cause)
+            raise locate(error, "element", len(made), None, self)  # noqa: B904 (it has its cause)
         return made
 
     def _items(self, value: dict[Any, Any]) -> dict[Any, Any]:
@@ -319,12 +319,12 @@ class FoobaraType(Generic[T]):
         try:
             for key, item in value.items():
                 what = "key"
-                new = self.key_type.process(key)
+                new = self.key_type.process(key) if self.key_type else key
                 what = "value"
-                made[new] = self.value_type.process(item)
+                made[new] = self.value_type.process(item) if self.value_type else item
                 position += 1
         except Exception as error:
-            raise locate(error, what, position, key)  # noqa: B904 (it has its cause)
+            raise locate(error, what, position, key, self)  # noqa: B904 (it has its cause)
         return made
 
     def __call__(self, value: Any) -> T:
@@ -339,7 +339,7 @@ class FoobaraType(Generic[T]):
         return True, None
 
     def is_valid(self, value: Any) -> bool:
-        """Return whether *value* is one of this type."""
+        """Return whether no processor refuses *value*."""
         return self.validate(value)[0]
 
     def with_validators(self, *validators: Any) -> Self:
@@ -422,9 +422,9 @@ class FoobaraType(Generic[T]):
     def _of_field(self, value: Any) -> Any:
         try:
             return self.process(value)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, AssertionError) as error:
             if not self.__foobara_sensitive__:
-                if isinstance(error, ValueError):
+                if not isinstance(error, TypeError):
                     raise
                 raise ValueError(str(error)) from error
             found = error
@@ -464,8 +464,9 @@ class FoobaraType(Generic[T]):
             said["default"] = HIDDEN if self.__foobara_sensitive__ else self.default
         if self.element_type:
             said["element_type"] = self.element_type.to_manifest()
-        if self.key_type and self.value_type:
+        if self.key_type:
             said["key_type"] = self.key_type.to_manifest()
+        if self.value_type:
             said["value_type"] = self.value_type.to_manifest()
         return said
 

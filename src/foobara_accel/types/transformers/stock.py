@@ -24,6 +24,10 @@ __all__ = [
 T = TypeVar("T")
 
 
+def _no_text(processor: Transformer[Any], value: Any) -> TypeError:
+    return TypeError(f"{type(processor).__name__} takes a str, not {type(value).__name__}")
+
+
 class StripWhitespaceTransformer(Transformer[str]):
     """Takes the white space off both ends of a text."""
 
@@ -31,7 +35,10 @@ class StripWhitespaceTransformer(Transformer[str]):
 
     def process(self, value: str) -> str:
         """Return the text without it."""
-        return value.strip()
+        try:
+            return value.strip()
+        except AttributeError:
+            raise _no_text(self, value) from None
 
 
 class LowercaseTransformer(Transformer[str]):
@@ -41,7 +48,10 @@ class LowercaseTransformer(Transformer[str]):
 
     def process(self, value: str) -> str:
         """Return the text in small letters."""
-        return value.lower()
+        try:
+            return value.lower()
+        except AttributeError:
+            raise _no_text(self, value) from None
 
 
 class UppercaseTransformer(Transformer[str]):
@@ -51,7 +61,10 @@ class UppercaseTransformer(Transformer[str]):
 
     def process(self, value: str) -> str:
         """Return the text in capitals."""
-        return value.upper()
+        try:
+            return value.upper()
+        except AttributeError:
+            raise _no_text(self, value) from None
 
 
 class TitleCaseTransformer(Transformer[str]):
@@ -61,7 +74,10 @@ class TitleCaseTransformer(Transformer[str]):
 
     def process(self, value: str) -> str:
         """Return the text with capitals."""
-        return value.title()
+        try:
+            return value.title()
+        except AttributeError:
+            raise _no_text(self, value) from None
 
 
 class RoundTransformer(Transformer[Any]):
@@ -77,8 +93,11 @@ class RoundTransformer(Transformer[Any]):
         self.decimal_places = decimal_places
 
     def process(self, value: Any) -> Any:
-        """Return the rounded number."""
-        return round(value, self.decimal_places)
+        """Return the rounded number; ValueError where there is none, as of a Decimal of too many digits."""
+        try:
+            return round(value, self.decimal_places)
+        except ArithmeticError:  # a Decimal with more digits than its context has, a float beyond its range
+            raise ValueError(f"the number cannot be rounded to {self.decimal_places} places") from None
 
 
 class ClampTransformer(Transformer[Any]):
@@ -96,7 +115,13 @@ class ClampTransformer(Transformer[Any]):
         self.max_value = max_value
 
     def process(self, value: Any) -> Any:
-        """Return the number, or the bound that is nearest to it."""
+        """Return the number, or the bound that is nearest to it; ValueError for NaN."""
+        try:
+            number = bool(value == value)
+        except ArithmeticError:  # a Decimal that is a signalling NaN
+            number = False
+        if not number:
+            raise ValueError("the value is not a number (NaN)")
         return max(self.min_value, min(value, self.max_value))
 
 
@@ -144,13 +169,16 @@ class TruncateTransformer(Transformer[str]):
 
 
 class SlugifyTransformer(Transformer[str]):
-    """Writes a text as a part of a URL: small letters, digits, and hyphens between them."""
+    """Writes a text as a part of a URL: small letters, digits and underscores, and hyphens between them."""
 
     __slots__ = ()
 
     def process(self, value: str) -> str:
-        """Return the slug; empty where the text has neither letter nor digit."""
-        words = re.sub(r"[^\w\s-]", "", value.strip().lower())
+        """Return the slug; empty where the text has none of these."""
+        try:
+            words = re.sub(r"[^\w\s-]", "", value.strip().lower())
+        except AttributeError:
+            raise _no_text(self, value) from None
         return re.sub(r"[-\s]+", "-", words).strip("-")
 
 
@@ -161,4 +189,7 @@ class NormalizeWhitespaceTransformer(Transformer[str]):
 
     def process(self, value: str) -> str:
         """Return the text so written."""
-        return " ".join(value.split())
+        try:
+            return " ".join(value.split())
+        except AttributeError:
+            raise _no_text(self, value) from None

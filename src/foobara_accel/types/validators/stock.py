@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, TypeVar
 
 from ..processors import Validator
@@ -34,6 +35,14 @@ def _size(argument: str, value: Any) -> int:
     if value < 0:
         raise ValueError(f"{argument} must not be below 0, and is {value}")
     return value
+
+
+def _holds(comparison: Callable[[Any, Any], Any], value: Any, bound: Any) -> bool:
+    """Return what *comparison* says; False for a Decimal that is NaN, which raises where a float does not."""
+    try:
+        return bool(comparison(value, bound))
+    except ArithmeticError:
+        return False
 
 
 class RequiredValidator(Validator[T]):
@@ -97,9 +106,9 @@ class MinValueValidator(Validator[T]):
     def process(self, value: Any) -> T:
         """Return *value*; ValueError where it is too small, or is not a number (NaN)."""
         if self.exclusive:
-            if not value > self.min_value:
+            if not _holds(operator.gt, value, self.min_value):
                 raise ValueError(f"the value must be greater than {self.min_value}")
-        elif not value >= self.min_value:
+        elif not _holds(operator.ge, value, self.min_value):
             raise ValueError(f"the value must be at least {self.min_value}")
         return value  # type: ignore[no-any-return]
 
@@ -119,9 +128,9 @@ class MaxValueValidator(Validator[T]):
     def process(self, value: Any) -> T:
         """Return *value*; ValueError where it is too large, or is not a number (NaN)."""
         if self.exclusive:
-            if not value < self.max_value:
+            if not _holds(operator.lt, value, self.max_value):
                 raise ValueError(f"the value must be less than {self.max_value}")
-        elif not value <= self.max_value:
+        elif not _holds(operator.le, value, self.max_value):
             raise ValueError(f"the value must be at most {self.max_value}")
         return value  # type: ignore[no-any-return]
 
@@ -140,7 +149,8 @@ class RangeValidator(Validator[T]):
 
     def process(self, value: Any) -> T:
         """Return *value*; ValueError where it is outside, or is not a number (NaN)."""
-        if not (value >= self.min_value and value <= self.max_value):
+        inside = _holds(operator.ge, value, self.min_value) and _holds(operator.le, value, self.max_value)
+        if not inside:
             raise ValueError(f"the value must be from {self.min_value} to {self.max_value}")
         return value  # type: ignore[no-any-return]
 
@@ -148,7 +158,7 @@ class RangeValidator(Validator[T]):
 class PatternValidator(Validator[str]):
     """Refuses texts whose beginning does not match *pattern*; *message* is then what the error says."""
 
-    __slots__ = ("message", "pattern")
+    __slots__ = ("_told", "message", "pattern")
 
     pattern: re.Pattern[str]
     message: str
@@ -158,28 +168,32 @@ class PatternValidator(Validator[str]):
             self.pattern = re.compile(pattern)
         except re.error as error:
             raise ValueError(f"pattern={pattern!r} is no regular expression: {error}") from None
-        self.message = message or f"the text must match the pattern {self.pattern.pattern}"
+        self._told = self._of_pattern()
+        self.message = message or self._told
+
+    def _of_pattern(self) -> str:
+        return f"the text must match the pattern {self.pattern.pattern}"
 
     def process(self, value: str) -> str:
         """Return *value*; ValueError where it does not match."""
         if not self.pattern.match(value):
-            raise ValueError(self.message)
+            # The pattern may be another one by now, and so may a message that somebody wrote.
+            raise ValueError(self._of_pattern() if self.message == self._told else self.message)
         return value
 
 
 class OneOfValidator(Validator[T]):
     """Refuses what is not one of *allowed_values*."""
 
-    __slots__ = ("_shown", "allowed_values")
+    __slots__ = ("_given", "allowed_values")
 
     allowed_values: frozenset[T]
 
     def __init__(self, allowed_values: Iterable[T]) -> None:
         if isinstance(allowed_values, str):
             raise TypeError(f"allowed_values must be a list of values: write [{allowed_values!r}]")
-        values = list(allowed_values)
-        self.allowed_values = frozenset(values)
-        self._shown = ", ".join(dict.fromkeys(map(repr, values)))
+        self._given = tuple(dict.fromkeys(allowed_values))
+        self.allowed_values = frozenset(self._given)
 
     def process(self, value: T) -> T:
         """Return *value*; ValueError where it is not allowed."""
@@ -188,7 +202,9 @@ class OneOfValidator(Validator[T]):
         except TypeError:  # unhashable: equal to none of them
             found = False
         if not found:
-            raise ValueError(f"the value must be one of {self._shown}")
+            # In the order in which they were given, unless they are others by now.
+            values = self._given if frozenset(self._given) == self.allowed_values else self.allowed_values
+            raise ValueError(f"the value must be one of {', '.join(map(repr, values))}")
         return value
 
 
@@ -241,7 +257,10 @@ class NotEmptyValidator(Validator[T]):
 
 
 class UniqueItemsValidator(Validator[Any]):
-    """Refuses containers in which two items are equal."""
+    """Refuses containers in which two items are equal.
+
+    Items without a hash, such as lists, are compared each with each: bound the length before.
+    """
 
     __slots__ = ()
 
@@ -250,8 +269,12 @@ class UniqueItemsValidator(Validator[Any]):
         try:
             unique = len(set(value)) == len(value)
         except TypeError:  # an item without a hash
-            items = list(value)
-            unique = not any(item in items[:index] for index, item in enumerate(items))
+            seen: list[Any] = []
+            for item in value:
+                if item in seen:
+                    break
+                seen.append(item)
+            unique = len(seen) == len(value)
         if not unique:
             raise ValueError("the items must differ, and two are equal")
         return value
@@ -276,7 +299,10 @@ class ContainsValidator(Validator[str]):
         if self.case_sensitive:
             found = self.substring in value
         else:
-            found = self.substring.lower() in value.lower()
+            try:
+                found = self.substring.lower() in value.lower()
+            except AttributeError:
+                raise TypeError(f"ContainsValidator takes a str, not {type(value).__name__}") from None
         if not found:
             raise ValueError(f"the text must contain {self.substring!r}")
         return value
