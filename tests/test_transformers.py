@@ -26,6 +26,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     Field,
+    PlainSerializer,
     SecretBytes,
     SecretStr,
     TypeAdapter,
@@ -342,6 +343,12 @@ def test_the_twins_find_the_same_text_plain(text: str) -> None:
             "rel while link_rel sets it: link_rel=None leaves it alone",
         ),
         ({"url_schemes": ["javascript"]}, ValueError, "url_schemes may not hold javascript: "),
+        (
+            {"tags": ["q"], "attributes": {"q": ["cite"]}},
+            ValueError,
+            "may not hold cite: url_schemes does not",
+        ),
+        ({"attributes": {"*": ["srcset"]}}, ValueError, "may not hold srcset: url_schemes does not"),
         ({"url_schemes": ["HTTPS"]}, ValueError, "HTML has it as 'https'"),
     ],
 )
@@ -548,8 +555,8 @@ def test_what_is_no_token_is_refused(transformers: ModuleType, wrong: Any) -> No
         ({"purpose": "lookup"}, TypeError, "takes peppers, as in {'2026-11': secrets.token_bytes"),
         ({"purpose": "lookup", "peppers": {}}, TypeError, "takes peppers"),
         ({"purpose": "lookup", "peppers": b"k" * 32}, TypeError, "takes peppers"),
-        ({"purpose": "lookup", "peppers": {"a": b"short"}}, ValueError, "pepper a has 5 bytes: at least 32"),
-        ({"purpose": "lookup", "peppers": {"a": "k" * 32}}, TypeError, "pepper a is bytes, not str"),
+        ({"purpose": "lookup", "peppers": {"a": b"short"}}, ValueError, "pepper 1 has 5 bytes: at least 32"),
+        ({"purpose": "lookup", "peppers": {"a": "k" * 32}}, TypeError, "pepper 1 is bytes, not str"),
         (
             {"purpose": "lookup", "peppers": {"a$b": b"k" * 32}},
             ValueError,
@@ -1018,17 +1025,63 @@ def test_a_key_in_the_place_of_a_version_is_in_no_error(transformers: ModuleType
         assert "hunter2" not in str(caught.value)
 
 
-def test_what_of_says_does_not_repeat_the_value(transformers: ModuleType) -> None:
+def test_what_of_says_does_not_repeat_the_value(transformers: ModuleType, sub: Sub) -> None:
+    parse_card = sub("types").parse_card
     made = transformers.HashTransformer(purpose="lookup", peppers=PEPPERS, of=int)
     with pytest.raises(ValueError, match=r"of refuses what is looked up \(ValueError\)") as caught:
         made.process(PASSWORD)
     assert caught.value.__context__ is None
 
+    # Nor in another form, nor by an exception that is no refusal.
     def refuses(value: str) -> str:
-        raise TypeError("no such country")
+        raise TypeError(value.replace(" ", "").lower())
 
-    with pytest.raises(TypeError, match=r"^no such country$"):
+    with pytest.raises(TypeError, match=r"^of refuses what is looked up \(TypeError\)$"):
         transformers.HashTransformer(purpose="lookup", peppers=PEPPERS, of=refuses).process(PASSWORD)
+    with pytest.raises(ValueError, match=r"^of refuses what is looked up \(KeyError\)$") as caught:
+        transformers.HashTransformer(purpose="lookup", peppers=PEPPERS, of={}.__getitem__).process(PASSWORD)
+    assert caught.value.__context__ is None
+    with pytest.raises(ValueError, match=r"^card number does not have 12 to 19 digits \(rule: length\)$"):
+        transformers.HashTransformer(purpose="lookup", peppers=PEPPERS, of=parse_card).process("4111")
+
+
+def test_a_mask_is_no_password(transformers: ModuleType, sub: Sub) -> None:
+    hashed, sensitive = transformers.HashedPassword, sub("types.sensitive")
+    hashes = transformers.HashTransformer(purpose="password", time_cost=1, memory_cost=8, parallelism=1)
+    for mask in ("**********", "[REDACTED]"):
+        for make in (hashed.of, hashes.process):
+            with pytest.raises(ValueError, match=r"\(rule: masked\)$"):
+                make(mask)
+        for kind in (hashed, Annotated[hashed, hashes], Annotated[str, hashes], sensitive.Password):
+            with pytest.raises(ValidationError, match="mask"):
+                TypeAdapter(kind).validate_python(mask)
+    made = sensitive.Sensitive("[REDACTED]")
+    assert TypeAdapter(sensitive.Password).validate_python(made) is made
+
+
+def test_a_serializer_before_a_check_or_a_hash_stays(transformers: ModuleType, sub: Sub) -> None:
+    types_, validators = sub("types"), sub("types.validators")
+    end = PlainSerializer(lambda value: "..." + str(getattr(value, "canonical", value))[-2:], return_type=str)
+    lookup = transformers.HashTransformer(purpose="lookup", peppers=PEPPERS)
+    hashes = transformers.HashTransformer(purpose="password", time_cost=1, memory_cost=8, parallelism=1)
+    card = "4111111111111111"
+    for kind in (
+        Annotated[str, end, validators.CreditCardValidator()],
+        Annotated[str, end, AfterValidator(str), validators.CreditCardValidator()],
+        Annotated[types_.CardNumber, end, validators.CreditCardValidator()],
+    ):
+        adapter = TypeAdapter(kind)
+        assert adapter.dump_json(adapter.validate_python(card)) == b'"...11"'
+    for kind in (
+        Annotated[str, end, lookup],
+        Annotated[types_.CardNumber, end, lookup],
+        Annotated[transformers.HashedPassword, end, hashes],
+    ):
+        adapter = TypeAdapter(kind)
+        written = adapter.dump_json(adapter.validate_python(card)).decode()
+        assert written.startswith('"...') and len(written) == 7
+    plain = TypeAdapter(Annotated[types_.CardNumber, lookup])
+    assert plain.dump_json(plain.validate_python(card)).startswith(b'"hmac-sha256$')
 
 
 def test_names_of_tags_and_rel_are_text(transformers: ModuleType) -> None:

@@ -80,9 +80,8 @@ def of_str(inner: Any, function: Callable[[Any], Any], title: str) -> Any:
     Its errors hide the input too. The owner of *function* may have ``_as_text``, which makes the text of what
     is taken besides, and ``_known``, which tells the guard of it where nothing stands between them.
     """
-    schema = core_schema.no_info_wrap_validator_function(
-        _OfStr(inner, function, title).validate, inner, serialization=core_schema.simple_ser_schema("str")
-    )
+    # It is written as *inner* is: by a serializer that stands before it, or as the str that it is.
+    schema = core_schema.no_info_wrap_validator_function(_OfStr(inner, function, title).validate, inner)
     return tagged(schema, title)
 
 
@@ -185,14 +184,15 @@ WRITTEN = core_schema.plain_serializer_function_ser_schema(
 )
 
 
-def in_place_of_str(function: Callable[..., Any], name: str) -> Any:
+def in_place_of_str(function: Callable[..., Any], name: str, written: Any = None) -> Any:
     """Return the schema of a masked type whose *function* makes the value, without calling its handler.
 
     It is laid around str so that ``strict``, which means nothing to a type of one form, has a place. *name*
-    is what the path of an error calls it where it is a member of a union.
+    is what the path of an error calls it where it is a member of a union, *written* how it is serialized
+    where that is not by WRITTEN.
     """
     schema = core_schema.no_info_wrap_validator_function(
-        function, core_schema.str_schema(), serialization=WRITTEN
+        function, core_schema.str_schema(), serialization=written or WRITTEN
     )
     return tagged(schema, name)
 

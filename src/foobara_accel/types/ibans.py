@@ -40,6 +40,8 @@ _RULES = {
 class IBAN(Masked):
     """An IBAN that passed every check, in upper case without spaces; made by :func:`parse_iban`.
 
+    ``IBAN(text)`` itself is lenient, as ``parse_iban(text, lenient=True)``.
+
     ``str()``, ``repr()``, formatting and JSON show the masked form; ``canonical`` and ``print_format()`` are
     whole. As the type of a Pydantic field it takes what :func:`parse_iban` takes;
     ``Annotated[IBAN, IBANValidator(...)]`` takes what that validator does.

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import SchemaSerializer, SchemaValidator, ValidationError, core_schema
 
 from .._reports import holds_plain, is_secret, validation_rows
-from ._masked import public_class, refusal
+from ._masked import HIDDEN, public_class, refusal, tagged
 
 __all__ = [
     "APIKey",
@@ -58,8 +58,9 @@ class Sensitive(Generic[T]):
     """A value that no text shows: ``str``, ``repr``, formatting and JSON say ``[REDACTED]``, `get` gives it.
 
     Equal to, and with the hash and the truth of, the value. As the type of a Pydantic field it takes what its
-    argument takes (``Sensitive[int]``; a str without one) and Sensitive values. No error repeats what was
-    given for it, Pydantic's own neither.
+    argument takes (``Sensitive[int]``; a str without one) and Sensitive values, but not the mask that is
+    shown in the place of one. No error of it repeats what was given for it, Pydantic's own neither. Those of
+    bounds beside it do, so they belong inside: ``Sensitive[Annotated[str, Field(min_length=8)]]``.
     """
 
     __slots__ = ("_value",)
@@ -103,6 +104,9 @@ class Sensitive(Generic[T]):
     def __bool__(self) -> bool:
         return bool(self._value)
 
+    def __len__(self) -> int:  # which bounds of a field ask for
+        return len(cast(Any, self._value))
+
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"a sensitive value is immutable: {name} cannot be set")
 
@@ -144,7 +148,7 @@ class Sensitive(Generic[T]):
             inner,
             serialization=core_schema.plain_serializer_function_ser_schema(written, info_arg=True),
         )
-        return cast(Any, schema)
+        return tagged(schema, cls.__name__)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> Any:
@@ -173,6 +177,9 @@ def _argument(source: Any) -> Any:
 def _taken(cls: Any, value: Any, validate: Callable[[Any], Any]) -> Any:
     """Validate; an error says what is wrong, and nothing of the value."""
     given = isinstance(value, cls)
+    if issubclass(type(value), str) and str.__str__(value) in (REDACTED, HIDDEN):
+        told = "Input should be the value, not the mask that is shown in its place"
+        raise refusal("Sensitive", "sensitive", "{told}", told=told)
     try:
         found = validate(value._value if given else value)
     except ValidationError as error:

@@ -13,7 +13,16 @@ from typing import Any, ClassVar, Literal, LiteralString, Protocol, cast
 from pydantic import Secret, SecretBytes, SecretStr
 from pydantic_core import core_schema
 
-from .._masked import Masked, described_str, in_place_of_str, no_string, of_str, refusal
+from .._masked import (
+    WRITTEN,
+    Masked,
+    described_str,
+    in_place_of_str,
+    no_string,
+    of_str,
+    refusal,
+    tagged,
+)
 from ..processors import Transformer, is_secret_field
 from ..validators.numbers import NumberValidator
 from .passwords import HashedPassword, PasswordRules, has_surrogate, revealed
@@ -184,11 +193,16 @@ class HashTransformer(Transformer[str]):
         # In the place of the type's own check: what stood between them would be dropped.
         own = source is HashedPassword and inner.get("function", {}).get("function") == source._of_field
         if own and self.purpose == "password":
-            return in_place_of_str(self._password_of_field, "HashedPassword")
+            return in_place_of_str(self._password_of_field, "HashedPassword", inner["serialization"])
         if isinstance(source, type) and issubclass(source, Masked) and self.purpose == "lookup":
-            return core_schema.no_info_after_validator_function(
-                self._of_field, inner, serialization=core_schema.simple_ser_schema("str")
+            written = inner.get("serialization", WRITTEN)
+            schema = core_schema.no_info_after_validator_function(
+                self._of_field,
+                inner,
+                # A token may be shown; a serializer of the field's own stays.
+                serialization=core_schema.simple_ser_schema("str") if written == WRITTEN else written,
             )
+            return tagged(schema, "HashTransformer")
         raise TypeError(
             "HashTransformer stands directly at str, HashedPassword (purpose='password') or a number's type "
             "(purpose='lookup'), as in Annotated[str, HashTransformer(...)] | None"
@@ -252,7 +266,8 @@ class _Tokens:
             raise TypeError(
                 "purpose='lookup' takes peppers, as in {'2026-11': secrets.token_bytes(32)}: version to key"
             )
-        self._keys = {version: _key(version, key) for version, key in peppers.items()}
+        pairs = enumerate(peppers.items(), 1)
+        self._keys = {version: _key(place, version, key) for place, (version, key) in pairs}
         self._current = next(reversed(self._keys)) if current is None else current
         if self._current not in self._keys:
             raise ValueError(f"current is one of {', '.join(self._keys)}, or None for the last of them")
@@ -308,9 +323,10 @@ class _Tokens:
     def _made_of(of: Callable[[str], Any], value: str) -> Any:
         try:
             return of(value)
-        except (TypeError, ValueError) as error:
+        except Exception as error:
             kind, told = type(error), str(error)
-        if value and value in told:  # as int() does
+        # Errors of others may hold the value, in whatever form; no error that holds it is handed on.
+        if not _is_ours(of):
             told = f"of refuses what is looked up ({kind.__name__})"
         raise (TypeError if issubclass(kind, TypeError) else ValueError)(told)
 
@@ -344,19 +360,25 @@ class _Fingerprints:
         raise TypeError("a fingerprint does not say how it was made")
 
 
-def _key(version: Any, key: Any) -> bytes:
+def _is_ours(function: Any) -> bool:
+    """Return whether a function is of this package, whose errors hold no value."""
+    home = getattr(function, "__module__", None)
+    return isinstance(home, str) and home.startswith(__name__.partition(".types.")[0] + ".")
+
+
+def _key(place: int, version: Any, key: Any) -> bytes:
+    # No version is repeated: in peppers that are the wrong way round it is the key.
     if not isinstance(version, str) or not _version(version):
-        # Not which: in peppers that are the wrong way round it is the key.
         told = f"not {type(version).__name__}" if not isinstance(version, str) else "and one is not"
         raise ValueError(
             f"a version of a pepper is 1 to 32 of A-Z a-z 0-9 . _ -, {told}: peppers map version to key"
         )
     key = revealed(key)
     if not isinstance(key, (bytes, bytearray)):
-        raise TypeError(f"pepper {version} is bytes, not {type(key).__name__}")
+        raise TypeError(f"pepper {place} is bytes, not {type(key).__name__}")
     if len(key) < _KEY_BYTES:
         raise ValueError(
-            f"pepper {version} has {len(key)} bytes: at least {_KEY_BYTES}, as of secrets.token_bytes(32)"
+            f"pepper {place} has {len(key)} bytes: at least {_KEY_BYTES}, as of secrets.token_bytes(32)"
         )
     return bytes(key)
 

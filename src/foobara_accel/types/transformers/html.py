@@ -113,6 +113,11 @@ _CODE_TAGS = ("script", "style")
 _RAW_TAGS = ("noembed", "noframes", "noscript", "plaintext", "xmp")
 # What changes the page around the text, or brings in what no list here looks at.
 _PAGE_TAGS = ("applet", "base", "embed", "frame", "frameset", "link", "meta", "object")
+# URLs that nh3 does not look at.
+_URL_ATTRIBUTES = (
+    *("archive", "background", "cite", "classid", "codebase", "dynsrc", "imagesrcset", "longdesc", "lowsrc"),
+    *("manifest", "profile", "srcset"),
+)
 _CODE_SCHEMES = ("javascript", "vbscript")
 
 
@@ -165,6 +170,10 @@ def _refuse_code(
     ):
         if found:
             raise ValueError(f"{option} may not hold {', '.join(sorted(found))}: what stands there is code")
+    if found := names.intersection(_URL_ATTRIBUTES):
+        raise ValueError(
+            f"attributes may not hold {', '.join(sorted(found))}: url_schemes does not limit the URLs there"
+        )
     if found := tags.intersection(_RAW_TAGS):
         raise ValueError(
             f"tags may not hold {', '.join(sorted(found))}: browsers do not agree on what it says"

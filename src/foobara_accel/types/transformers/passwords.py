@@ -13,7 +13,7 @@ from typing import Any, ClassVar, LiteralString, Self, cast
 from pydantic import Secret, SecretBytes, SecretStr
 
 from .._masked import HIDDEN, Masked, in_place_of_str, no_string, refusal
-from ..sensitive import Sensitive
+from ..sensitive import REDACTED, Sensitive
 
 __all__ = ["HashedPassword", "PasswordRules"]
 
@@ -74,6 +74,8 @@ class PasswordRules:
         text = _text(password)
         if not text and self.min_length == 1:
             raise ValueError("password is empty (rule: empty)")
+        if text in (HIDDEN, REDACTED):  # a client that sends back what it was shown
+            raise ValueError("password is the mask that is shown in the place of one (rule: masked)")
         if len(text) < self.min_length:
             raise ValueError(f"password has fewer than {self.min_length} characters (rule: length)")
         with _running:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Container, Iterable, Mapping
 from typing import Any, ClassVar, Generic, LiteralString, NoReturn, TypeVar
 
@@ -103,9 +102,9 @@ class NumberValidator(Validator[str], Generic[V]):
     _TYPE: ClassVar[type[Masked]]
     canonical: bool
 
-    @abstractmethod
     def validate(self, value: Any) -> V:
         """Return the verdict on *value*; never raises for a value."""
+        raise NotImplementedError(f"{type(self).__name__} has no validate(self, value) of its own")
 
     def process(self, value: str) -> str:
         """Return *value*, or its canonical form where that was asked for.
@@ -165,7 +164,7 @@ class NumberValidator(Validator[str], Generic[V]):
             if inner.get("function", {}).get("function") == source._of_field:
                 own = source is self._TYPE
                 function = self._number_of_field if own else _OfDerived(self, source).validate
-                return in_place_of_str(function, source.__name__)
+                return in_place_of_str(function, source.__name__, inner["serialization"])
             raise TypeError(self._misplaced(source.__name__, inner))
         raise TypeError(
             f"{type(self).__name__} stands directly at {self._TYPE.__name__} or str, as in "
