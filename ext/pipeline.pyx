@@ -435,12 +435,24 @@ cdef PyObject *inside(Machine m, PyObject *self, PyObject *names, PyObject *valu
         if made is NULL:
             return NULL
         value = made
-    if wanted >= 0:
-        wanted = is_one(self, names, KEY_TYPE)
-    # Of foobara_py's types one alone does nothing.
-    if wanted > 0 and m.locate is None or wanted == 0 and m.locate is not None:
-        wanted = is_one(self, names, VALUE_TYPE)
-    if wanted > 0 and is_a(value, <PyObject *>dict, &wanted):
+    if m.locate is not None:
+        if wanted >= 0 and (PyUnicode_CheckExact(value) or not is_a(value, <PyObject *>dict, &wanted)):
+            if wanted < 0:
+                Py_DECREF(value)
+                return NULL
+            return value
+        if wanted >= 0:
+            wanted = is_one(self, names, KEY_TYPE)
+        if wanted == 0:
+            wanted = is_one(self, names, VALUE_TYPE)
+    else:  # of foobara_py's types one alone does nothing
+        if wanted >= 0:
+            wanted = is_one(self, names, KEY_TYPE)
+        if wanted > 0:
+            wanted = is_one(self, names, VALUE_TYPE)
+        if wanted > 0:
+            is_a(value, <PyObject *>dict, &wanted)
+    if wanted > 0:
         made = of_dict(m, self, names, value)
         Py_DECREF(value)
         return made

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import linecache
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
 from functools import lru_cache, partial
 from itertools import accumulate, count
@@ -55,21 +55,23 @@ _BODIES: dict[str, str] = {
     "NotEmptyValidator": "if not value: value = {p}.process(value)",
     "UniqueItemsValidator": "value = {p}.process(value)",
     "ContainsValidator": "if not ({p}.case_sensitive and {p}.substring in value): value = {p}.process(value)",
-    "StripWhitespaceTransformer": "value = value.strip() if type(value) is str else {p}.process(value)",
-    "LowercaseTransformer": "value = value.lower() if type(value) is str else {p}.process(value)",
-    "UppercaseTransformer": "value = value.upper() if type(value) is str else {p}.process(value)",
-    "TitleCaseTransformer": "value = value.title() if type(value) is str else {p}.process(value)",
+    "StripWhitespaceTransformer": "value = value.strip()",
+    "LowercaseTransformer": "value = value.lower()",
+    "UppercaseTransformer": "value = value.upper()",
+    "TitleCaseTransformer": "value = value.title()",
     "RoundTransformer": "value = {p}.process(value)",
     "ClampTransformer": (
         f"value = max({{p}}.min_value, min(value, {{p}}.max_value)) if {_NUMBER} else {{p}}.process(value)"
     ),
     "DefaultTransformer": "value = {p}.process(value)",
     "TruncateTransformer": "if len(value) > {p}.max_length: value = {p}.process(value)",
-    "NormalizeWhitespaceTransformer": (
-        "value = ' '.join(value.split()) if type(value) is str else {p}.process(value)"
-    ),
+    "NormalizeWhitespaceTransformer": "value = ' '.join(value.split())",
 }
 _FOREIGN = "value = {p}.process(value)"
+
+# What these are written with holds for a str of nobody's own alone, and makes one.
+_OF_STR = {f"{name}Transformer" for name in ("StripWhitespace", "Lowercase", "Uppercase", "TitleCase")}
+_OF_STR.add("NormalizeWhitespaceTransformer")
 
 #: Names of the stock processors that are known here.
 PROCESSORS: tuple[str, ...] = tuple(_BODIES)
@@ -168,9 +170,10 @@ def processing(
         """Return *value* with its elements, or keys and values, processed."""
         if self.element_type and isinstance(value, list):
             value = of_list(self, value)
-        # Of foobara_py's types, which have no *locate*, one alone does nothing.
-        keys, items = self.key_type, self.value_type
-        if (keys and items if locate is None else keys or items) and isinstance(value, dict):
+        if locate is None:  # of foobara_py's types one alone does nothing
+            if self.key_type and self.value_type and isinstance(value, dict):
+                value = of_dict(self, value)
+        elif isinstance(value, dict) and (self.key_type or self.value_type):
             value = of_dict(self, value)
         return value
 
@@ -244,13 +247,27 @@ def _changed(items: str, *, which: str, kinds: tuple[str, ...], first: int) -> s
     return f"type({items}) is not list or len({items}) != {len(kinds)}{others}"
 
 
-def _body(kinds: tuple[str, ...], at: int) -> str:
-    body = _BODIES.get(kinds[at], _FOREIGN)
-    following = kinds[at + 1] if at + 1 < len(kinds) else ""
-    if kinds[at] == "StripWhitespaceTransformer" and following == "NormalizeWhitespaceTransformer":
-        # split() strips a str of nobody's own too.
-        return f"if type(value) is not str: {body}"
-    return body
+def _steps(kinds: tuple[str, ...], first: int) -> Iterator[tuple[int, list[str]]]:
+    """Yield the lines of each processor, with the place after it; *first* is the number of the first of them.
+
+    Those of texts that follow one another are written together, so that the text is looked at once.
+    """
+    at = 0
+    while at < len(kinds):
+        end = next((i for i in range(at, len(kinds)) if kinds[i] not in _OF_STR), len(kinds))
+        if end == at:
+            end += 1
+            yield end, [_BODIES.get(kinds[at], _FOREIGN).format(p=f"p{first + at}")]
+        else:
+            lines = ["if type(value) is str:"]
+            for kind, following in zip(kinds[at:end], (*kinds[at + 1 : end], ""), strict=True):
+                # split() strips too.
+                if (kind, following) != ("StripWhitespaceTransformer", "NormalizeWhitespaceTransformer"):
+                    lines.append(f"    {_BODIES[kind]}")
+            lines.append("else:")
+            lines += [f"    {_FOREIGN.format(p=f'p{first + i}')}" for i in range(at, end)]
+            yield end, lines
+        at = end
 
 
 @lru_cache(maxsize=1024)
@@ -294,14 +311,14 @@ def _maker(
             ]
         if foreign and "" in kinds:
             lines.append(f"        items = self.{which}")
-        for at, kind in enumerate(kinds):
-            lines.append(f"        {_body(kinds, at).format(p=f'p{number}')}")
-            number += 1
-            if not kind:
+        for at, written in _steps(kinds, number):
+            lines += [f"        {line}" for line in written]
+            if not kinds[at - 1]:
                 lines += [
                     f"        if {changed[phase]('items')}:",
-                    f"            return rest(self, items, {at + 1}, {phase}, value)",
+                    f"            return rest(self, items, {at}, {phase}, value)",
                 ]
+        number += len(kinds)
         if phase == 1 and (inner or foreign):
             lines.append("        value = inside(self, value)")
     lines.append("        return value")
@@ -312,8 +329,8 @@ def _maker(
         lines.append("    steps = None")
     else:
         lines.append("    def steps(value):")
-        kinds = casters + transformers + validators
-        lines += [f"        {_body(kinds, number).format(p=f'p{number}')}" for number in range(count)]
+        for _, written in _steps(casters + transformers + validators, 0):
+            lines += [f"        {line}" for line in written]
         lines.append("        return value")
     lines += ["    return run, steps, valid", ""]
     text = "\n".join(lines)

@@ -354,32 +354,26 @@ def _fits(name: str, out: object, dtype: np.dtype[Any]) -> None:
 def _judge(asked: _Asked, values: object, out: Array | None) -> tuple[Array, Array | None]:
     """Return an int8 per row, and which are null (None: none of them); writes to *out* if given."""
     answers: list[Array] = []
+    nulls: list[Array | None] = []
+    done = 0
     try:
-        nulls = _judge_all(asked, values, out, answers)
-        return _joined(answers, nulls, out)
+        for chunk in _chunks(values, asked.name):
+            whole = out is not None and not done and chunk.rows == len(out)
+            part = out if whole and out is not None else np.empty(chunk.rows, np.int8)
+            answers.append(part)
+            null = _answer(asked, chunk, part, done)
+            if null is not None:
+                part[null] = asked.none
+            nulls.append(null)
+            done += chunk.rows
+            del chunk  # before the next is fetched
+        if out is not None and done != len(out):
+            raise ValueError(f"{asked.name}(): out has {len(out)} rows, the column {done}")
+        return (answers[0], nulls[0]) if len(answers) == 1 else _joined(answers, nulls, out)
     except BaseException:
         if out is not None and any(part is out for part in answers):
             out[:] = asked.none  # a mark of the twin's is no bool
         raise
-
-
-def _judge_all(asked: _Asked, values: object, out: Array | None, answers: list[Array]) -> list[Array | None]:
-    """Append the answers of each chunk to *answers*, *out* itself where it is as long; returns the nulls."""
-    nulls: list[Array | None] = []
-    done = 0
-    for chunk in _chunks(values, asked.name):
-        whole = out is not None and not done and chunk.rows == len(out)
-        part = out if whole and out is not None else np.empty(chunk.rows, np.int8)
-        answers.append(part)
-        null = _answer(asked, chunk, part, done)
-        if null is not None:
-            part[null] = asked.none
-        nulls.append(null)
-        done += chunk.rows
-        del chunk  # before the next is fetched
-    if out is not None and done != len(out):
-        raise ValueError(f"{asked.name}(): out has {len(out)} rows, the column {done}")
-    return nulls
 
 
 def _joined(answers: list[Array], nulls: list[Array | None], out: Array | None) -> tuple[Array, Array | None]:
@@ -390,8 +384,6 @@ def _joined(answers: list[Array], nulls: list[Array | None], out: Array | None) 
             for part, each in zip(answers, nulls, strict=True)
         )
         absent = np.concatenate(list(filled))
-    if len(answers) == 1:
-        return answers[0], absent
     if out is None:
         return np.concatenate(answers) if answers else np.empty(0, np.int8), absent
     # A chunk of all rows is in it already, beside empty ones.

@@ -298,7 +298,7 @@ class FoobaraType(Generic[T]):
             value = transformer.process(value)
         if self.element_type and isinstance(value, list):
             value = self._elements(value)
-        if (self.key_type or self.value_type) and isinstance(value, dict):
+        if isinstance(value, dict) and (self.key_type or self.value_type):
             value = self._items(value)
         for validator in self.validators:
             value = validator.process(value)
