@@ -435,23 +435,8 @@ cdef PyObject *inside(Machine m, PyObject *self, PyObject *names, PyObject *valu
         if made is NULL:
             return NULL
         value = made
-    if m.locate is not None:
-        if wanted >= 0 and (PyUnicode_CheckExact(value) or not is_a(value, <PyObject *>dict, &wanted)):
-            if wanted < 0:
-                Py_DECREF(value)
-                return NULL
-            return value
-        if wanted >= 0:
-            wanted = is_one(self, names, KEY_TYPE)
-        if wanted == 0:
-            wanted = is_one(self, names, VALUE_TYPE)
-    else:  # of foobara_py's types one alone does nothing
-        if wanted >= 0:
-            wanted = is_one(self, names, KEY_TYPE)
-        if wanted > 0:
-            wanted = is_one(self, names, VALUE_TYPE)
-        if wanted > 0:
-            is_a(value, <PyObject *>dict, &wanted)
+    if wanted >= 0:
+        wanted = has_types(m, self, names, value)
     if wanted > 0:
         made = of_dict(m, self, names, value)
         Py_DECREF(value)
@@ -460,6 +445,22 @@ cdef PyObject *inside(Machine m, PyObject *self, PyObject *names, PyObject *valu
         Py_DECREF(value)
         return NULL
     return value
+
+
+cdef int has_types(Machine m, PyObject *self, PyObject *names, PyObject *value) noexcept:
+    """Whether *value* is a dict whose keys or values have a type; -1: an exception."""
+    cdef int answer = 0
+    if m.locate is None:               # of foobara_py's types one alone does nothing
+        answer = is_one(self, names, KEY_TYPE)
+        if answer > 0:
+            answer = is_one(self, names, VALUE_TYPE)
+        if answer > 0:
+            is_a(value, <PyObject *>dict, &answer)
+    elif not PyUnicode_CheckExact(value) and is_a(value, <PyObject *>dict, &answer):
+        answer = is_one(self, names, KEY_TYPE)
+        if answer == 0:
+            answer = is_one(self, names, VALUE_TYPE)
+    return answer
 
 
 cdef int is_one(PyObject *self, PyObject *names, str name) noexcept:

@@ -493,3 +493,14 @@ def test_a_value_is_made_once(sensitive: ModuleType) -> None:
     with pytest.raises(AttributeError, match="immutable"):
         value.__init__("b")
     assert value.get() == "a"
+
+
+def test_a_bound_beside_a_sensitive_value_shows_nothing(sensitive: ModuleType) -> None:
+    beside = TypeAdapter(Annotated[sensitive.Sensitive[str], Field(min_length=8)])
+    with pytest.raises(TypeError, match="min_length") as caught:
+        beside.validate_python("s3cret")
+    assert "s3cret" not in str(caught.value)
+    inside = TypeAdapter(sensitive.Sensitive[Annotated[str, Field(min_length=8)]])
+    with pytest.raises(ValidationError, match="at least 8") as refused:
+        inside.validate_python("s3cret")
+    assert "s3cret" not in str(refused.value)

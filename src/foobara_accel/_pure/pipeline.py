@@ -280,9 +280,8 @@ def _maker(
 ) -> Any:
     """Return a function that gives ``run``, ``steps`` and ``valid`` for processors of these kinds."""
     phases = (casters, transformers, validators)
-    count = sum(map(len, phases))
     foreign = any("" in phase for phase in phases)
-    given = [f"p{number}" for number in range(count)]
+    given = [f"p{number}" for number in range(sum(map(len, phases)))]
     lines = [
         "def make(lists, classes, functions, ways):",
         "    casters, transformers, validators = lists",

@@ -59,8 +59,9 @@ class Sensitive(Generic[T]):
 
     Equal to, and with the hash and the truth of, the value. As the type of a Pydantic field it takes what its
     argument takes (``Sensitive[int]``; a str without one) and Sensitive values, but not the mask that is
-    shown in the place of one. No error of it repeats what was given for it, Pydantic's own neither. Those of
-    bounds beside it do, so they belong inside: ``Sensitive[Annotated[str, Field(min_length=8)]]``.
+    shown in the place of one. No error of it repeats what was given for it, Pydantic's own neither.
+    It has no length: bounds belong inside, ``Sensitive[Annotated[str, Field(min_length=8)]]``, where they
+    hide what they refuse.
     """
 
     __slots__ = ("_value",)
@@ -103,9 +104,6 @@ class Sensitive(Generic[T]):
 
     def __bool__(self) -> bool:
         return bool(self._value)
-
-    def __len__(self) -> int:  # which bounds of a field ask for
-        return len(cast(Any, self._value))
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"a sensitive value is immutable: {name} cannot be set")
