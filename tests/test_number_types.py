@@ -333,7 +333,8 @@ def test_an_error_of_a_union_names_the_type(fa: ModuleType, sub: Sub) -> None:
     with pytest.raises(ValidationError) as caught:
         TypeAdapter(union).validate_python("x")
     assert [line["loc"] for line in caught.value.errors()] == [(name,) for name in (*named, "int")]
-    for name in ("SanitizedHTML", "HashedPassword"):
+    for name, needed in {"SanitizedHTML": "nh3", "HashedPassword": "argon2"}.items():
+        pytest.importorskip(needed)
         with pytest.raises(ValidationError) as caught:
             TypeAdapter(getattr(types_, name) | int).validate_python(None)
         assert [line["loc"] for line in caught.value.errors()] == [(name,), ("int",)]

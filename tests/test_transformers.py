@@ -1046,6 +1046,7 @@ def test_what_of_says_does_not_repeat_the_value(transformers: ModuleType, sub: S
 
 
 def test_a_mask_is_no_password(transformers: ModuleType, sub: Sub) -> None:
+    pytest.importorskip("argon2")
     hashed, sensitive = transformers.HashedPassword, sub("types.sensitive")
     hashes = transformers.HashTransformer(purpose="password", time_cost=1, memory_cost=8, parallelism=1)
     for mask in ("**********", "[REDACTED]"):
@@ -1060,6 +1061,7 @@ def test_a_mask_is_no_password(transformers: ModuleType, sub: Sub) -> None:
 
 
 def test_a_serializer_before_a_check_or_a_hash_stays(transformers: ModuleType, sub: Sub) -> None:
+    pytest.importorskip("argon2")
     types_, validators = sub("types"), sub("types.validators")
     end = PlainSerializer(lambda value: "..." + str(getattr(value, "canonical", value))[-2:], return_type=str)
     lookup = transformers.HashTransformer(purpose="lookup", peppers=PEPPERS)
