@@ -488,7 +488,7 @@ def test_an_interrupt_at_any_moment_leaves_no_transaction_open(fa: ModuleType) -
     for _ in range(50):
         outer.run(a=1)
     usual = (time.perf_counter() - start) / 50
-    # What earlier tests left, event loops among it, is finalized now: an interrupt in a finalizer is only reported.
+    # What earlier tests left, event loops too, is finalized now: what a finalizer raises is only reported.
     gc.collect()
     written = 150
     interrupted = 0
